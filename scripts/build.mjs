@@ -1,0 +1,72 @@
+// Bundles cli.tsx and all it imports into one executable file, dist/netdash.mjs. `--if-stale` skips a bundle that is
+// newer than every source file.
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const outfile = join(root, 'dist', 'netdash.mjs');
+
+const newest = path => {
+  const info = statSync(path);
+  return info.isDirectory() ? Math.max(0, ...readdirSync(path).map(name => newest(join(path, name)))) : info.mtimeMs;
+};
+const inputs = ['cli.tsx', 'source', 'scripts/build.mjs', 'package.json', 'package-lock.json'];
+if (
+  process.argv.includes('--if-stale') &&
+  existsSync(outfile) &&
+  statSync(outfile).mtimeMs > Math.max(...inputs.map(name => newest(join(root, name))))
+) {
+  process.exit(0);
+}
+
+const { build } = await import('esbuild');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+// Ink loads react-devtools-core only when DEV is set, but the import is static; dockerode loads grpc only for image
+// builds, which netdash never does. ssh2 is wanted for ssh:// endpoints alone, so it is loaded on first use.
+const stubs = {
+  name: 'stubs',
+  setup(pipeline) {
+    pipeline.onResolve({ filter: /^(react-devtools-core|@grpc\/grpc-js|@grpc\/proto-loader|cpu-features)$/ }, found => ({
+      path: found.path,
+      namespace: 'stub',
+    }));
+    pipeline.onLoad({ filter: /.*/, namespace: 'stub' }, () => ({
+      contents: 'export default {}; export const initialize = () => {}; export const connectToDevTools = () => {};',
+    }));
+    pipeline.onResolve({ filter: /^ssh2$/ }, found =>
+      found.namespace === 'lazy' ? undefined : { path: 'ssh2', namespace: 'lazy' },
+    );
+    pipeline.onLoad({ filter: /.*/, namespace: 'lazy' }, () => ({
+      contents: `exports.Client = function (...args) { const { Client } = require('ssh2'); return new Client(...args); };`,
+      resolveDir: root,
+    }));
+  },
+};
+
+mkdirSync(dirname(outfile), { recursive: true });
+await build({
+  absWorkingDir: root,
+  entryPoints: ['cli.tsx'],
+  outfile,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  minify: true,
+  keepNames: true,
+  legalComments: 'none',
+  loader: { '.node': 'empty' },
+  define: { 'process.env.NODE_ENV': '"production"', NETDASH_VERSION: JSON.stringify(version) },
+  banner: {
+    js: [
+      '#!/usr/bin/env node',
+      `import{createRequire as __cr}from'node:module';import{fileURLToPath as __fu}from'node:url';import{dirname as __dn}from'node:path';`,
+      'const require=__cr(import.meta.url),__filename=__fu(import.meta.url),__dirname=__dn(__filename);',
+    ].join('\n'),
+  },
+  plugins: [stubs],
+  logLevel: 'warning',
+});
+chmodSync(outfile, 0o755);
