@@ -21,6 +21,13 @@ export interface Reading<T> {
   value?: T;
 }
 
+/** What a reader in `host/` returns. A reader that has nothing at all throws a HostError instead. */
+export interface Outcome<T> {
+  value: T;
+  /** What is missing of it and why, in one line: the reading is then `partial`. */
+  missing?: string;
+}
+
 /** All that is known of a host at one moment: the whole input of `facts/`. */
 export interface Readings {
   docker: Reading<DockerReading>;
