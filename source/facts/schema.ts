@@ -80,6 +80,9 @@ export const ListenerSchema = v.object({
       'Where a docker-proxy or dockerd listener leads: the address and port inside the container.',
     ),
   ),
+  device: v.optional(
+    text('The interface that it is bound to (SO_BINDTODEVICE): it takes nothing that comes by another.'),
+  ),
   embeddedDns: v.optional(bool('True for the Docker DNS sockets (127.0.0.11) inside a container.')),
   unknown,
 });
@@ -222,6 +225,7 @@ export const LinkSchema = v.object({
   containerName: v.optional(v.string()),
   containerInterface: v.optional(text('Name of the other end inside the container.')),
   containerIfindex: v.optional(v.number()),
+  peer: v.optional(text('Where the other end is when it is known to be in no container.')),
   mac: v.optional(text('MAC of the container end.')),
   up: v.boolean(),
   mtu: v.number(),
