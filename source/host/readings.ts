@@ -426,7 +426,11 @@ export interface RuleReading {
   comment?: string;
   /** All must hold for the rule to apply. */
   matches: RuleMatch[];
+  /** What it does to the packet before `target`, in order: an nft rule may set a mark, log and accept all at once. */
+  effects?: RuleTarget[];
   target: RuleTarget;
+  /** When a reading of this host first had this rule; absent when the host's first reading already had it. */
+  seenAt?: number;
 }
 
 /** An inclusive range of numbers; a single value has both ends equal. */
@@ -457,6 +461,17 @@ export type RuleMatch =
     }
   | { kind: 'mark'; negate: boolean; value: number; mask: number }
   | { kind: 'nfproto'; negate: boolean; family: 4 | 6 }
+  /** Source or destination port (`multiport --ports`). */
+  | { kind: 'anyport'; negate: boolean; ports: Range[] }
+  /** Of the flags in `mask`, those in `set` are set and no others; lower case. */
+  | { kind: 'tcpflags'; negate: boolean; mask: string[]; set: string[] }
+  | {
+      kind: 'pkttype';
+      negate: boolean;
+      /** unicast (also called host), broadcast, multicast, other. */ types: string[];
+    }
+  /** Member of an ipset, whose elements netdash does not read. */
+  | { kind: 'set'; negate: boolean; name: string; directions: ('src' | 'dst')[] }
   | { kind: 'unknown'; text: string };
 
 /** What becomes of a packet that matches. */
@@ -466,12 +481,15 @@ export type RuleTarget =
   | { kind: 'jump' | 'goto'; chain: string }
   /** nft `iifname vmap @m` / xtables has none: verdict by key. */
   | { kind: 'vmap'; key: string; entries: { key: string; verdict: string; chain?: string }[] }
-  | { kind: 'dnat'; /** absent: unchanged. */ address?: string; port?: Range }
+  | { kind: 'dnat'; /** One address or `from-to`; absent: unchanged. */ address?: string; port?: Range }
   | { kind: 'snat'; address?: string; port?: Range }
   | { kind: 'redirect'; port?: Range }
-  | { kind: 'masquerade' }
+  | { kind: 'masquerade'; port?: Range }
+  /** The new mark is (old & ~mask) ^ value. */
   | { kind: 'mark'; value: number; mask: number }
   | { kind: 'log' }
+  /** Does something that no match of this union can see, and goes on with the next rule (TCPMSS, NFLOG, SET…). */
+  | { kind: 'continue'; text: string }
   | { kind: 'unknown'; text: string };
 
 export interface NetfilterReading {
@@ -480,4 +498,6 @@ export interface NetfilterReading {
   tools: { tool: string; state: 'ok' | 'failed' | 'missing'; reason?: string }[];
   /** Sets and maps by `family table name`, elements as text, for native nft. */
   sets: Record<string, string[]>;
+  /** When this host's rules were read the time before; absent in its first reading. */
+  previousAt?: number;
 }
