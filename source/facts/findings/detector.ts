@@ -11,7 +11,16 @@ export interface FindingContext {
   now: number;
   /** The findings of the moment before, for those that want to be seen twice before they are raised or that keep their text. */
   previous: readonly Finding[];
+  /**
+   * The readings that those in `readings` replaced, for detectors that want to see a thing twice: kept by
+   * `keepEarlier` (earlier.ts) from one snapshot to the next. undefined: there is one round of readings only (a one-shot
+   * command), so that what is seen once has to do.
+   */
+  earlier?: EarlierReadings;
 }
+
+/** Of each source the reading before the current one; an entry is absent while there was only one. */
+export type EarlierReadings = Partial<Pick<Readings, 'docker' | 'links' | 'processes'>> & Pick<Readings, 'inside'>;
 
 /** A finding before code, severity, id and times are put on it. */
 export type FindingDraft = Omit<Finding, 'id' | 'code' | 'severity' | 'since' | 'stale'>;
@@ -23,6 +32,10 @@ export interface Detector {
   severity: Severity;
   /** Sources without which it cannot judge: while one of them fails, its findings stay and are marked stale. */
   needs: readonly SourceName[];
+  /** Sources that show it further cases: while one of them fails it judges with the rest, and its earlier findings stay, marked stale. */
+  helpedBy?: readonly SourceName[];
+  /** True when an earlier finding that `detect` no longer returns cannot be judged now (its container could not be read): it stays, marked stale. */
+  undecided?(context: FindingContext, earlier: Finding): boolean;
   /** Returns every case there is now, in any order; subjects must be unique within the code. */
   detect(context: FindingContext): FindingDraft[];
 }
