@@ -1,0 +1,97 @@
+/**
+ * The network namespaces of the running containers: who shares one, and what was read inside it.
+ */
+import type { ContainerReading, InsideReading, Reading } from '../host/readings.ts';
+import { type ModeIndex, netnsOwner } from './network-mode.ts';
+
+/** One network namespace other than the host's, with the running containers in it. */
+export interface Netns {
+  /** The container that made it first, then those that joined it. */
+  members: ContainerReading[];
+  /** What was read inside, through whichever member it was read. */
+  inside?: InsideReading;
+  /** Why nothing (or not the interfaces) is known of its inside. */
+  reason?: string;
+}
+
+/** The namespaces, and where each running container is. */
+export interface NetnsMap {
+  namespaces: Netns[];
+  /** By container id; a container in the host's netns, or one that does not run, has no entry. */
+  byContainer: ReadonlyMap<string, Netns>;
+  /** Ids of the running containers in the host's netns. */
+  inHostNetns: ReadonlySet<string>;
+}
+
+/** Whether a container has processes now: `paused` ones have. */
+export function isRunning(container: Pick<ContainerReading, 'state' | 'pid'>): boolean {
+  return container.state === 'running' || container.state === 'paused';
+}
+
+/**
+ * What was read inside a container, unless that was during an earlier run of it: a restart gives a new namespace with
+ * new interfaces, and what the old one had says nothing about it.
+ */
+export function insideOf(
+  container: Pick<ContainerReading, 'id' | 'pid'>,
+  inside: Readonly<Record<string, Reading<InsideReading>>>,
+): InsideReading | undefined {
+  const value = inside[container.id]?.value;
+  return value?.pid === container.pid ? value : undefined;
+}
+
+/** Why the inside of a running container is not known, in one line. */
+export function insideReason(
+  container: Pick<ContainerReading, 'id' | 'pid'>,
+  inside: Readonly<Record<string, Reading<InsideReading>>>,
+): string {
+  const reading = inside[container.id];
+  if (reading?.value && reading.value.pid !== container.pid) return 'not read again since it was started';
+  return reading?.reason ?? 'not read yet';
+}
+
+/** Groups the running containers by the network namespace they are in. */
+export function mapNetns(
+  containers: readonly ContainerReading[],
+  inside: Readonly<Record<string, Reading<InsideReading>>>,
+  index: ModeIndex,
+): NetnsMap {
+  const byKey = new Map<string, Netns>();
+  const byContainer = new Map<string, Netns>();
+  const inHostNetns = new Set<string>();
+
+  const keyOf = (container: ContainerReading): string => {
+    const inode = insideOf(container, inside)?.netns;
+    if (inode !== undefined) return `inode ${inode}`;
+    const owner = netnsOwner(container, index);
+    // One that joined before its partner's current run is still in the namespace of the run before.
+    const hasJoined =
+      owner !== undefined &&
+      owner !== container &&
+      isRunning(owner) &&
+      (container.startedAt ?? 0) >= (owner.startedAt ?? 0);
+    return hasJoined ? keyOf(owner) : container.id;
+  };
+
+  const running = containers.filter(isRunning);
+  const isOwner = (container: ContainerReading) => !container.networkMode.startsWith('container:');
+  for (const container of [...running.filter(isOwner), ...running.filter(item => !isOwner(item))]) {
+    if (netnsOwner(container, index)?.networkMode === 'host') {
+      inHostNetns.add(container.id);
+      continue;
+    }
+    const key = keyOf(container);
+    const netns = byKey.get(key) ?? { members: [] };
+    byKey.set(key, netns);
+    byContainer.set(container.id, netns);
+    netns.members.push(container);
+    const value = insideOf(container, inside);
+    if (value && (!netns.inside || (!netns.inside.interfaces && value.interfaces))) netns.inside = value;
+  }
+  for (const netns of byKey.values()) {
+    if (netns.inside?.interfaces) continue;
+    const first = netns.members[0];
+    netns.reason = netns.inside?.interfacesReason ?? (first ? insideReason(first, inside) : undefined);
+  }
+  return { namespaces: [...byKey.values()], byContainer, inHostNetns };
+}

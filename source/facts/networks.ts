@@ -1,0 +1,156 @@
+/** Networks: options with Docker's defaults filled in, members, and how many of the addresses are used. */
+import ipaddr from 'ipaddr.js';
+import type { ContainerReading, NetworkReading } from '../host/readings.ts';
+import { compact } from './containers.ts';
+import { bridgeOfNetwork, type LinkMap } from './link-map.ts';
+import { isRunning } from './netns.ts';
+import { type ModeIndex, networkOfEndpoint } from './network-mode.ts';
+import type { Network } from './schema.ts';
+
+/** What networks are joined from. */
+export interface NetworkInput {
+  containers: readonly ContainerReading[];
+  index: ModeIndex;
+  linkMap: LinkMap;
+}
+
+type Member = Network['members'][number];
+
+/** Beyond this prefix length an IPv6 subnet has more addresses than anyone counts. */
+const countableIpv6Prefix = 96;
+
+/**
+ * How many addresses of a subnet containers can have: those of the range that Docker hands out, less the network's and
+ * the broadcast address (IPv4; the subnet-router anycast address in IPv6, RFC 4291 2.6.1) and less the gateway.
+ * @returns null when astronomically many, or when the text is no CIDR
+ */
+export function subnetSize(ipam: NetworkReading['ipam'][number]): number | null {
+  if (!ipaddr.isValidCIDR(ipam.subnet) || (ipam.ipRange !== undefined && !ipaddr.isValidCIDR(ipam.ipRange)))
+    return null;
+  const subnet = ipaddr.parseCIDR(ipam.subnet);
+  const [base, length] = ipaddr.parseCIDR(ipam.ipRange ?? ipam.subnet);
+  const bits = base.kind() === 'ipv4' ? 32 : 128;
+  if (bits === 128 && length < countableIpv6Prefix) return null;
+  const isIn = (address: string) =>
+    ipaddr.isValid(address) &&
+    ipaddr.parse(address).kind() === base.kind() &&
+    ipaddr.parse(address).match([base, length]);
+  const taken = new Set<string>();
+  if (subnet[1] < bits - 1) {
+    const edges =
+      bits === 32
+        ? [ipaddr.IPv4.networkAddressFromCIDR(ipam.subnet), ipaddr.IPv4.broadcastAddressFromCIDR(ipam.subnet)]
+        : [ipaddr.IPv6.networkAddressFromCIDR(ipam.subnet)];
+    for (const edge of edges) if (isIn(edge.toString())) taken.add(edge.toString());
+  }
+  if (ipam.gateway !== undefined && isIn(ipam.gateway)) taken.add(ipaddr.parse(ipam.gateway).toString());
+  return Math.max(0, 2 ** (bits - length) - taken.size);
+}
+
+/** Counts the addresses of running members that are in a subnet. */
+function usedIn(cidr: string, members: readonly Member[]): number {
+  if (!ipaddr.isValidCIDR(cidr)) return 0;
+  const subnet = ipaddr.parseCIDR(cidr);
+  const used = new Set<string>();
+  for (const member of members.filter(item => item.running)) {
+    for (const text of [member.ipv4, member.ipv6]) {
+      if (text === undefined || !ipaddr.isValid(text)) continue;
+      const address = ipaddr.parse(text);
+      if (address.kind() === subnet[0].kind() && address.match(subnet)) used.add(text);
+    }
+  }
+  return used.size;
+}
+
+/** The host interface of a macvlan or ipvlan network; without the option Docker makes a dummy one of that name. */
+function parentOf(network: NetworkReading): string | undefined {
+  if (network.driver !== 'macvlan' && network.driver !== 'ipvlan') return undefined;
+  const dummy = `${network.driver === 'macvlan' ? 'dm' : 'di'}-${network.id.slice(0, 12)}`;
+  return network.options.parent || dummy;
+}
+
+/** Options of the bridge driver, with the defaults of its documentation. */
+function bridgeOptions(
+  network: NetworkReading,
+): Pick<Network, 'icc' | 'masquerade' | 'gatewayMode4' | 'gatewayMode6' | 'hostBindingIp'> {
+  if (network.driver !== 'bridge') return {};
+  const option = (name: string): string | undefined => network.options[`com.docker.network.bridge.${name}`];
+  const gatewayMode4 = network.ipv4 ? (option('gateway_mode_ipv4') ?? 'nat') : undefined;
+  const gatewayMode6 = network.ipv6 ? (option('gateway_mode_ipv6') ?? 'nat') : undefined;
+  const isTranslated = gatewayMode4 === undefined ? gatewayMode6 !== 'routed' : gatewayMode4 !== 'routed';
+  return {
+    icc: option('enable_icc') !== 'false',
+    // Nothing leaves an internal network, and what leaves a routed one keeps its address.
+    masquerade: option('enable_ip_masquerade') !== 'false' && !network.internal && isTranslated,
+    gatewayMode4,
+    gatewayMode6,
+    hostBindingIp: option('host_binding_ipv4'),
+  };
+}
+
+/** The members of each network by its id: from the endpoints of all containers, and from links where Docker lists none. */
+function membersByNetwork(input: NetworkInput): Map<string, Member[]> {
+  const members = new Map<string, Member[]>();
+  const add = (networkId: string, member: Member) => {
+    const there = members.get(networkId);
+    if (!there) members.set(networkId, [member]);
+    else if (!there.some(item => item.containerId === member.containerId)) there.push(member);
+  };
+  for (const container of input.containers) {
+    for (const endpoint of container.endpoints) {
+      const network = networkOfEndpoint(endpoint, input.index);
+      if (!network) continue;
+      const running = isRunning(container);
+      const { ipv4, ipv6 } = endpoint;
+      add(network.id, compact({ containerId: container.id, containerName: container.name, running, ipv4, ipv6 }));
+    }
+  }
+  // docker_gwbridge, the way out of overlay networks, is in no container's list of networks.
+  for (const [netns, ends] of input.linkMap.ends) {
+    const [container] = netns.members;
+    for (const end of ends) {
+      if (!container || end.endpoint || !end.network || !end.link) continue;
+      const address = (family: 4 | 6) =>
+        end.interface.addresses.find(item => item.family === family && item.scope === 'global')?.address;
+      const { id: containerId, name: containerName } = container;
+      add(end.network.id, compact({ containerId, containerName, running: true, ipv4: address(4), ipv6: address(6) }));
+    }
+  }
+  for (const list of members.values()) list.sort((a, b) => (a.containerName < b.containerName ? -1 : 1));
+  return members;
+}
+
+/** All networks, in Docker's order. */
+export function networkFacts(networks: readonly NetworkReading[], input: NetworkInput): Network[] {
+  const members = membersByNetwork(input);
+  return networks.map(network => {
+    const own = members.get(network.id) ?? [];
+    const mtu = Number(network.options['com.docker.network.driver.mtu'] ?? Number.NaN);
+    return compact({
+      id: network.id,
+      name: network.name,
+      driver: network.driver,
+      scope: network.scope,
+      internal: network.internal,
+      ingress: network.ingress,
+      attachable: network.attachable,
+      ipv4: network.ipv4,
+      ipv6: network.ipv6,
+      bridge: bridgeOfNetwork(network),
+      parent: parentOf(network),
+      ...bridgeOptions(network),
+      mtu: Number.isInteger(mtu) && mtu > 0 ? mtu : undefined,
+      subnets: network.ipam.map(ipam =>
+        compact({
+          subnet: ipam.subnet,
+          gateway: ipam.gateway,
+          used: usedIn(ipam.subnet, own),
+          size: subnetSize(ipam),
+        }),
+      ),
+      members: own,
+      composeProject: network.composeProject,
+      options: network.options,
+    });
+  });
+}
