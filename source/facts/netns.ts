@@ -50,6 +50,8 @@ export function insideReason(
   return reading?.reason ?? 'not read yet';
 }
 
+const isOwner = (container: ContainerReading) => !container.networkMode.startsWith('container:');
+
 /** Groups the running containers by the network namespace they are in. */
 export function mapNetns(
   containers: readonly ContainerReading[],
@@ -74,7 +76,6 @@ export function mapNetns(
   };
 
   const running = containers.filter(isRunning);
-  const isOwner = (container: ContainerReading) => !container.networkMode.startsWith('container:');
   for (const container of [...running.filter(isOwner), ...running.filter(item => !isOwner(item))]) {
     if (netnsOwner(container, index)?.networkMode === 'host') {
       inHostNetns.add(container.id);

@@ -24,8 +24,8 @@ import type {
 export const now = Date.UTC(2026, 10, 21, 9, 0, 0);
 
 /** 64 hex digits made of a short text, the same every time. */
-export function hexId(text: string): string {
-  const digits = [...text].map(letter => (letter.codePointAt(0) ?? 0).toString(16).padStart(2, '0')).join('');
+export function hexId(seed: string): string {
+  const digits = Buffer.from(seed).toString('hex');
   return digits.padEnd(64, '0').slice(0, 64);
 }
 
@@ -44,8 +44,8 @@ export function port(
 }
 
 /** An endpoint on a network, with an address when it is given. */
-export function endpoint(network: string, rest: Partial<EndpointReading> = {}): EndpointReading {
-  return { network, networkId: hexId(`net-${network}`), aliases: [], links: [], ...rest };
+export function endpoint(on: string, rest: Partial<EndpointReading> = {}): EndpointReading {
+  return { network: on, networkId: hexId(`net-${on}`), aliases: [], links: [], ...rest };
 }
 
 let nextPid = 1000;
