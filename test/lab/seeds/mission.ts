@@ -1,0 +1,5 @@
+import type { Lab } from '../lab.ts';
+export interface Mission {
+  x?: string;
+}
+export const seedMission = async (_lab: Lab): Promise<Mission> => ({});
