@@ -261,8 +261,11 @@ export interface SocketReading {
   uid: number;
   /** Interface it is bound to (SO_BINDTODEVICE), when known. */
   device?: string;
-  /** Processes that have it open, first opener first; absent when that could not be read (`ownersReason`). */
-  processes?: { pid: number; name: string }[];
+  /**
+   * Processes that have it open (as descriptor `fd`), first opener first; empty when the kernel itself holds it; absent
+   * when that could not be read (`ownersReason`).
+   */
+  processes?: { pid: number; name: string; fd?: number }[];
   /** The cgroup v2 path of the socket's creator, when `ss` tells it. */
   cgroup?: string;
 }

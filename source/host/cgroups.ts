@@ -1,0 +1,113 @@
+/** Where the kernel lists the processes of a container: its cgroup's folder (cgroups(7), `cgroup.procs`). */
+import { HostError, type Host } from './host.ts';
+import { parseCgroup, type CgroupLine } from './proc-pid.ts';
+
+/** A mounted cgroup hierarchy, from /proc/self/mountinfo (proc_pid_mountinfo(5)). */
+export interface CgroupMount {
+  folder: string;
+  /** The path within the hierarchy that is mounted there; `/` unless only a part of it is. */
+  root: string;
+  /** Empty for cgroup v2; `name=systemd` for a named hierarchy, as in /proc/<pid>/cgroup. */
+  controllers: string[];
+}
+
+/** The cgroup hierarchies among the mounts. */
+export function parseCgroupMounts(mountinfo: string): CgroupMount[] {
+  const mounts: CgroupMount[] = [];
+  for (const line of mountinfo.split('\n')) {
+    const [before, after] = line.split(' - ');
+    const fields = before?.split(' ') ?? [];
+    const [type, , options = ''] = after?.split(' ') ?? [];
+    if (fields[4] === undefined || (type !== 'cgroup' && type !== 'cgroup2')) continue;
+    mounts.push({
+      folder: unescapeMount(fields[4]),
+      root: unescapeMount(fields[3]!),
+      controllers: type === 'cgroup2' ? [] : options.split(',').filter(option => option !== 'rw' && option !== 'ro'),
+    });
+  }
+  return mounts;
+}
+
+/** Spaces, tabs, newlines and backslashes stand in mountinfo as octal escapes. */
+function unescapeMount(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+/** The folders, as this mount namespace has them, of the cgroups a process is in; the most telling hierarchy first. */
+export function cgroupFolders(mounts: readonly CgroupMount[], lines: readonly CgroupLine[]): string[] {
+  const folders: string[] = [];
+  for (const line of [...lines].sort((a, b) => a.controllers.length - b.controllers.length)) {
+    // A path above the root of this cgroup namespace has no folder here.
+    if (line.path === '/' || line.path.split('/').includes('..')) continue;
+    for (const mount of mounts) {
+      const same =
+        line.controllers.length === 0
+          ? mount.controllers.length === 0
+          : line.controllers.some(controller => mount.controllers.includes(controller));
+      if (!same) continue;
+      const root = mount.root === '/' ? '' : mount.root;
+      if (line.path !== root && !line.path.startsWith(`${root}/`)) continue;
+      folders.push(mount.folder + line.path.slice(root.length));
+    }
+  }
+  return folders;
+}
+
+/** Files of a cgroup's folder, which are no cgroups below it: `cgroup.procs`, `memory.max`, `tasks`… */
+const cgroupFile =
+  /^(?:tasks|notify_on_release|release_agent|(?:cgroup|cpu|cpuset|cpuacct|memory|io|blkio|pids|devices|freezer|hugetlb|net_cls|net_prio|perf_event|rdma|misc|irq|dmem)\..+)$/;
+const maximumDepth = 8;
+
+/** The pids in a cgroup and all below it. @throws HostError when the folder itself cannot be read */
+async function pidsBelow(host: Host, folder: string, depth = 0): Promise<number[]> {
+  const [text] = host.readFiles([`${folder}/cgroup.procs`]);
+  const pids =
+    typeof text === 'string'
+      ? text
+          .split('\n')
+          .filter(line => /^\d+$/.test(line))
+          .map(Number)
+          .filter(pid => pid > 0)
+      : [];
+  if (depth === 0 && text instanceof HostError) throw text;
+  if (depth >= maximumDepth) return pids;
+  const names = await host.list(folder).catch(() => []);
+  for (const name of names.filter(each => !cgroupFile.test(each))) {
+    const [procs] = host.readFiles([`${folder}/${name}/cgroup.procs`]);
+    if (typeof procs === 'string') pids.push(...(await pidsBelow(host, `${folder}/${name}`, depth + 1)));
+  }
+  return pids;
+}
+
+/** A process and its descendants, by /proc/<pid>/task/<pid>/children (CONFIG_PROC_CHILDREN). Those that were handed to another parent are missed. */
+function descendants(host: Host, pid: number): number[] {
+  const pids = [pid];
+  for (let index = 0; index < pids.length && pids.length < 100_000; index += 1) {
+    const [children] = host.readFiles([`/proc/${pids[index]}/task/${pids[index]}/children`]);
+    if (typeof children !== 'string') continue;
+    for (const child of children.split(' ')) {
+      if (/^\d+$/.test(child) && !pids.includes(Number(child))) pids.push(Number(child));
+    }
+  }
+  return pids;
+}
+
+/**
+ * Every process of the container that `pid` is a process of, ascending, and whether that is certain to be all of them
+ * (a walk from parent to child misses processes started by `docker exec`).
+ * @throws HostError gone, when that process has ended
+ */
+export async function containerPids(host: Host, pid: number): Promise<{ pids: number[]; complete: boolean }> {
+  const [cgroup, mountinfo] = host.readFiles([`/proc/${pid}/cgroup`, '/proc/self/mountinfo']);
+  if (cgroup instanceof HostError) throw cgroup;
+  const mounts = typeof mountinfo === 'string' ? parseCgroupMounts(mountinfo) : [];
+  for (const folder of cgroupFolders(mounts, parseCgroup(cgroup ?? ''))) {
+    try {
+      const pids = await pidsBelow(host, folder);
+      if (pids.includes(pid)) return { pids: [...new Set(pids)].sort((a, b) => a - b), complete: true };
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+    }
+  }
+  return { pids: descendants(host, pid).sort((a, b) => a - b), complete: false };
+}

@@ -1,0 +1,178 @@
+/** The listeners of the host's netns with their owners, and other sockets in the way of ports that containers ask for. */
+import { HostError, type Host } from './host.ts';
+import { readSocketTables } from './proc-net.ts';
+import type { Outcome, SocketReading, SocketsReading } from './readings.ts';
+import { hasCgroup2, ssLines, type Opener, type SsSocket } from './ss.ts';
+import { allPids, orderOpeners, ownersHidden, scanOpeners, socketInode } from './socket-owners.ts';
+
+/** `ss` takes its filter from the command line; beyond this many ports the processes of holding sockets stay unknown. */
+const maximumFilterPorts = 64;
+
+/** How the sockets are read. */
+export interface SocketsOptions {
+  /** Ports of which also sockets that do not listen are told (`holding`). */
+  wanted?: ReadonlySet<number>;
+  /** The reading before: what it knew of sockets that are still there is kept, and `ss` runs only for what is new. */
+  previous?: SocketsReading;
+  /** Asks for all owners again although no socket is new: a socket that is still open may have been handed to other processes. */
+  fresh?: boolean;
+}
+
+/**
+ * The sockets of the netns that netdash runs in. The tables of /proc/net are read in-process each time; `ss` is run once
+ * for sockets that the reading before did not have.
+ * @throws HostError when no socket table can be read
+ */
+export async function readSockets(host: Host, options: SocketsOptions = {}): Promise<Outcome<SocketsReading>> {
+  const tables = readSocketTables(host, 'self', options.wanted);
+  const missing = tables.missing ? [tables.missing] : [];
+  const value: SocketsReading = { listeners: tables.listeners, holding: tables.holding };
+  const newListeners = keepKnown(host, value.listeners, options.fresh ? undefined : options.previous?.listeners);
+  const newHolding = keepKnown(host, value.holding, options.fresh ? undefined : options.previous?.holding).filter(
+    socket => socket.inode !== 0,
+  );
+  const hidden = ownersHidden(host);
+  if (newListeners.length > 0 || newHolding.length > 0) {
+    const complaint = await ask(host, value, newListeners, newHolding, hidden === undefined);
+    if (complaint) missing.push(complaint);
+  }
+  proveV6only(value.listeners);
+  const ownerless = value.listeners.filter(socket => socket.processes === undefined).length;
+  if (ownerless > 0) value.ownersReason = hidden ?? 'their processes could not be read';
+  return missing.length > 0 ? { value, missing: missing.join('; ') } : { value };
+}
+
+function keyOf(socket: { proto: string; address: string; port: number }): string {
+  return `${socket.proto} ${socket.address} ${socket.port}`;
+}
+
+/**
+ * Carries over what the reading before knew of each socket, which its inode identifies. Owners are carried while they
+ * still have it open under the same descriptor.
+ * @returns the sockets of which nothing could be carried
+ */
+function keepKnown(
+  host: Host,
+  sockets: SocketReading[],
+  previous: readonly SocketReading[] | undefined,
+): SocketReading[] {
+  if (!previous || previous.length === 0) return sockets;
+  const known = new Map(
+    previous.filter(({ inode }) => inode !== 0).map(each => [`${each.inode} ${keyOf(each)}`, each]),
+  );
+  const unknown: SocketReading[] = [];
+  const paths: string[] = [];
+  const checks: { socket: SocketReading; known: SocketReading; from: number; to: number }[] = [];
+  for (const socket of sockets) {
+    const before = known.get(`${socket.inode} ${keyOf(socket)}`);
+    if (!before) {
+      unknown.push(socket);
+      continue;
+    }
+    if (before.v6only !== undefined) socket.v6only = before.v6only;
+    if (before.device !== undefined) socket.device = before.device;
+    if (before.cgroup !== undefined) socket.cgroup = before.cgroup;
+    if (before.processes === undefined) continue;
+    const from = paths.length;
+    for (const { pid, fd } of before.processes) if (fd !== undefined) paths.push(`/proc/${pid}/fd/${fd}`);
+    checks.push({ socket, known: before, from, to: paths.length });
+  }
+  const links = host.readLinks(paths);
+  for (const { socket, known: before, from, to } of checks) {
+    const holds = links.slice(from, to).map(link => socketInode(link) === socket.inode);
+    const processes = before.processes!.filter((_, index) => holds[index]);
+    // The first opener names the owner: when it is gone, the order among the rest is to be found anew.
+    if (processes.length === before.processes!.length) socket.processes = before.processes;
+    else unknown.push(socket);
+  }
+  return unknown;
+}
+
+/** Asks `ss`, or failing that the descriptors of all processes, about sockets of which nothing is known. @returns what went wrong */
+async function ask(
+  host: Host,
+  value: SocketsReading,
+  newListeners: readonly SocketReading[],
+  newHolding: readonly SocketReading[],
+  seesAll: boolean,
+): Promise<string | undefined> {
+  const extended = hasCgroup2(host);
+  let found: SsSocket[] = [];
+  let complaint: string | undefined;
+  try {
+    if (newListeners.length > 0) found = await runSs(host, [extended ? '-tulnpe' : '-tuln']);
+    const ports = [...new Set(newHolding.map(({ port }) => port))].sort((a, b) => a - b).slice(0, maximumFilterPorts);
+    if (extended && ports.length > 0) {
+      found = [
+        ...found,
+        ...(await runSs(host, ['-tunape', `( ${ports.map(port => `sport = :${port}`).join(' or ')} )`])),
+      ];
+    }
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    complaint = error.message;
+  }
+  const openers = new Map<number, Opener[]>();
+  if (extended && complaint === undefined) {
+    for (const socket of found) if (socket.inode !== undefined) openers.set(socket.inode, socket.openers);
+  } else {
+    const inodes = new Set([...value.listeners, ...newHolding].map(({ inode }) => inode).filter(inode => inode !== 0));
+    const scanned = await scanOpeners(host, inodes, await allPids(host));
+    for (const inode of inodes) openers.set(inode, scanned.get(inode) ?? []);
+  }
+  learn(host, value, found, openers, seesAll);
+  return complaint;
+}
+
+async function runSs(host: Host, args: string[]): Promise<SsSocket[]> {
+  const all = ['-H', ...args];
+  return ssLines(`ss ${all.join(' ')}`, await host.run('ss', all, { timeoutMs: 10_000 }));
+}
+
+/** Puts what was found on every socket, also on those already known: it is newer. */
+function learn(
+  host: Host,
+  value: SocketsReading,
+  found: readonly SsSocket[],
+  openers: ReadonlyMap<number, Opener[]>,
+  seesAll: boolean,
+): void {
+  const byInode = new Map<number, SsSocket>();
+  const byKey = new Map<string, SsSocket[]>();
+  for (const socket of found) {
+    if (socket.inode) byInode.set(socket.inode, socket);
+    byKey.set(keyOf(socket), [...(byKey.get(keyOf(socket)) ?? []), socket]);
+  }
+  for (const socket of [...value.listeners, ...value.holding]) {
+    if (socket.inode === 0) continue;
+    const same = byInode.get(socket.inode);
+    // Without inodes, lines of one address and port (SO_REUSEPORT) are told apart only where they agree.
+    const candidates = same ? [same] : (byKey.get(keyOf(socket)) ?? []).filter(({ inode }) => inode === undefined);
+    const v6only = agreed(candidates.map(each => each.v6only));
+    if (socket.family === 6 && v6only !== undefined) socket.v6only = v6only;
+    const device = agreed(candidates.map(each => each.device));
+    if (device !== undefined) socket.device = device;
+    if (same?.cgroup !== undefined) socket.cgroup = same.cgroup;
+    const holders = openers.get(socket.inode);
+    if (holders !== undefined && (holders.length > 0 || seesAll)) socket.processes = orderOpeners(host, holders);
+  }
+}
+
+function agreed<T>(values: readonly (T | undefined)[]): T | undefined {
+  return values.length > 0 && values.every(value => value === values[0]) ? values[0] : undefined;
+}
+
+/**
+ * A TCP wildcard of IPv6 beside an IPv4 listener on the same port must be IPV6_V6ONLY, or bind() would have refused the
+ * second one. The exception is SO_REUSEPORT on both, which needs one user for both and is used to have many alike.
+ */
+export function proveV6only(listeners: readonly SocketReading[]): void {
+  const tcp = listeners.filter(({ proto }) => proto === 'tcp');
+  for (const socket of tcp) {
+    if (socket.v6only !== undefined || socket.address !== '::') continue;
+    const samePort = tcp.filter(({ port }) => port === socket.port);
+    const twins = samePort.filter(({ family }) => family === 4);
+    const alone = samePort.filter(({ address }) => address === '::').length === 1;
+    if (twins.some(({ uid }) => uid !== socket.uid) || (twins.length > 0 && alone)) socket.v6only = true;
+  }
+}

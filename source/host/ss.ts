@@ -1,0 +1,93 @@
+/** What `ss` (iproute2, ss(8)) knows of sockets beyond /proc/net: IPV6_V6ONLY, the processes that have one open, and its cgroup. */
+import { canonicalAddress } from './addresses.ts';
+import { HostError, type Host, type ToolResult } from './host.ts';
+
+/** A process that has a socket open, as file descriptor `fd`. */
+export interface Opener {
+  pid: number;
+  fd: number;
+  name: string;
+}
+
+/** One line of `ss`. */
+export interface SsSocket {
+  proto: 'tcp' | 'udp';
+  /** As in a SocketReading; `*` is given as `::`, which is what it means of a listener. */
+  address: string;
+  port: number;
+  device?: string;
+  /** Only with `-e`. */
+  inode?: number;
+  v6only?: boolean;
+  cgroup?: string;
+  openers: Opener[];
+}
+
+/**
+ * Whether `ss -e` may be used: without a mounted cgroup2 hierarchy it looks up each socket's cgroup in vain, which takes
+ * seconds and floods its standard error (lib/fs.c of iproute2 searches /proc/mounts).
+ */
+export function hasCgroup2(host: Host): boolean {
+  const [mounts] = host.readFiles(['/proc/self/mounts']);
+  return typeof mounts === 'string' && mounts.split('\n').some(line => line.split(' ')[2] === 'cgroup2');
+}
+
+/**
+ * The lines of `ss`, by whatever arguments.
+ * @throws HostError when it failed
+ */
+export function ssLines(what: string, result: ToolResult): SsSocket[] {
+  if (result.code !== 0) {
+    const how = result.signal ? `was ended by ${result.signal}` : `ended with status ${result.code}`;
+    const complaint = result.stderr.trim().split('\n')[0] ?? '';
+    throw new HostError('failed', `${what} ${how}${complaint && `: ${complaint}`}`);
+  }
+  return result.stdout
+    .split('\n')
+    .map(parseSsLine)
+    .filter(socket => socket !== undefined);
+}
+
+/** One line of `ss -H -tuln[p][e]`: `tcp LISTEN 0 128 127.0.0.1%lo:80 0.0.0.0:* users:((…)) … v6only:0 <->`; undefined when it is not understood. */
+export function parseSsLine(line: string): SsSocket | undefined {
+  const match = /^(tcp|udp)\s+\S+\s+\d+\s+\d+\s+(\S+):(\d+)\s+\S+:\S+(?:\s+(.*))?$/.exec(line);
+  if (!match) return undefined;
+  const [, proto, local, port, rest = ''] = match;
+  const bare = local!.replace(/^\[(.*)\](%.*)?$/, '$1$2');
+  const zone = bare.indexOf('%');
+  const host = zone < 0 ? bare : bare.slice(0, zone);
+  const address = host === '*' ? '::' : canonicalAddress(host);
+  if (address === undefined) return undefined;
+  const { openers, after } = parseUsers(rest);
+  const socket: SsSocket = { proto: proto as 'tcp' | 'udp', address, port: Number(port), openers };
+  if (zone >= 0) socket.device = bare.slice(zone + 1);
+  const inode = /(?:^|\s)ino:(\d+)(?:\s|$)/.exec(after)?.[1];
+  if (inode !== undefined) socket.inode = Number(inode);
+  const said = /\sv6only:([01])(?:\s|$)/.exec(after)?.[1];
+  if (said !== undefined) socket.v6only = said === '1';
+  // Without -e the two kinds of wildcard are told apart by how they are written (inet_addr_print in misc/ss.c).
+  else if (host === '*') socket.v6only = false;
+  else if (host === '::') socket.v6only = true;
+  const cgroup = /(?:^|\s)cgroup:(\/.*?)(?=\s+v6only:|\s+[<-]-[>-]|\s*$)/.exec(after)?.[1];
+  if (cgroup !== undefined) socket.cgroup = cgroup;
+  return socket;
+}
+
+/**
+ * `users:(("name",pid=1,fd=2),…)` and what follows it. A name is printed raw and may hold quotes, commas and brackets:
+ * an entry only ends where another begins or the list closes.
+ */
+function parseUsers(text: string): { openers: Opener[]; after: string } {
+  if (!text.startsWith('users:(')) return { openers: [], after: text };
+  const openers: Opener[] = [];
+  const entry = /\("(.*?)",pid=(\d+),fd=(\d+)\)(?=,\("|\)(?:\s|$))/y;
+  entry.lastIndex = 'users:('.length;
+  for (;;) {
+    const start = entry.lastIndex;
+    const match = entry.exec(text);
+    if (!match) return { openers, after: text.slice(start) };
+    openers.push({ name: match[1]!, pid: Number(match[2]), fd: Number(match[3]) });
+    if (text[entry.lastIndex] === ')') return { openers, after: text.slice(entry.lastIndex + 1) };
+    entry.lastIndex += 1;
+  }
+}

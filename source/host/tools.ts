@@ -1,0 +1,152 @@
+/** Finding and running the read-only programs of `Tool`, without a shell. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { HostError, type Subscription, type Tool, type ToolResult } from './host.ts';
+
+/** The Debian and Ubuntu package that brings each tool, for the message when it is not there. */
+const packageOf: Record<Tool, string> = {
+  ip: 'iproute2',
+  ss: 'iproute2',
+  nft: 'nftables',
+  nsenter: 'util-linux',
+  'iptables-save': 'iptables',
+  'ip6tables-save': 'iptables',
+  'iptables-legacy-save': 'iptables',
+  'ip6tables-legacy-save': 'iptables',
+};
+
+/** Where administrators' tools live; an ordinary user's PATH often lacks the sbin folders. */
+const systemFolders = ['/usr/sbin', '/sbin', '/usr/local/sbin', '/usr/bin', '/bin'];
+const defaultTimeoutMs = 5000;
+const maximumBytes = 64 * 1024 * 1024;
+
+/** The folders of a PATH, absolute ones only ('.' there must not run what lies about), then the system's. */
+export function toolFolders(path: string): string[] {
+  return [...new Set([...path.split(':').filter(folder => isAbsolute(folder)), ...systemFolders])];
+}
+
+const found = new Map<Tool, string>();
+
+/**
+ * The absolute path of a tool.
+ * @throws HostError `missing`, naming the package that has it
+ */
+export function findTool(tool: Tool): string {
+  const known = found.get(tool);
+  if (known) return known;
+  for (const folder of toolFolders(process.env['PATH'] ?? '')) {
+    const path = join(folder, tool);
+    try {
+      accessSync(path, constants.X_OK);
+      if (!statSync(path).isFile()) continue;
+    } catch {
+      continue;
+    }
+    found.set(tool, path);
+    return path;
+  }
+  throw missingTool(tool);
+}
+
+function missingTool(tool: Tool): HostError {
+  return new HostError('missing', `${tool} not found: install ${packageOf[tool]}`);
+}
+
+/** Messages in English, no colours, no pager; PATH because nsenter looks its command up there. */
+function environment(): Record<string, string> {
+  return { LC_ALL: 'C', PATH: toolFolders(process.env['PATH'] ?? '').join(':') };
+}
+
+function startError(tool: Tool, code: string): HostError {
+  if (code === 'ENOENT') {
+    found.delete(tool);
+    return missingTool(tool);
+  }
+  if (code === 'EACCES' || code === 'EPERM') return new HostError('denied', `${tool}: not permitted to run it`);
+  return new HostError('failed', `${tool} could not be started: ${code}`);
+}
+
+/** `Host.run` on this machine. @throws HostError */
+export function runTool(
+  tool: Tool,
+  args: readonly string[],
+  options: { timeoutMs?: number } = {},
+): Promise<ToolResult> {
+  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+  return new Promise((resolve, reject) => {
+    const path = findTool(tool);
+    const child = execFile(
+      path,
+      args,
+      { env: environment(), timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: maximumBytes, encoding: 'utf8' },
+      (error, stdout, stderr) => {
+        running.delete(child);
+        if (!error) return resolve({ code: 0, signal: null, stdout, stderr });
+        if (error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') {
+          return reject(new HostError('too-large', `${tool} printed more than ${maximumBytes / 1024 / 1024} MiB`));
+        }
+        if (error.killed) return reject(new HostError('timeout', `${tool} did not end within ${timeoutMs / 1000} s`));
+        if (typeof error.code === 'string') return reject(startError(tool, error.code));
+        return resolve({ code: error.code ?? null, signal: error.signal ?? null, stdout, stderr });
+      },
+    );
+    child.stdin?.end();
+    track(child);
+  });
+}
+
+/** Children that must not outlive netdash. */
+const running = new Set<ChildProcess>();
+let watchingExit = false;
+
+function track(child: ChildProcess): void {
+  running.add(child);
+  if (watchingExit) return;
+  watchingExit = true;
+  process.on('exit', () => {
+    for (const each of running) each.kill('SIGKILL');
+  });
+}
+
+/** `Host.follow` on this machine. */
+export function followTool(tool: Tool, args: readonly string[], onLine: (line: string) => void): Subscription {
+  let path: string;
+  try {
+    path = findTool(tool);
+  } catch (error) {
+    return { stop: () => undefined, ended: Promise.resolve(error as HostError) };
+  }
+  const child = spawn(path, args, { env: environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+  track(child);
+  let stopped = false;
+  let complaint = '';
+  createInterface({ input: child.stdout, crlfDelay: Infinity }).on('line', line => {
+    if (!stopped) onLine(line);
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaint = (complaint + text).slice(-400);
+  });
+  const ended = new Promise<HostError | undefined>(resolve => {
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      running.delete(child);
+      resolve(startError(tool, error.code ?? error.message));
+    });
+    child.on('close', (code, signal) => {
+      running.delete(child);
+      const words = complaint.trim().split('\n').at(-1) ?? '';
+      const how = signal ? `ended by ${signal}` : `ended with status ${code}`;
+      resolve(
+        stopped ? undefined : new HostError('failed', `${tool} ${args.join(' ')} ${how}${words && `: ${words}`}`),
+      );
+    });
+  });
+  return {
+    stop: () => {
+      stopped = true;
+      child.kill('SIGKILL');
+    },
+    ended,
+  };
+}
