@@ -1,0 +1,28 @@
+/** The unit of everything netdash shows: a piece of text with a tone, made harmless when it is made. */
+import { sanitise } from '../terminal/sanitise.ts';
+
+/** What a piece of text means, from which the screen takes its colour. Never the only carrier of that meaning. */
+export type Tone = 'plain' | 'dim' | 'good' | 'warn' | 'bad' | 'info' | 'accent' | 'title';
+
+declare const clean: unique symbol;
+
+/** Text that has been through the sanitiser; only `cell` makes it. */
+export type CleanText = string & { readonly [clean]: true };
+
+export interface Cell {
+  readonly text: CleanText;
+  readonly tone: Tone;
+}
+
+/** One line of a document: cells side by side. */
+export type Line = readonly Cell[];
+
+/** Makes a cell of any text. What must not reach a terminal is replaced (terminal/sanitise.ts). */
+export function cell(text: string | number, tone: Tone = 'plain'): Cell {
+  return { text: sanitise(String(text)) as CleanText, tone };
+}
+
+/** A cell for a value that cannot be known: `unknown: <reason>`, never blank. */
+export function unknownCell(reason?: string): Cell {
+  return cell(reason ? `unknown: ${reason}` : 'unknown', 'dim');
+}

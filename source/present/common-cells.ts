@@ -1,0 +1,70 @@
+/** Cells that several tables share, so that one fact looks the same everywhere. */
+import type { Container, Finding, PortChange, Severity } from '../facts/schema.ts';
+import { glyphs } from '../terminal/charset.ts';
+import { cell } from './cell.ts';
+import type { Cell, Tone } from './cell.ts';
+import { rate } from './units.ts';
+
+/** For a value that does not apply here, so that no cell is blank. */
+export const nothing: Cell = cell('-', 'dim');
+
+/** The tone and glyph of each severity. */
+export const severities: Readonly<Record<Severity, { tone: Tone; glyph: string }>> = {
+  error: { tone: 'bad', glyph: glyphs.failed },
+  warning: { tone: 'warn', glyph: glyphs.warning },
+  info: { tone: 'info', glyph: glyphs.info },
+};
+
+/** `✗ error`, `! warning`, `i info`. */
+export function severityCell(severity: Severity): Cell {
+  const { tone, glyph } = severities[severity];
+  return cell(`${glyph} ${severity}`, tone);
+}
+
+/** Optional text, `-` when there is none. */
+export function optional(text: string | number | undefined, tone: Tone = 'plain'): Cell {
+  return text === undefined || text === '' ? nothing : cell(text, tone);
+}
+
+/** A rate in bytes per second; silence is dim. */
+export function rateCell(bytesPerSecond: number | undefined): Cell {
+  if (bytesPerSecond === undefined) return nothing;
+  return cell(rate(bytesPerSecond), bytesPerSecond < 1 ? 'dim' : 'plain');
+}
+
+const states: Readonly<Record<Container['state'], { tone: Tone; glyph: string }>> = {
+  running: { tone: 'good', glyph: glyphs.running },
+  paused: { tone: 'warn', glyph: glyphs.paused },
+  restarting: { tone: 'warn', glyph: glyphs.restarting },
+  created: { tone: 'dim', glyph: glyphs.created },
+  removing: { tone: 'dim', glyph: glyphs.stopped },
+  exited: { tone: 'dim', glyph: glyphs.stopped },
+  dead: { tone: 'bad', glyph: glyphs.failed },
+};
+
+/** `● running`, `○ exited 137`: a run that ended badly is not dim. */
+export function stateCell(container: Container): Cell {
+  const { tone, glyph } = states[container.state];
+  const failed = container.state === 'exited' && container.exitCode !== undefined && container.exitCode !== 0;
+  return cell(
+    `${glyph} ${container.state}${failed ? ` ${container.exitCode}` : ''}`,
+    failed ? (container.error ? 'bad' : 'warn') : tone,
+  );
+}
+
+/** A finding in one cell: glyph and message, how many more there are, and whether it could not be judged again. */
+export function findingsCell(findings: readonly Finding[]): Cell | undefined {
+  const worst = findings[0];
+  if (!worst) return undefined;
+  const { tone, glyph } = severities[worst.severity];
+  const more = findings.length > 1 ? ` (+${findings.length - 1} more)` : '';
+  return cell(`${glyph} ${worst.message}${worst.stale ? ' (stale)' : ''}${more}`, tone);
+}
+
+const side = (bindings: PortChange['from']): string =>
+  [...new Set(bindings.map(binding => binding.hostPort))].join(',');
+
+/** `80/tcp 32768→32769`. v4 and v6 of one binding that share a port are said once. */
+export function changeText(change: PortChange): string {
+  return `${change.containerPort}/${change.proto} ${side(change.from)}${glyphs.arrow}${side(change.to)}`;
+}

@@ -1,0 +1,243 @@
+/** Pane 1: containers. */
+import type { Container, Finding, PortChange, Snapshot } from '../facts/schema.ts';
+import { glyphs } from '../terminal/charset.ts';
+import { addressKey } from './addresses.ts';
+import { cell, unknownCell } from './cell.ts';
+import type { Cell } from './cell.ts';
+import { changeText, findingsCell, nothing, optional, rateCell, stateCell } from './common-cells.ts';
+import { lookupOf, trafficOf } from './lookup.ts';
+import type { ContainerTraffic } from './lookup.ts';
+import { ownListenerTexts, publishedTexts, requestedText } from './published.ts';
+import type { Table } from './table.ts';
+import { age, ago } from './units.ts';
+
+export interface ContainerRow {
+  container: Container;
+  traffic?: ContainerTraffic;
+  findings: readonly Finding[];
+  /** Its port changes, newest first. */
+  changes: readonly PortChange[];
+  /** ms since the epoch. */
+  now: number;
+}
+
+/** A port change is news for this long. */
+const newsMilliseconds = 10 * 60_000;
+
+/** One row per container. */
+export function containerRows(snapshot: Snapshot): ContainerRow[] {
+  const lookup = lookupOf(snapshot);
+  return snapshot.containers.map(container => ({
+    container,
+    traffic: trafficOf(snapshot, lookup.links.get(container.id) ?? []),
+    findings: lookup.findings.get(container.id) ?? [],
+    changes: lookup.changes.get(container.id) ?? [],
+    now: lookup.now,
+  }));
+}
+
+/** Whether the container holds a netns now; the others are what `a` shows and hides. */
+export function isUp(container: Container): boolean {
+  return container.state === 'running' || container.state === 'paused' || container.state === 'restarting';
+}
+
+function modeCell({ container }: ContainerRow): Cell {
+  if (container.networkMode !== 'container') return cell(container.networkMode);
+  const partner = container.sharesNetnsWith;
+  const name = partner?.name ?? partner?.id.slice(0, 12);
+  return cell(`container:${name ?? '?'}`, partner?.name === undefined ? 'bad' : 'plain');
+}
+
+function addressOf(container: Container): string | undefined {
+  const first = container.endpoints.find(endpoint => endpoint.ipv4 ?? endpoint.ipv6);
+  return first?.ipv4 ?? first?.ipv6;
+}
+
+function addressCell({ container }: ContainerRow): Cell {
+  const addresses = container.endpoints.map(endpoint => endpoint.ipv4 ?? endpoint.ipv6).filter(address => address);
+  if (addresses.length > 0) return cell(addresses.join(' '));
+  if (container.networkMode === 'host' && isUp(container)) return cell('host', 'dim');
+  return nothing;
+}
+
+function portsCell({ container }: ContainerRow): Cell {
+  if (!isUp(container)) {
+    const asked = container.requestedPorts.map(requestedText);
+    return asked.length > 0 ? cell(`(${asked.join(' ')})`, 'dim') : nothing;
+  }
+  const published = publishedTexts(container.publishedPorts);
+  if (published.length > 0) return cell(published.join(' '));
+  if (container.networkMode === 'host') {
+    if (container.listeners === null) return unknownCell(container.unknown?.['listeners']);
+    const own = ownListenerTexts(container);
+    if (own.length > 0) return cell(own.join(' '));
+  }
+  return nothing;
+}
+
+function freshChange({ changes, now }: ContainerRow): PortChange | undefined {
+  const latest = changes[0];
+  return latest && now - Date.parse(latest.at) < newsMilliseconds ? latest : undefined;
+}
+
+/** What one should know of it first: errors and warnings, a port that moved, what else is not as usual. */
+function noteCell(row: ContainerRow): Cell {
+  const { container, now } = row;
+  const serious = findingsCell(row.findings.filter(finding => finding.severity !== 'info'));
+  if (serious) return serious;
+  const change = freshChange(row);
+  if (change) return cell(`port moved ${changeText(change)} ${ago(change.at, now)}`, 'info');
+  if (container.health === 'unhealthy') return cell(`${glyphs.failed} unhealthy`, 'bad');
+  if (container.error) return cell(`${glyphs.failed} ${container.error}`, 'bad');
+  if (container.state === 'restarting')
+    return cell(`${glyphs.restarting} exited ${container.exitCode ?? '?'}, restarting`, 'warn');
+  const rest = findingsCell(row.findings.filter(finding => finding.code !== 'port-moved'));
+  if (rest) return rest;
+  if (container.health === 'starting') return cell('health: starting', 'dim');
+  if (!isUp(container) && container.finishedAt) return cell(`exited ${ago(container.finishedAt, now)}`, 'dim');
+  return nothing;
+}
+
+function noteRank(row: ContainerRow): number {
+  const ranks = { error: 0, warning: 1, info: 3 };
+  if (row.findings[0]) return ranks[row.findings[0].severity];
+  return freshChange(row) ? 2 : 4;
+}
+
+function veths({ container }: ContainerRow): string {
+  return container.endpoints
+    .map(endpoint => endpoint.veth)
+    .filter(veth => veth)
+    .join(' ');
+}
+
+/** Containers: state, network mode, addresses, ports, traffic and what is the matter. */
+export const containerTable: Table<ContainerRow> = {
+  id: 'containers',
+  title: 'Containers',
+  key: row => row.container.id,
+  sort: { column: 'name', reverse: false },
+  columns: [
+    { id: 'name', title: 'NAME', priority: 1, min: 8, max: 28, cell: row => cell(row.container.name, 'accent') },
+    {
+      id: 'state',
+      title: 'STATE',
+      priority: 2,
+      min: 9,
+      max: 12,
+      cell: row => stateCell(row.container),
+    },
+    { id: 'mode', title: 'MODE', priority: 4, min: 6, max: 22, cell: modeCell },
+    {
+      id: 'address',
+      title: 'ADDRESS',
+      priority: 6,
+      min: 10,
+      max: 32,
+      cell: addressCell,
+      sortKey: row => {
+        const address = addressOf(row.container);
+        return address && addressKey(address);
+      },
+    },
+    {
+      id: 'ports',
+      title: 'PORTS',
+      priority: 3,
+      min: 12,
+      max: 36,
+      cell: portsCell,
+      sortKey: row => row.container.publishedPorts[0]?.hostPort ?? row.container.listeners?.[0]?.port,
+    },
+    { id: 'note', title: 'NOTE', priority: 5, min: 16, max: 90, grow: true, cell: noteCell, sortKey: noteRank },
+    {
+      id: 'rx',
+      title: 'RX',
+      priority: 7,
+      min: 9,
+      max: 9,
+      align: 'right',
+      live: true,
+      cell: row => rateCell(row.traffic?.rxRate),
+      sortKey: row => row.traffic?.rxRate,
+    },
+    {
+      id: 'tx',
+      title: 'TX',
+      priority: 8,
+      min: 9,
+      max: 9,
+      align: 'right',
+      live: true,
+      cell: row => rateCell(row.traffic?.txRate),
+      sortKey: row => row.traffic?.txRate,
+    },
+    {
+      id: 'up',
+      title: 'UP',
+      priority: 9,
+      min: 4,
+      max: 5,
+      align: 'right',
+      cell: row =>
+        isUp(row.container) && row.container.startedAt
+          ? cell(age(row.now - Date.parse(row.container.startedAt)))
+          : nothing,
+      sortKey: row =>
+        isUp(row.container) && row.container.startedAt ? -Date.parse(row.container.startedAt) : undefined,
+    },
+    {
+      id: 'restarts',
+      title: 'RESTARTS',
+      priority: 10,
+      min: 8,
+      max: 8,
+      align: 'right',
+      cell: row => cell(row.container.restartCount, row.container.restartCount > 0 ? 'warn' : 'dim'),
+      sortKey: row => row.container.restartCount,
+    },
+    { id: 'veth', title: 'VETH', priority: 11, min: 11, max: 24, cell: row => optional(veths(row)) },
+    {
+      id: 'project',
+      title: 'PROJECT',
+      priority: 12,
+      min: 8,
+      max: 20,
+      cell: row => optional(row.container.composeProject),
+      sortKey: row => row.container.composeProject,
+    },
+    { id: 'image', title: 'IMAGE', priority: 13, min: 10, max: 30, cell: row => cell(row.container.image, 'dim') },
+  ],
+  fields: {
+    name: { kind: 'text', of: row => [row.container.name] },
+    id: { kind: 'word', of: row => [row.container.id] },
+    state: { kind: 'word', of: row => [row.container.state, row.container.health] },
+    mode: { kind: 'word', of: row => [row.container.networkMode] },
+    net: { kind: 'text', of: row => row.container.endpoints.map(endpoint => endpoint.network) },
+    ip: { kind: 'text', of: row => row.container.endpoints.flatMap(endpoint => [endpoint.ipv4, endpoint.ipv6]) },
+    port: { kind: 'number', of: row => portNumbers(row.container) },
+    image: { kind: 'text', of: row => [row.container.image] },
+    project: { kind: 'text', of: row => [row.container.composeProject] },
+    service: { kind: 'text', of: row => [row.container.composeService, row.container.swarmService] },
+    veth: { kind: 'text', of: row => row.container.endpoints.map(endpoint => endpoint.veth) },
+    finding: { kind: 'text', of: row => row.findings.map(finding => finding.code) },
+  },
+  copy: row => row.container.id,
+  containerId: row => row.container.id,
+};
+
+/** Every port number that has to do with a container: published on either side, asked for, exposed, listened on. */
+export function portNumbers(container: Container): number[] {
+  return [
+    ...container.publishedPorts.flatMap(port => [port.hostPort, port.containerPort]),
+    ...container.requestedPorts.flatMap(({ hostPort, containerPort }) =>
+      typeof hostPort === 'number'
+        ? [hostPort, containerPort]
+        : hostPort === null
+          ? [containerPort]
+          : [hostPort.from, hostPort.to, containerPort],
+    ),
+    ...container.exposedPorts.map(exposed => exposed.port),
+    ...(container.listeners ?? []).map(listener => listener.port),
+  ];
+}

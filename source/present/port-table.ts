@@ -1,0 +1,139 @@
+/** Pane 3: ports, listeners and who owns them. */
+import { glyphs } from '../terminal/charset.ts';
+import { addressKey, socketAddress } from './addresses.ts';
+import { cell, unknownCell } from './cell.ts';
+import type { Cell, Line } from './cell.ts';
+import { findingsCell, nothing, optional } from './common-cells.ts';
+import { facts } from './document.ts';
+import type { PortRow } from './port-rows.ts';
+import type { Table } from './table.ts';
+
+export { portRows } from './port-rows.ts';
+export type { PortRow } from './port-rows.ts';
+
+/** Who owns it: the container by name, else the process, else Docker. */
+function ownerCell(row: PortRow): Cell {
+  const { owner } = row;
+  if (row.kind === 'unknown') return cell(owner.containerName ?? 'host', 'dim');
+  if (owner.containerName !== undefined) return cell(owner.containerName, 'accent');
+  if (owner.service !== undefined) return cell(`service ${owner.service}`, 'accent');
+  if (owner.kind === 'docker') return cell('docker');
+  if (owner.kind === 'process' && row.process !== undefined) return cell(row.process);
+  return unknownCell(row.reason);
+}
+
+function processCell(row: PortRow): Cell {
+  if (row.kind === 'unknown') return nothing;
+  const pid = row.pid === undefined ? '' : ` ${row.pid}`;
+  if (row.process !== undefined) return cell(`${row.process}${pid}`);
+  if (row.kind === 'listener') return row.pid === undefined ? unknownCell(row.reason) : cell(`pid${pid}`);
+  return nothing;
+}
+
+function addressCell(row: PortRow): Cell {
+  if (row.kind === 'unknown') return nothing;
+  if (row.address === '::' && row.v6only === false) return cell(':: +v4');
+  return cell(row.address);
+}
+
+function exposureCell(row: PortRow): Cell {
+  switch (row.exposure) {
+    case 'loopback':
+    case 'container':
+      return cell(row.exposure, 'dim');
+    default:
+      return optional(row.exposure);
+  }
+}
+
+function noteCell(row: PortRow): Cell {
+  if (row.kind === 'unknown') return unknownCell(row.reason);
+  const finding = findingsCell(row.findings);
+  if (finding) return finding;
+  if (row.embeddedDns) return cell("Docker's DNS", 'dim');
+  if (row.kind !== 'listener' && row.reason !== undefined) return cell(row.reason, 'dim');
+  if (row.ephemeral) return cell('ephemeral', 'dim');
+  return nothing;
+}
+
+function targetText(row: PortRow): string | undefined {
+  return row.target && socketAddress(row.target.address, row.target.port);
+}
+
+function detailsOf(row: PortRow): Line[] {
+  return facts([
+    ['listens on', cell(row.port === undefined ? '-' : `${row.proto} ${socketAddress(row.address, row.port)}`)],
+    ['IPv4 as well', row.address === '::' ? v6onlyCell(row.v6only) : undefined],
+    ['owner', ownerCell(row)],
+    ['held through', row.owner.via === undefined ? undefined : cell(row.owner.via)],
+    ['process', processCell(row)],
+    ['unit', row.unit === undefined ? undefined : cell(row.unit)],
+    ['leads to', row.target && cell(targetText(row)!)],
+    ['exposure', exposureCell(row)],
+    ['note', noteCell(row)],
+  ]);
+}
+
+function v6onlyCell(v6only: boolean | null | undefined): Cell {
+  if (v6only === undefined || v6only === null) return unknownCell('IPV6_V6ONLY could not be read');
+  return cell(v6only ? 'no, IPv6 only' : 'yes, dual-stack');
+}
+
+/** Ports: the host's, then those inside containers. */
+export const portTable: Table<PortRow> = {
+  id: 'ports',
+  title: 'Ports',
+  key: row => row.key,
+  section: row => (row.place === 'host' ? 'On the host' : 'Inside containers'),
+  columns: [
+    { id: 'proto', title: 'PROTO', priority: 2, min: 5, max: 5, cell: row => optional(row.proto) },
+    {
+      id: 'address',
+      title: 'ADDRESS',
+      priority: 3,
+      min: 9,
+      max: 40,
+      cell: addressCell,
+      sortKey: row => addressKey(row.address),
+    },
+    {
+      id: 'port',
+      title: 'PORT',
+      priority: 1,
+      min: 5,
+      max: 5,
+      align: 'right',
+      cell: row => optional(row.port, 'title'),
+      sortKey: row => row.port,
+    },
+    { id: 'owner', title: 'OWNER', priority: 4, min: 10, max: 30, cell: ownerCell },
+    { id: 'process', title: 'PROCESS', priority: 6, min: 10, max: 26, cell: processCell },
+    {
+      id: 'target',
+      title: `${glyphs.arrow} TARGET`,
+      priority: 7,
+      min: 12,
+      max: 30,
+      cell: row => optional(targetText(row)),
+    },
+    { id: 'exposure', title: 'EXPOSED', priority: 8, min: 8, max: 24, cell: exposureCell },
+    { id: 'note', title: 'NOTE', priority: 5, min: 12, max: 90, grow: true, cell: noteCell },
+    { id: 'unit', title: 'UNIT', priority: 9, min: 10, max: 28, cell: row => optional(row.unit, 'dim') },
+  ],
+  fields: {
+    port: { kind: 'number', of: row => [row.port, row.target?.port] },
+    proto: { kind: 'word', of: row => [row.proto] },
+    ip: { kind: 'text', of: row => [row.address, row.target?.address] },
+    owner: { kind: 'text', of: row => [row.owner.containerName, row.owner.service, row.process] },
+    name: { kind: 'text', of: row => [row.owner.containerName] },
+    process: { kind: 'text', of: row => [row.process] },
+    pid: { kind: 'number', of: row => [row.pid] },
+    unit: { kind: 'text', of: row => [row.unit] },
+    exposed: { kind: 'word', of: row => [row.exposure] },
+    place: { kind: 'word', of: row => [row.place] },
+    finding: { kind: 'text', of: row => row.findings.map(finding => finding.code) },
+  },
+  copy: row => (row.port === undefined ? (row.reason ?? '') : socketAddress(row.address, row.port)),
+  containerId: row => row.containerId,
+  details: detailsOf,
+};

@@ -1,0 +1,146 @@
+/** A table as data: the one on screen and the one in a pipe are the same. */
+import type { Cell, Line } from './cell.ts';
+import type { Filter, FilterField } from './filter.ts';
+import { matches } from './filter.ts';
+
+/** What rows are ordered by; undefined sorts last, text in natural order (`eth2` before `eth10`). */
+export type SortKey = string | number | undefined;
+
+export interface Column<Row> {
+  id: string;
+  title: string;
+  /** 1 is kept longest when the screen is narrow. */
+  priority: number;
+  /** Columns of the screen that it takes at least and at most; `max` is for content, never padding. */
+  min: number;
+  max: number;
+  /** Takes what space is left. */
+  grow?: boolean;
+  align?: 'right';
+  cell: (row: Row) => Cell;
+  /** Absent: it is sorted by the text of its cell. */
+  sortKey?: (row: Row) => SortKey;
+  /** Its values move all the time: rows sorted by it are put in order every few seconds only. */
+  live?: boolean;
+}
+
+export interface Sort {
+  column: string;
+  reverse: boolean;
+}
+
+export interface Table<Row> {
+  id: string;
+  title: string;
+  columns: readonly Column<Row>[];
+  /** The row's identity, by which a selection sticks to it. */
+  key: (row: Row) => string;
+  /** Heading under which the row stands; rows of one section stay together, sections keep their order of appearance. */
+  section?: (row: Row) => string;
+  /** How it is sorted until the operator says otherwise; absent: as the rows come. */
+  sort?: Sort;
+  /** The fields that a filter can name. */
+  fields: Readonly<Record<string, FilterField<Row>>>;
+  /** The row's most useful text, for the clipboard. */
+  copy: (row: Row) => string;
+  /** The container that the row is about: what Enter opens. */
+  containerId?: (row: Row) => string | undefined;
+  /** All there is to say about the row: what Enter opens when it is about no container, or `detailsFirst` is set. */
+  details?: (row: Row) => readonly Line[];
+  detailsFirst?: boolean;
+}
+
+/** A column without its row type: what a screen needs to lay it out. */
+export type ColumnHead = Pick<Column<never>, 'id' | 'title' | 'priority' | 'min' | 'max' | 'grow' | 'align' | 'live'>;
+
+/** A row without its type. */
+export interface ListItem {
+  key: string;
+  section?: string;
+  /** One per column; made on first use. */
+  readonly cells: readonly Cell[];
+  copy: string;
+  containerId?: string;
+  details?: () => readonly Line[];
+}
+
+/** A table with its rows filtered and in order. */
+export interface List {
+  id: string;
+  title: string;
+  columns: readonly ColumnHead[];
+  items: readonly ListItem[];
+  /** Rows before the filter. */
+  total: number;
+  sort?: Sort;
+}
+
+const natural = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+
+function compareKeys(a: SortKey, b: SortKey): number {
+  if (a === undefined || b === undefined) return (a === undefined ? 1 : 0) - (b === undefined ? 1 : 0);
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  return natural.compare(String(a), String(b));
+}
+
+/** The rows in order of one column, stable; rows without a key stay last in both directions. */
+export function sortRows<Row>(table: Table<Row>, rows: readonly Row[], sort: Sort | undefined): readonly Row[] {
+  const column = sort && table.columns.find(candidate => candidate.id === sort.column);
+  if (!column) return rows;
+  const keyed = rows.map(row => ({ row, key: column.sortKey ? column.sortKey(row) : column.cell(row).text }));
+  keyed.sort((a, b) => {
+    if (a.key === undefined || b.key === undefined) return compareKeys(a.key, b.key);
+    return sort.reverse ? compareKeys(b.key, a.key) : compareKeys(a.key, b.key);
+  });
+  return keyed.map(({ row }) => row);
+}
+
+/** Brings rows of one section together, sections in the order given by the unsorted rows. */
+function bySection<Row>(table: Table<Row>, sorted: readonly Row[], original: readonly Row[]): readonly Row[] {
+  const { section } = table;
+  if (!section) return sorted;
+  const groups = new Map<string, Row[]>(original.map(row => [section(row), []]));
+  for (const row of sorted) groups.get(section(row))?.push(row);
+  return [...groups.values()].flat();
+}
+
+function itemOf<Row>(table: Table<Row>, row: Row): ListItem {
+  let cells: readonly Cell[] | undefined;
+  const { details } = table;
+  const containerId = table.containerId?.(row);
+  return {
+    key: table.key(row),
+    section: table.section?.(row),
+    get cells() {
+      cells ??= table.columns.map(column => column.cell(row));
+      return cells;
+    },
+    get copy() {
+      return table.copy(row);
+    },
+    containerId: table.detailsFirst ? undefined : containerId,
+    details: details && (() => details(row)),
+  };
+}
+
+/** Filters and sorts rows and forgets their type. */
+export function listOf<Row>(
+  table: Table<Row>,
+  rows: readonly Row[],
+  options: { filter?: Filter; sort?: Sort } = {},
+): List {
+  const { filter } = options;
+  const kept =
+    filter && filter.terms.length > 0
+      ? rows.filter(row => matches(filter, row, table.fields, () => table.columns.map(column => column.cell(row).text)))
+      : rows;
+  const sort = options.sort ?? table.sort;
+  return {
+    id: table.id,
+    title: table.title,
+    columns: table.columns,
+    items: bySection(table, sortRows(table, kept, sort), kept).map(row => itemOf(table, row)),
+    total: rows.length,
+    sort,
+  };
+}

@@ -1,0 +1,66 @@
+/** How many columns text takes on a terminal, and text cut or padded to a number of columns. */
+import stringWidth from 'string-width';
+
+const printableAscii = /^[\x20-\x7e]*$/;
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+/** Columns that `text` takes; `text` is sanitised. */
+export function widthOf(text: string): number {
+  return printableAscii.test(text) ? text.length : stringWidth(text);
+}
+
+/** Cuts `text` to at most `width` columns; what was cut ends in `…`. A wide character is never cut in half. */
+export function truncate(text: string, width: number): string {
+  if (width <= 0) return '';
+  if (widthOf(text) <= width) return text;
+  if (printableAscii.test(text)) return `${text.slice(0, width - 1)}…`;
+  let kept = '';
+  let used = 0;
+  for (const { segment } of graphemes.segment(text)) {
+    const next = widthOf(segment);
+    if (used + next > width - 1) break;
+    kept += segment;
+    used += next;
+  }
+  return `${kept}…`;
+}
+
+/** `text` in exactly `width` columns: cut, or padded with spaces on the right (on the left for `right`). */
+export function fit(text: string, width: number, align: 'left' | 'right' = 'left'): string {
+  const cut = truncate(text, width);
+  const padding = ' '.repeat(Math.max(0, width - widthOf(cut)));
+  return align === 'right' ? padding + cut : cut + padding;
+}
+
+/**
+ * Breaks `text` into lines of at most `width` columns, at spaces where there are any. Lines after the first are `indent`
+ * columns narrower (the caller indents them).
+ */
+export function wrap(text: string, width: number, indent = 0): string[] {
+  const lines: string[] = [];
+  let line = '';
+  let used = 0;
+  const room = () => Math.max(1, lines.length === 0 ? width : width - indent);
+  const close = () => {
+    lines.push(line.trimEnd());
+    line = '';
+    used = 0;
+  };
+  for (const word of text.split(/(?<= )/)) {
+    const wordWidth = widthOf(word.trimEnd());
+    if (used > 0 && used + wordWidth > room()) close();
+    if (wordWidth <= room()) {
+      line += word;
+      used += widthOf(word);
+      continue;
+    }
+    for (const { segment } of graphemes.segment(word)) {
+      const next = widthOf(segment);
+      if (used > 0 && used + next > room()) close();
+      line += segment;
+      used += next;
+    }
+  }
+  if (line.trimEnd() !== '' || lines.length === 0) close();
+  return lines;
+}
