@@ -1,0 +1,278 @@
+/** What an nft match means: libnftables-json(5) expressions to RuleMatch. */
+import type { NetfilterFamily, Range, RuleMatch } from '../readings.ts';
+import { canonicalAddressRange, canonicalCidr } from './addresses.ts';
+import { asList, child, isObject, numberOf, tagged, textOf, type FindSet, type Json } from './nft-json.ts';
+import { statementText } from './nft-text.ts';
+import { protocolName } from './protocols.ts';
+
+/** One value of the right side of a match. */
+type Element = string | number | { from: string | number; to: string | number } | { address: string; length: number };
+
+/** Families in which a rule sees IPv4 and IPv6 alike, so that looking at one's header asks for that one. */
+const mixedFamilies: ReadonlySet<NetfilterFamily> = new Set(['inet', 'bridge', 'netdev']);
+
+const portProtocols = new Set(['tcp', 'udp', 'sctp', 'dccp', 'udplite']);
+const allFlags = ['fin', 'syn', 'rst', 'psh', 'ack', 'urg'];
+
+const isPlain = (json: Json | undefined): json is string | number =>
+  typeof json === 'string' || typeof json === 'number';
+
+function element(json: Json): Element | undefined {
+  if (isPlain(json)) return json;
+  const found = tagged(json);
+  if (!found) return undefined;
+  if (found.tag === 'elem' && isObject(found.body)) return element(found.body['val'] ?? null);
+  if (found.tag === 'prefix') {
+    const address = textOf(found.body, 'addr');
+    const length = numberOf(found.body, 'len');
+    return address === undefined || length === undefined ? undefined : { address, length };
+  }
+  const [from, to] = found.tag === 'range' ? asList(found.body) : [];
+  return isPlain(from) && isPlain(to) ? { from, to } : undefined;
+}
+
+/** The values of the right side: of a set, a named set as it is now, a list of flags, or one. */
+function elements(right: Json, findSet: FindSet): Element[] | undefined {
+  const set =
+    typeof right === 'string' && right.startsWith('@')
+      ? findSet(right.slice(1))?.elements
+      : isObject(right) && right['set'] !== undefined
+        ? asList(right['set'])
+        : asList(right);
+  const found = set?.map(element);
+  return found?.every(item => item !== undefined) ? found : undefined;
+}
+
+const texts = (list: Element[] | undefined): string[] | undefined => {
+  const found = list?.map(item => (typeof item === 'object' ? undefined : String(item).toLowerCase()));
+  return found?.every(item => item !== undefined) ? found : undefined;
+};
+
+function addressList(list: Element[] | undefined): string[] | undefined {
+  const found = list?.map(item => {
+    if (typeof item === 'number') return undefined;
+    if (typeof item === 'string') return canonicalCidr(item);
+    return 'address' in item
+      ? canonicalCidr(`${item.address}/${item.length}`)
+      : canonicalAddressRange(`${item.from}-${item.to}`);
+  });
+  return found?.every(item => item !== undefined) ? found : undefined;
+}
+
+function portRanges(list: Element[] | undefined, op: string): Range[] | undefined {
+  const found = list?.map((item): Range | undefined => {
+    if (typeof item === 'number') return [item, item];
+    if (typeof item === 'string' || 'address' in item) return undefined;
+    return typeof item.from === 'number' && typeof item.to === 'number' ? [item.from, item.to] : undefined;
+  });
+  if (!found?.every(item => item !== undefined)) return undefined;
+  if (op === '==' || op === '!=' || op === 'in') return found;
+  const [only, more] = found;
+  if (!only || more || only[0] !== only[1]) return undefined;
+  const port = only[0];
+  if (op === '<') return [[0, port - 1]];
+  if (op === '<=') return [[0, port]];
+  return [[op === '>' ? port + 1 : port, 65535]];
+}
+
+/** TCP flags of an expression: `"syn"`, a list, or an or of them; undefined when it is something else. */
+function flags(json: Json): string[] | undefined {
+  if (typeof json === 'string') return [json.toLowerCase()];
+  if (json === 0) return [];
+  const parts = Array.isArray(json) ? json : tagged(json)?.tag === '|' ? asList(tagged(json)?.body) : undefined;
+  const found = parts?.map(flags);
+  return found?.every(item => item !== undefined) ? found.flat() : undefined;
+}
+
+/** A match before what its left side implies about the packet is added. */
+interface Understood {
+  matches: RuleMatch[];
+  /** The left side is in a header of this family. */
+  family?: 4 | 6;
+  /** The left side is in a header of this protocol. */
+  proto?: string;
+}
+
+const one = (match: RuleMatch | undefined, implied: Omit<Understood, 'matches'> = {}): Understood | undefined =>
+  match && { matches: [match], ...implied };
+
+/** What the match asks; `list` is its right side, `equal` says that the operator is one of (not) equal to, or in. */
+interface Question {
+  op: string;
+  negate: boolean;
+  equal: boolean;
+  right: Json;
+  list: Element[] | undefined;
+}
+
+function payload(body: Json, question: Question): Understood | undefined {
+  const protocol = textOf(body, 'protocol') ?? '';
+  const field = textOf(body, 'field') ?? '';
+  const { negate, list, op, equal, right } = question;
+  const family = protocol === 'ip' ? 4 : protocol === 'ip6' ? 6 : undefined;
+  if (family && (field === 'saddr' || field === 'daddr')) {
+    const addresses = equal ? addressList(list) : undefined;
+    return one(addresses && { kind: field, negate, addresses }, { family });
+  }
+  if (family && (field === 'protocol' || field === 'nexthdr')) {
+    const protos = equal ? texts(list)?.map(protocolName) : undefined;
+    return one(protos && { kind: 'proto', negate, protos }, { family });
+  }
+  if ((portProtocols.has(protocol) || protocol === 'th') && (field === 'sport' || field === 'dport')) {
+    const ports = portRanges(list, op);
+    return one(ports && { kind: field, negate, ports }, protocol === 'th' ? {} : { proto: protocol });
+  }
+  if (protocol === 'tcp' && field === 'flags') {
+    const found = flags(right);
+    if (!found) return undefined;
+    // `in` asks whether any of them is set.
+    if (op === 'in') return one({ kind: 'tcpflags', negate: true, mask: found, set: [] }, { proto: 'tcp' });
+    if (equal) return one({ kind: 'tcpflags', negate, mask: allFlags, set: found }, { proto: 'tcp' });
+  }
+  return undefined;
+}
+
+function meta(key: string, { negate, equal, list }: Question): Understood | undefined {
+  if (!equal) return undefined;
+  const values = texts(list);
+  const [only, more] = values ?? [];
+  switch (key) {
+    case 'iifname':
+    case 'oifname':
+    case 'iif':
+    case 'oif': {
+      // Names keep their case; an index without a name means an interface that is gone.
+      const names = list?.every(item => typeof item === 'string') ? list : undefined;
+      return one(names && { kind: key.startsWith('i') ? 'iif' : 'oif', negate, names });
+    }
+    case 'l4proto':
+      return one(values && { kind: 'proto', negate, protos: values.map(protocolName) });
+    case 'nfproto':
+    case 'protocol': {
+      const family = only === 'ipv4' || only === 'ip' ? 4 : only === 'ipv6' || only === 'ip6' ? 6 : undefined;
+      return more === undefined ? one(family && { kind: 'nfproto', negate, family }) : undefined;
+    }
+    case 'pkttype':
+      return one(values && { kind: 'pkttype', negate, types: values });
+    case 'mark': {
+      const [value, second] = list ?? [];
+      return typeof value === 'number' && second === undefined
+        ? one({ kind: 'mark', negate, value, mask: 0xffffffff })
+        : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function conntrack(body: Json, { negate, equal, list, op }: Question): Understood | undefined {
+  const key = [textOf(body, 'family'), textOf(body, 'key')].filter(Boolean).join(' ');
+  const original = textOf(body, 'dir') === 'original';
+  const values = equal ? texts(list) : undefined;
+  switch (key) {
+    case 'state':
+      return one(values && { kind: 'ctstate', negate, states: values });
+    case 'status':
+      // Only these two bits of the status are states as well (nft(8), CONNTRACK EXPRESSIONS; iptables' --ctstate DNAT).
+      return values?.every(value => value === 'dnat' || value === 'snat')
+        ? one({ kind: 'ctstate', negate, states: values })
+        : undefined;
+    case 'direction': {
+      const [only, more] = values ?? [];
+      if (more !== undefined || only === undefined) return undefined;
+      const direction = only === 'original' || only === '0' ? 'original' : 'reply';
+      return one({ kind: 'ctdir', negate, direction });
+    }
+    case 'proto-dst': {
+      const ports = original ? portRanges(list, op) : undefined;
+      return one(ports && { kind: 'ctorigdport', negate, ports });
+    }
+    case 'ip daddr':
+    case 'ip6 daddr':
+    case 'ip saddr':
+    case 'ip6 saddr': {
+      const addresses = original && equal ? addressList(list) : undefined;
+      const kind = key.endsWith('daddr') ? 'ctorigdst' : 'ctorigsrc';
+      return one(addresses && { kind, negate, addresses }, { family: key.startsWith('ip6') ? 6 : 4 });
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** `meta mark & 0xff == 1`, `tcp flags & (fin|syn) == syn`. */
+function masked(parts: Json[], { negate, equal, right, op }: Question): Understood | undefined {
+  const [left, mask, more] = parts;
+  if (!equal || op === 'in' || left === undefined || mask === undefined || more !== undefined) return undefined;
+  if (textOf(child(left, 'meta'), 'key') === 'mark' && typeof mask === 'number' && typeof right === 'number') {
+    return one({ kind: 'mark', negate, value: right, mask });
+  }
+  const field = child(left, 'payload');
+  if (textOf(field, 'protocol') === 'tcp' && textOf(field, 'field') === 'flags') {
+    const [maskFlags, set] = [flags(mask), flags(right)];
+    return maskFlags && set ? one({ kind: 'tcpflags', negate, mask: maskFlags, set }, { proto: 'tcp' }) : undefined;
+  }
+  return undefined;
+}
+
+function understand(left: Json, question: Question, findSet: FindSet): Understood | undefined {
+  const found = tagged(left);
+  if (!found) return undefined;
+  switch (found.tag) {
+    case 'payload':
+      return payload(found.body, question);
+    case 'meta':
+      return meta(textOf(found.body, 'key') ?? '', question);
+    case 'ct':
+      return conntrack(found.body, question);
+    case 'fib': {
+      const flag = asList(isObject(found.body) ? found.body['flags'] : null);
+      const types = question.equal && flag.length === 1 ? texts(question.list) : undefined;
+      const kind = flag[0] === 'daddr' ? 'dsttype' : flag[0] === 'saddr' ? 'srctype' : undefined;
+      if (textOf(found.body, 'result') !== 'type' || !kind) return undefined;
+      return one(types && { kind, negate: question.negate, types });
+    }
+    case '&':
+      return masked(asList(found.body), question);
+    case 'concat':
+      return concatenated(asList(found.body), question, findSet);
+    default:
+      return undefined;
+  }
+}
+
+/** `ip saddr . tcp dport { 10.0.0.1 . 80 }`: with one element it is that many matches; more are an or of ands. */
+function concatenated(lefts: Json[], question: Question, findSet: FindSet): Understood | undefined {
+  const named = typeof question.right === 'string' ? findSet(question.right.slice(1))?.elements : undefined;
+  const [only, more] = named ?? asList(isObject(question.right) ? (question.right['set'] ?? question.right) : null);
+  const rights = asList(isObject(only) ? only['concat'] : null);
+  if (question.negate || !question.equal || more !== undefined || rights.length !== lefts.length) return undefined;
+  const parts = lefts.map((left, index) => {
+    const right = rights[index] ?? null;
+    return understand(left, { ...question, op: '==', right, list: elements(right, findSet) }, findSet);
+  });
+  if (!parts.every(part => part !== undefined)) return undefined;
+  const family = parts.find(part => part.family)?.family;
+  const proto = parts.find(part => part.proto)?.proto;
+  return { matches: parts.flatMap(part => part.matches), ...(family && { family }), ...(proto && { proto }) };
+}
+
+/**
+ * What a match statement asks of a packet, with what it implies (a TCP port asks for TCP, in a table of both families an
+ * IPv4 address for IPv4). One `unknown` when netdash does not evaluate it.
+ * @param body what is under `match`
+ * @param family of the rule's table
+ */
+export function readMatch(body: Json, family: NetfilterFamily, findSet: FindSet): RuleMatch[] {
+  const left = isObject(body) ? (body['left'] ?? null) : null;
+  const right = isObject(body) ? (body['right'] ?? null) : null;
+  const op = textOf(body, 'op') ?? '==';
+  const equal = op === '==' || op === '!=' || op === 'in';
+  const question: Question = { op, negate: op === '!=', equal, right, list: elements(right, findSet) };
+  const found = understand(left, question, findSet);
+  if (!found) return [{ kind: 'unknown', text: statementText({ match: body }) }];
+  const implied: RuleMatch[] = [];
+  if (found.family && mixedFamilies.has(family)) implied.push({ kind: 'nfproto', negate: false, family: found.family });
+  if (found.proto) implied.push({ kind: 'proto', negate: false, protos: [found.proto] });
+  return [...implied, ...found.matches];
+}

@@ -1,0 +1,163 @@
+/** What an nft rule means: its statements, in order, to matches, effects and a target. */
+import type { NetfilterFamily, Range, RuleMatch, RuleReading, RuleTarget } from '../readings.ts';
+import { canonicalAddress, canonicalAddressRange } from './addresses.ts';
+import { asList, isObject, numberOf, tagged, textOf, type FindSet, type Json } from './nft-json.ts';
+import { readMatch } from './nft-match.ts';
+import { expressionText, statementText } from './nft-text.ts';
+
+/** The meaning of a rule; `xt` says that it holds matches or targets of xtables, whose arguments nft does not print. */
+export type RuleMeaning = Pick<RuleReading, 'packets' | 'bytes' | 'matches' | 'effects' | 'target'> & { xt: boolean };
+
+/** Statements that may end the rule early, by rate, amount or a full set. */
+const gates = new Set(['limit', 'quota', 'ct count', 'meter', 'set', 'map', 'connlimit', 'last']);
+
+/** Statements that go on and change nothing that a match could see. */
+const passing = new Set(['ct helper', 'ct timeout', 'ct expectation', 'flow', 'dup', 'secmark', 'ct secmark']);
+
+const unknownTarget = (statement: Json): RuleTarget => ({ kind: 'unknown', text: statementText(statement) });
+
+function portRange(json: Json | undefined): Range | undefined {
+  if (typeof json === 'number') return [json, json];
+  const found = tagged(json);
+  const [from, to] = found?.tag === 'range' ? asList(found.body) : [];
+  return typeof from === 'number' && typeof to === 'number' ? [from, to] : undefined;
+}
+
+/** dnat, snat, masquerade and redirect; a map in their place, or a prefix, is not understood. */
+function nat(kind: 'dnat' | 'snat' | 'masquerade' | 'redirect', body: Json, statement: Json): RuleTarget {
+  if (!isObject(body)) return body === null && kind !== 'dnat' && kind !== 'snat' ? { kind } : unknownTarget(statement);
+  const port = portRange(body['port']);
+  if (body['port'] !== undefined && !port) return unknownTarget(statement);
+  if (kind === 'masquerade' || kind === 'redirect') return { kind, ...(port && { port }) };
+  const given = body['addr'];
+  const range = tagged(given)?.tag === 'range' ? canonicalAddressRange(expressionText(given ?? null)) : undefined;
+  const address = typeof given === 'string' ? canonicalAddress(given) : range;
+  if (given !== undefined && address === undefined) return unknownTarget(statement);
+  return { kind, ...(address !== undefined && { address }), ...(port && { port }) };
+}
+
+const isMark = (json: Json | undefined): boolean => {
+  const found = tagged(json);
+  return found?.tag === 'meta' && textOf(found.body, 'key') === 'mark';
+};
+
+/** `meta mark set …`: a number, or `mark and/or/xor` a number. undefined when it is more. */
+function markEffect(body: Json): RuleTarget | undefined {
+  if (!isObject(body)) return undefined;
+  const set = body['value'];
+  if (!isMark(body['key'])) return undefined;
+  if (typeof set === 'number') return { kind: 'mark', value: set, mask: 0xffffffff };
+  const operation = tagged(set);
+  const [left, value, more] = asList(operation?.body);
+  if (!operation || typeof value !== 'number' || more !== undefined) return undefined;
+  const inner = tagged(left);
+  const [innerLeft, innerMask] = asList(inner?.body);
+  if (isMark(left)) {
+    if (operation.tag === '&') return { kind: 'mark', value: 0, mask: ~value >>> 0 };
+    if (operation.tag === '|') return { kind: 'mark', value, mask: value };
+    if (operation.tag === '^') return { kind: 'mark', value, mask: 0 };
+  } else if (inner?.tag === '&' && isMark(innerLeft) && typeof innerMask === 'number') {
+    if (operation.tag === '^') return { kind: 'mark', value, mask: ~innerMask >>> 0 };
+    if (operation.tag === '|') return { kind: 'mark', value, mask: (~innerMask | value) >>> 0 };
+  }
+  return undefined;
+}
+
+/** `iifname vmap @m` or `{ … }`: the verdict by key. */
+function verdictMap(body: Json, findSet: FindSet, statement: Json): RuleTarget {
+  if (!isObject(body)) return unknownTarget(statement);
+  const data = body['data'];
+  const elements =
+    typeof data === 'string' ? findSet(data.replace(/^@/, ''))?.elements : asList(isObject(data) ? data['set'] : null);
+  if (!elements) return unknownTarget(statement);
+  const entries = [];
+  for (const item of elements) {
+    const element = tagged(item)?.tag === 'elem' ? tagged(item)?.body : undefined;
+    const [key, value] = asList(isObject(element) ? (element['val'] ?? null) : item);
+    const verdict = tagged(value);
+    if (key === undefined || !verdict) return unknownTarget(statement);
+    const chain = textOf(verdict.body, 'target');
+    entries.push({ key: expressionText(key), verdict: verdict.tag, ...(chain !== undefined && { chain }) });
+  }
+  return { kind: 'vmap', key: expressionText(body['key'] ?? null), entries };
+}
+
+/** The target that a statement is, or undefined when it is none. */
+function targetOf(tag: string, body: Json, findSet: FindSet, statement: Json): RuleTarget | undefined {
+  const chain = textOf(body, 'target');
+  switch (tag) {
+    case 'accept':
+    case 'drop':
+    case 'return':
+      return { kind: tag };
+    case 'continue':
+      return { kind: 'none' };
+    case 'jump':
+    case 'goto':
+      return chain === undefined ? unknownTarget(statement) : { kind: tag, chain };
+    case 'dnat':
+    case 'snat':
+    case 'masquerade':
+    case 'redirect':
+      return nat(tag, body, statement);
+    case 'reject': {
+      const type = textOf(body, 'type');
+      const code = isObject(body) && body['expr'] !== undefined ? ` ${expressionText(body['expr'])}` : '';
+      return { kind: 'reject', ...(type !== undefined && { with: `${type}${code}` }) };
+    }
+    case 'vmap':
+      return verdictMap(body, findSet, statement);
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Reads a rule's statements.
+ * @param statements `expr` of the rule
+ * @param family of its table
+ */
+export function readStatements(statements: readonly Json[], family: NetfilterFamily, findSet: FindSet): RuleMeaning {
+  const matches = new Map<string, RuleMatch>();
+  const effects: RuleTarget[] = [];
+  const meaning: RuleMeaning = { matches: [], target: { kind: 'none' }, xt: false };
+  let target: RuleTarget | undefined;
+  const add = (match: RuleMatch) => matches.set(JSON.stringify(match), match);
+  for (const statement of statements) {
+    const { tag, body } = tagged(statement) ?? { tag: '', body: null };
+    if (tag === 'match') {
+      // A mark set before a match is set whether that holds or not: that order has no place in a RuleReading.
+      if (effects.some(effect => effect.kind !== 'log')) add({ kind: 'unknown', text: statementText(statement) });
+      else readMatch(body, family, findSet).forEach(add);
+    } else if (tag === 'counter') {
+      const packets = numberOf(body, 'packets');
+      if (packets !== undefined) Object.assign(meaning, { packets, bytes: numberOf(body, 'bytes') ?? 0 });
+    } else if (tag === 'xt') {
+      meaning.xt = true;
+      if (textOf(body, 'type') === 'target') target = unknownTarget(statement);
+      else add({ kind: 'unknown', text: statementText(statement) });
+    } else if (gates.has(tag)) {
+      add({ kind: 'unknown', text: statementText(statement) });
+    } else if (tag === 'log') {
+      effects.push({ kind: 'log' });
+    } else if (tag === 'mangle') {
+      effects.push(markEffect(body) ?? mangled(statement, body));
+    } else if (passing.has(tag)) {
+      effects.push({ kind: 'continue', text: statementText(statement) });
+    } else {
+      target = targetOf(tag, body, findSet, statement) ?? unknownTarget(statement);
+    }
+  }
+  meaning.matches = [...matches.values()];
+  meaning.target = target ?? effects.pop() ?? { kind: 'none' };
+  if (effects.length > 0) meaning.effects = effects;
+  return meaning;
+}
+
+/** Writing the packet's mark or addresses in a way that is not understood is unknown; writing anything else is seen by no match. */
+function mangled(statement: Json, body: Json): RuleTarget {
+  const key = tagged(isObject(body) ? body['key'] : null);
+  const harmless = key?.tag === 'ct' || (key?.tag === 'meta' && textOf(key.body, 'key') !== 'mark');
+  const text = statementText(statement);
+  return harmless && textOf(key?.body, 'key') !== 'pkttype' ? { kind: 'continue', text } : { kind: 'unknown', text };
+}

@@ -1,0 +1,127 @@
+/** Parses `nft -j list ruleset`: libnftables-json(5). */
+import { HostError } from '../host.ts';
+import type { ChainReading, Hook, NetfilterFamily, RuleReading } from '../readings.ts';
+import {
+  asList,
+  isObject,
+  numberOf,
+  textOf,
+  type FindSet,
+  type Json,
+  type JsonObject,
+  type NamedSet,
+} from './nft-json.ts';
+import { readStatements } from './nft-statement.ts';
+import { expressionText, statementText, verdictText } from './nft-text.ts';
+
+/** A whole ruleset, the tables that iptables-nft keeps in nftables included. */
+export interface Ruleset {
+  chains: ChainReading[];
+  /** Rules that hold xtables matches or targets, of which nft prints nothing but the name. */
+  xtRules: ReadonlySet<RuleReading>;
+  /** Elements of sets and maps, by `family table name`. */
+  sets: Record<string, string[]>;
+}
+
+const families = new Set<string>(['ip', 'ip6', 'inet', 'arp', 'bridge', 'netdev'] satisfies NetfilterFamily[]);
+const hooks = new Set<string>([
+  'prerouting',
+  'input',
+  'forward',
+  'output',
+  'postrouting',
+  'ingress',
+  'egress',
+] satisfies Hook[]);
+const isFamily = (text: string | undefined): text is NetfilterFamily => text !== undefined && families.has(text);
+const isHook = (text: string | undefined): text is Hook => text !== undefined && hooks.has(text);
+
+function items(stdout: string): JsonObject[] {
+  let parsed: Json;
+  try {
+    parsed = JSON.parse(stdout) as Json;
+  } catch {
+    throw new HostError(
+      'failed',
+      `nft printed JSON that cannot be parsed (${stdout.length} bytes): cut off, or nft broke`,
+    );
+  }
+  const list = isObject(parsed) ? parsed['nftables'] : undefined;
+  if (!Array.isArray(list)) throw new HostError('failed', 'nft printed JSON without a ruleset');
+  return list.filter(item => isObject(item));
+}
+
+function readChain(body: JsonObject, dormant: boolean): ChainReading | undefined {
+  const family = textOf(body, 'family');
+  const [table, name] = [textOf(body, 'table'), textOf(body, 'name')];
+  if (!isFamily(family) || table === undefined || name === undefined) return undefined;
+  const chain: ChainReading = { backend: 'nft', family, table, name, rules: [] };
+  const [hook, type, policy] = [textOf(body, 'hook'), textOf(body, 'type'), textOf(body, 'policy')];
+  // The kernel takes the base chains of a dormant table off their hooks.
+  if (dormant || !isHook(hook)) return chain;
+  chain.hook = hook;
+  chain.priority = numberOf(body, 'prio') ?? 0;
+  if (type === 'filter' || type === 'nat' || type === 'route') chain.type = type;
+  if (policy === 'accept' || policy === 'drop') chain.policy = policy;
+  return chain;
+}
+
+function elementText(json: Json): string {
+  const value = isObject(json) && isObject(json['elem']) ? (json['elem']['val'] ?? null) : json;
+  if (!Array.isArray(value)) return expressionText(value);
+  return `${expressionText(value[0] ?? null)} : ${verdictText(value[1] ?? null)}`;
+}
+
+/**
+ * Parses a ruleset; one with nothing but `metainfo` has truly no rules.
+ * @param stdout what `nft -j list ruleset` printed
+ * @throws HostError (failed) when it is not whole JSON
+ */
+export function parseRuleset(stdout: string): Ruleset {
+  const all = items(stdout);
+  const dormant = new Set<string>();
+  const sets = new Map<string, NamedSet>();
+  const chains = new Map<string, ChainReading>();
+  for (const item of all) {
+    for (const kind of ['table', 'set', 'map', 'chain']) {
+      const body = item[kind];
+      if (!isObject(body)) continue;
+      const table = `${textOf(body, 'family') ?? ''} ${textOf(body, kind === 'table' ? 'name' : 'table') ?? ''}`;
+      const key = `${table} ${textOf(body, 'name') ?? ''}`;
+      if (kind === 'table' && asList(body['flags']).includes('dormant')) dormant.add(table);
+      if (kind === 'set' || kind === 'map') sets.set(key, { elements: asList(body['elem']) });
+      const chain = kind === 'chain' ? readChain(body, dormant.has(table)) : undefined;
+      if (chain) chains.set(key, chain);
+    }
+  }
+  const xtRules = new Set<RuleReading>();
+  for (const item of all) {
+    const body = item['rule'];
+    if (!isObject(body)) continue;
+    const table = `${textOf(body, 'family') ?? ''} ${textOf(body, 'table') ?? ''}`;
+    const chain = chains.get(`${table} ${textOf(body, 'chain') ?? ''}`);
+    if (!chain) throw new HostError('failed', `nft printed a rule of a chain that it did not print (${table})`);
+    const { rule, xt } = readRule(body, chain, name => sets.get(`${table} ${name}`));
+    chain.rules.push(rule);
+    if (xt) xtRules.add(rule);
+  }
+  const elements = [...sets].map(([key, set]): [string, string[]] => [key, set.elements.map(elementText)]);
+  return { chains: [...chains.values()], xtRules, sets: Object.fromEntries(elements) };
+}
+
+function readRule(body: JsonObject, chain: ChainReading, findSet: FindSet): { rule: RuleReading; xt: boolean } {
+  const statements = asList(body['expr']);
+  const comment = textOf(body, 'comment');
+  const handle = numberOf(body, 'handle');
+  const { xt, ...meaning } = readStatements(statements, chain.family, findSet);
+  const words = statements.map(statementText);
+  if (comment !== undefined) words.push(`comment "${comment}"`);
+  const rule: RuleReading = {
+    number: chain.rules.length + 1,
+    ...(handle !== undefined && { handle }),
+    text: words.join(' '),
+    ...(comment !== undefined && { comment }),
+    ...meaning,
+  };
+  return { rule, xt };
+}
