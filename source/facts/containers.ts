@@ -3,7 +3,6 @@ import type {
   ContainerReading,
   EndpointReading,
   InsideReading,
-  LinkReading,
   PortBindingReading,
   Reading,
 } from '../host/readings.ts';
@@ -19,12 +18,13 @@ export interface ContainerInput {
   netns: NetnsMap;
   linkMap: LinkMap;
   inside: Readonly<Record<string, Reading<InsideReading>>>;
-  links: readonly LinkReading[];
   owners: OwnerIndex;
   /** Listeners of the host's netns, or why they are not known. */
   hostListeners: readonly Listener[] | { reason: string };
   /** Why containers cannot be joined with this host (a remote daemon); absent when they can. */
   withoutHost?: string;
+  /** Why they cannot be joined with this host's links. */
+  withoutLinks?: string;
 }
 
 /**
@@ -107,7 +107,7 @@ function endpointFacts(endpoint: EndpointReading, container: ContainerReading, i
   const hasLink = network !== undefined && network.driver !== 'host' && network.driver !== 'null';
   if (isRunning(container) && hasLink && !end?.link && end?.parent === undefined) {
     unknown.veth =
-      input.withoutHost ??
+      input.withoutLinks ??
       end?.reason ??
       netns?.reason ??
       'no interface inside the container has the MAC or an address of this endpoint';

@@ -1,0 +1,64 @@
+/**
+ * Structural sharing: facts that did not change keep their identity from one snapshot to the next, so that a screen
+ * redraws only what did. Works on the plain data of a snapshot: objects, arrays, text, numbers, booleans, null.
+ */
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+/** How items of a list are told apart: by their `id`, else by their place. */
+function idOf(item: unknown, place: number): string {
+  return isObject(item) && typeof item.id === 'string' ? item.id : `#${place}`;
+}
+
+/**
+ * Returns `before` when `after` equals it, else a value equal to `after` in which every equal part is the one of `before`.
+ * @param keyOf tells which item of one list corresponds to which of the other, when they have no `id`
+ */
+export function reuse<T>(before: T | undefined, after: T, keyOf?: (item: never) => string): T {
+  if (Object.is(before, after) || !isObject(before) || !isObject(after)) return after;
+  if (Array.isArray(after)) {
+    if (!Array.isArray(before)) return after;
+    const key = (item: unknown, place: number) => (keyOf ? keyOf(item as never) : idOf(item, place));
+    const known = new Map(before.map((item, place) => [key(item, place), item as unknown]));
+    let isSame = before.length === after.length;
+    const list = after.map((item: unknown, place) => {
+      const kept = reuse(known.get(key(item, place)), item);
+      if (kept !== before[place]) isSame = false;
+      return kept;
+    });
+    return isSame ? before : (list as T);
+  }
+  if (Array.isArray(before)) return after;
+  const names = Object.keys(after);
+  let isSame = names.length === Object.keys(before).length;
+  const object: Record<string, unknown> = {};
+  for (const name of names) {
+    const kept = reuse(before[name], after[name]);
+    object[name] = kept;
+    if (kept !== before[name] || !(name in before)) isSame = false;
+  }
+  return isSame ? before : (object as T);
+}
+
+/** What was made of which inputs, by the name of the step. */
+export type Steps = ReadonlyMap<string, { inputs: readonly unknown[]; output: unknown }>;
+
+/** Runs a step, or returns what it made last time when its inputs are the very same objects. */
+export type Step = <T>(name: string, inputs: readonly unknown[], make: (before: T | undefined) => T) => T;
+
+/** Makes a `Step` that remembers: what it does from now on is added to `next`, what was done before is in `last`. */
+export function stepping(
+  last: Steps | undefined,
+  next: Map<string, { inputs: readonly unknown[]; output: unknown }>,
+): Step {
+  return <T>(name: string, inputs: readonly unknown[], make: (before: T | undefined) => T): T => {
+    const done = last?.get(name);
+    const isDone =
+      done !== undefined &&
+      done.inputs.length === inputs.length &&
+      done.inputs.every((input, i) => Object.is(input, inputs[i]));
+    const output = isDone ? (done.output as T) : make(done?.output as T | undefined);
+    next.set(name, { inputs, output });
+    return output;
+  };
+}

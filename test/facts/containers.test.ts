@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseHostPort, publishedPorts, requestedPorts } from '../../source/facts/containers.ts';
+import { container, port } from './build.ts';
+
+test('host ports as Docker writes them', () => {
+  assert.equal(parseHostPort(''), null);
+  assert.equal(parseHostPort('0'), null);
+  assert.equal(parseHostPort('8080'), 8080);
+  assert.equal(parseHostPort('8080-8080'), 8080);
+  assert.deepEqual(parseHostPort('8000-8010'), { from: 8000, to: 8010 });
+  assert.equal(parseHostPort('http'), undefined);
+});
+
+test('-P asks for each exposed port that has no binding of its own', () => {
+  const subject = container('c', {
+    publishAllPorts: true,
+    exposedPorts: [
+      { proto: 'tcp', port: 80 },
+      { proto: 'udp', port: 80 },
+      { proto: 'tcp', port: 443 },
+    ],
+    requestedPorts: [port('8443', 443)],
+  });
+  assert.deepEqual(requestedPorts(subject).ports, [
+    { proto: 'tcp', hostIp: '', hostPort: 8443, containerPort: 443 },
+    { proto: 'tcp', hostIp: '', hostPort: null, containerPort: 80 },
+    { proto: 'udp', hostIp: '', hostPort: null, containerPort: 80 },
+  ]);
+});
+
+test('a port is ephemeral when none was asked for; one of a range was', () => {
+  const subject = container('c', {
+    requestedPorts: [port('', 80), port('9000', 80), port('7000-7005', 81)],
+    publishedPorts: [
+      port('32768', 80, { hostIp: '0.0.0.0' }),
+      port('9000', 80, { hostIp: '0.0.0.0' }),
+      port('7002', 81, { hostIp: '0.0.0.0' }),
+    ],
+  });
+  const { ports } = publishedPorts(subject, requestedPorts(subject).ports);
+  assert.deepEqual(
+    ports.map(item => [item.hostPort, item.ephemeral]),
+    [
+      [32768, true],
+      [9000, false],
+      [7002, false],
+    ],
+  );
+});
+
+test('mappings of a container that does not run are stale; entries without a host port are routed', () => {
+  const mapped = [port('8080', 80, { hostIp: '0.0.0.0' }), port('', 81, { hostIp: '0.0.0.0' })];
+  assert.deepEqual(publishedPorts(container('c', { state: 'exited', publishedPorts: mapped }), []).ports, []);
+  const { ports, routed } = publishedPorts(container('c', { state: 'paused', publishedPorts: mapped }), []);
+  assert.deepEqual([ports.length, routed.length], [1, 1]);
+});
