@@ -1,0 +1,181 @@
+/** Docker's Engine API, GET only, through dockerode's transport. Paths have no version, so that the daemon answers in its own newest. */
+import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import Docker from 'dockerode';
+import type DockerModem from 'docker-modem';
+import type { Endpoint } from './docker-endpoint.ts';
+import { eventReader } from './docker-events.ts';
+import { SshAgent } from './docker-ssh.ts';
+import { connectionError, statusError } from './docker-errors.ts';
+import { HostError, type DockerApi, type DockerEvent, type Subscription } from './host.ts';
+
+const defaultTimeoutMs = 10_000;
+/** An answer larger than that is no answer to anything netdash asks; 1000 containers make a list of 1 MB. */
+const maximumBytes = 128 * 1024 * 1024;
+
+/** Every status is handled here rather than by dockerode, which folds the daemon's words into a text of its own. */
+const everyStatus = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [100 + index, true]));
+
+/**
+ * A client for a daemon. Does not connect until something is asked. Connections are kept open between requests but do
+ * not keep the process alive.
+ */
+export function connectDocker(endpoint: Endpoint): DockerApi {
+  let modem: DockerModem | undefined;
+  const open = (): DockerModem => (modem ??= createModem(endpoint));
+  return {
+    endpoint: endpoint.url,
+    get: (path, options = {}) => get(open(), endpoint, path, options.timeoutMs ?? defaultTimeoutMs),
+    events: (filters, onEvent, onOpen) => follow(open(), endpoint, filters, onEvent, onOpen),
+  };
+}
+
+function createModem(endpoint: Endpoint): DockerModem {
+  const { connection } = endpoint;
+  // Members that are set, even to undefined, are stronger than what docker-modem takes from the environment.
+  const options: DockerModem.ConstructorOptions & { pathPrefix: string } = {
+    host: undefined,
+    port: undefined,
+    username: undefined,
+    ca: undefined,
+    cert: undefined,
+    key: undefined,
+    timeout: undefined,
+    protocol: 'http',
+    pathPrefix: '/',
+  };
+  if (connection.kind === 'unix') {
+    options.socketPath = connection.path;
+    options.agent = new HttpAgent({ keepAlive: true });
+  } else if (connection.kind === 'ssh') {
+    options.host = 'docker';
+    options.agent = new SshAgent(connection);
+  } else {
+    const { tls } = connection;
+    options.host = connection.host.includes(':') ? `[${connection.host}]` : connection.host;
+    options.port = connection.port;
+    options.protocol = tls ? 'https' : 'http';
+    options.agent = tls
+      ? new HttpsAgent({ keepAlive: true, ca: tls.ca, cert: tls.cert, key: tls.key, rejectUnauthorized: tls.verify })
+      : new HttpAgent({ keepAlive: true });
+  }
+  return withoutEnvironment(() => new Docker(options as Docker.DockerOptions).modem as DockerModem);
+}
+
+/** docker-modem reads DOCKER_HOST and the like as it is made and throws on bad ones, even where they do not count. */
+function withoutEnvironment<T>(make: () => T): T {
+  const names = ['DOCKER_HOST', 'DOCKER_TLS_VERIFY', 'DOCKER_CERT_PATH', 'DOCKER_PATH_PREFIX', 'DOCKER_CLIENT_TIMEOUT'];
+  const kept = names.map(name => [name, process.env[name]] as const);
+  for (const name of names) delete process.env[name];
+  try {
+    return make();
+  } finally {
+    for (const [name, value] of kept) if (value !== undefined) process.env[name] = value;
+  }
+}
+
+/** Sends a GET; resolves with the answer as soon as its head is there, whatever the status. Rejects with what node says. */
+function dial(modem: DockerModem, path: string, signal: AbortSignal): Promise<IncomingMessage> {
+  const [name, query] = path.split('?');
+  // dial() drops the last character of a path with a query unless the query comes as an object.
+  const options = query ? { path: `${name}?`, options: Object.fromEntries(new URLSearchParams(query)) } : { path };
+  return new Promise((resolve, reject) => {
+    modem.dial(
+      { ...options, method: 'GET', isStream: true, statusCodes: everyStatus, abortSignal: signal },
+      (error, answer) => (error ? reject(error) : resolve(answer as IncomingMessage)),
+    );
+  });
+}
+
+/** Errors that a connection kept open shows when the daemon closed it in the meantime. */
+const stale = new Set(['ECONNRESET', 'EPIPE']);
+
+async function get(modem: DockerModem, endpoint: Endpoint, path: string, timeoutMs: number): Promise<unknown> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), timeoutMs);
+  const attempt = async (): Promise<unknown> => {
+    const answer = await dial(modem, path, controller.signal);
+    const text = await readBody(answer);
+    if (answer.statusCode !== 200) throw statusError(answer.statusCode ?? 0, text);
+    return parseJson(text, path);
+  };
+  try {
+    return await attempt().catch((error: NodeJS.ErrnoException) => {
+      if (!stale.has(error.code ?? '')) throw error;
+      return attempt();
+    });
+  } catch (error) {
+    if (error instanceof HostError) throw error;
+    if (controller.signal.aborted) {
+      throw new HostError('timeout', `Docker did not answer ${path.split('?')[0]} within ${timeoutMs / 1000} s`);
+    }
+    throw connectionError(endpoint, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function readBody(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maximumBytes)
+      throw new HostError('too-large', `Docker's answer has more than ${maximumBytes >> 20} MiB`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new HostError('failed', `what Docker answered to ${path.split('?')[0]} is no JSON`);
+  }
+}
+
+function follow(
+  modem: DockerModem,
+  endpoint: Endpoint,
+  filters: Record<string, string[]>,
+  onEvent: (event: DockerEvent) => void,
+  onOpen?: () => void,
+): Subscription {
+  const controller = new AbortController();
+  let stopped = false;
+  const run = async (): Promise<HostError> => {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      controller.abort();
+    }, defaultTimeoutMs);
+    try {
+      const query = new URLSearchParams({ filters: JSON.stringify(filters) });
+      const answer = await dial(modem, `/events?${query.toString()}`, controller.signal);
+      clearTimeout(timer);
+      if (answer.statusCode !== 200) return statusError(answer.statusCode ?? 0, await readBody(answer));
+      // A daemon elsewhere may go without a word; the kernel then asks for it.
+      answer.socket.setKeepAlive(true, 30_000);
+      onOpen?.();
+      const read = eventReader(event => {
+        if (!stopped) onEvent(event);
+      });
+      for await (const chunk of answer as AsyncIterable<Buffer>) read(chunk);
+      return new HostError('refused', `Docker at ${endpoint.url} ended the event stream`);
+    } catch (error) {
+      if (late)
+        return new HostError('timeout', `Docker did not open its event stream within ${defaultTimeoutMs / 1000} s`);
+      return connectionError(endpoint, error);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return {
+    stop: () => {
+      stopped = true;
+      controller.abort();
+    },
+    ended: run().then(error => (stopped ? undefined : error)),
+  };
+}
