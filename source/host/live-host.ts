@@ -1,6 +1,6 @@
 /** This machine, now: the `Host` that reads files, follows links and runs tools here. */
 import { readdir, readFile } from 'node:fs/promises';
-import { closeSync, openSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readlinkSync, readSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { HostError, type DockerApi, type Host, type HostErrorCode } from './host.ts';
 import { followTool, runTool } from './tools.ts';
@@ -41,7 +41,8 @@ let chunk: Buffer | undefined;
 /** Reads a file whose size is not known beforehand, as all of procfs. One buffer serves all reads of the process. */
 function readSmallFile(path: string): string {
   chunk ??= Buffer.allocUnsafe(256 * 1024);
-  const file = openSync(path, 'r');
+  // Under a container's root there may be a FIFO where a file should be: opening it must not wait for a writer.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     let size = readSync(file, chunk, 0, chunk.length, null);
     if (size === 0) return '';

@@ -3,6 +3,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { containerPids } from './cgroups.ts';
 import { parseProxy } from './docker-proxy.ts';
 import { HostError, type Host } from './host.ts';
+import { sharesHostNetns } from './netns.ts';
 import {
   cgroupPath,
   containerIdOf,
@@ -130,23 +131,7 @@ async function findProxies(host: Host, previous: ProcessesReading | undefined): 
     if (index % 64 === 63) await breathe();
     const [cmdline] = host.readFiles([`/proc/${pid}/cmdline`]);
     if (typeof cmdline !== 'string' || !parseProxy(pid, parseCmdline(cmdline))) continue;
-    if (before.has(pid) || inThisNetns(host, pid)) found.push(pid);
+    if (before.has(pid) || sharesHostNetns(host, pid)) found.push(pid);
   }
   return found;
-}
-
-/** Whether a process is in the netns that netdash runs in. Who may not follow /proc/<pid>/ns goes by the interfaces it sees. */
-function inThisNetns(host: Host, pid: number): boolean {
-  const [ours, theirs] = host.readLinks(['/proc/self/ns/net', `/proc/${pid}/ns/net`]);
-  if (typeof ours === 'string' && typeof theirs === 'string') return ours === theirs;
-  const [here, there] = host.readFiles(['/proc/self/net/igmp', `/proc/${pid}/net/igmp`]);
-  return typeof here === 'string' && typeof there === 'string' && interfacesIn(here) === interfacesIn(there);
-}
-
-function interfacesIn(igmp: string): string {
-  return igmp
-    .split('\n')
-    .map(line => /^\d+\s+\S+/.exec(line)?.[0].replace(/\s+/, ' '))
-    .filter(name => name !== undefined && !/ veth/.test(name))
-    .join(',');
 }

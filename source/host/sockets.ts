@@ -2,8 +2,9 @@
 import { HostError, type Host } from './host.ts';
 import { readSocketTables } from './proc-net.ts';
 import type { Outcome, SocketReading, SocketsReading } from './readings.ts';
+import { keepKnown, proveV6only, socketKey } from './known-sockets.ts';
 import { hasCgroup2, ssLines, type Opener, type SsSocket } from './ss.ts';
-import { allPids, orderOpeners, ownersHidden, scanOpeners, socketInode } from './socket-owners.ts';
+import { allPids, orderOpeners, ownersHidden, scanOpeners } from './socket-owners.ts';
 
 /** `ss` takes its filter from the command line; beyond this many ports the processes of holding sockets stay unknown. */
 const maximumFilterPorts = 64;
@@ -40,52 +41,6 @@ export async function readSockets(host: Host, options: SocketsOptions = {}): Pro
   const ownerless = value.listeners.filter(socket => socket.processes === undefined).length;
   if (ownerless > 0) value.ownersReason = hidden ?? 'their processes could not be read';
   return missing.length > 0 ? { value, missing: missing.join('; ') } : { value };
-}
-
-function keyOf(socket: { proto: string; address: string; port: number }): string {
-  return `${socket.proto} ${socket.address} ${socket.port}`;
-}
-
-/**
- * Carries over what the reading before knew of each socket, which its inode identifies. Owners are carried while they
- * still have it open under the same descriptor.
- * @returns the sockets of which nothing could be carried
- */
-function keepKnown(
-  host: Host,
-  sockets: SocketReading[],
-  previous: readonly SocketReading[] | undefined,
-): SocketReading[] {
-  if (!previous || previous.length === 0) return sockets;
-  const known = new Map(
-    previous.filter(({ inode }) => inode !== 0).map(each => [`${each.inode} ${keyOf(each)}`, each]),
-  );
-  const unknown: SocketReading[] = [];
-  const paths: string[] = [];
-  const checks: { socket: SocketReading; known: SocketReading; from: number; to: number }[] = [];
-  for (const socket of sockets) {
-    const before = known.get(`${socket.inode} ${keyOf(socket)}`);
-    if (!before) {
-      unknown.push(socket);
-      continue;
-    }
-    if (before.v6only !== undefined) socket.v6only = before.v6only;
-    if (before.device !== undefined) socket.device = before.device;
-    if (before.cgroup !== undefined) socket.cgroup = before.cgroup;
-    if (before.processes === undefined) continue;
-    const from = paths.length;
-    for (const { pid, fd } of before.processes) if (fd !== undefined) paths.push(`/proc/${pid}/fd/${fd}`);
-    checks.push({ socket, known: before, from, to: paths.length });
-  }
-  const links = host.readLinks(paths);
-  for (const { socket, known: before, from, to } of checks) {
-    const holds = links.slice(from, to).map(link => socketInode(link) === socket.inode);
-    const processes = before.processes!.filter((_, index) => holds[index]);
-    // The first opener names the owner: when it is gone, the order among the rest is to be found anew.
-    if (processes.length === before.processes!.length) socket.processes = before.processes;
-    else unknown.push(socket);
-  }
-  return unknown;
 }
 
 /** Asks `ss`, or failing that the descriptors of all processes, about sockets of which nothing is known. @returns what went wrong */
@@ -141,13 +96,13 @@ function learn(
   const byKey = new Map<string, SsSocket[]>();
   for (const socket of found) {
     if (socket.inode) byInode.set(socket.inode, socket);
-    byKey.set(keyOf(socket), [...(byKey.get(keyOf(socket)) ?? []), socket]);
+    byKey.set(socketKey(socket), [...(byKey.get(socketKey(socket)) ?? []), socket]);
   }
   for (const socket of [...value.listeners, ...value.holding]) {
     if (socket.inode === 0) continue;
     const same = byInode.get(socket.inode);
     // Without inodes, lines of one address and port (SO_REUSEPORT) are told apart only where they agree.
-    const candidates = same ? [same] : (byKey.get(keyOf(socket)) ?? []).filter(({ inode }) => inode === undefined);
+    const candidates = same ? [same] : (byKey.get(socketKey(socket)) ?? []).filter(({ inode }) => inode === undefined);
     const v6only = agreed(candidates.map(each => each.v6only));
     if (socket.family === 6 && v6only !== undefined) socket.v6only = v6only;
     const device = agreed(candidates.map(each => each.device));
@@ -160,19 +115,4 @@ function learn(
 
 function agreed<T>(values: readonly (T | undefined)[]): T | undefined {
   return values.length > 0 && values.every(value => value === values[0]) ? values[0] : undefined;
-}
-
-/**
- * A TCP wildcard of IPv6 beside an IPv4 listener on the same port must be IPV6_V6ONLY, or bind() would have refused the
- * second one. The exception is SO_REUSEPORT on both, which needs one user for both and is used to have many alike.
- */
-export function proveV6only(listeners: readonly SocketReading[]): void {
-  const tcp = listeners.filter(({ proto }) => proto === 'tcp');
-  for (const socket of tcp) {
-    if (socket.v6only !== undefined || socket.address !== '::') continue;
-    const samePort = tcp.filter(({ port }) => port === socket.port);
-    const twins = samePort.filter(({ family }) => family === 4);
-    const alone = samePort.filter(({ address }) => address === '::').length === 1;
-    if (twins.some(({ uid }) => uid !== socket.uid) || (twins.length > 0 && alone)) socket.v6only = true;
-  }
 }

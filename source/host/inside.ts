@@ -1,0 +1,184 @@
+/** What there is inside a running container's netns, seen through one of its processes. */
+import { HostError, type Host } from './host.ts';
+import { readInterfaces } from './inside-interfaces.ts';
+import { keepKnown, proveV6only } from './known-sockets.ts';
+import { netnsOf, sharesHostNetns } from './netns.ts';
+import { containerIdOf, parseCgroup } from './proc-pid.ts';
+import { readSocketTables } from './proc-net.ts';
+import { containerProcesses } from './processes.ts';
+import type { InsideInterface, InsideReading, LinkReading, Outcome, SocketReading } from './readings.ts';
+import { orderOpeners, ownersHidden, scanOpeners } from './socket-owners.ts';
+import { hasCgroup2, ssLines } from './ss.ts';
+
+/** Which container is read, and how much of it. */
+export interface InsideOptions {
+  containerId: string;
+  /** Host pid of its first process, `State.Pid`. */
+  pid: number;
+  /** The host's interfaces, among which are the other ends of its own. */
+  hostLinks: readonly LinkReading[];
+  /** The reading before: what it knew of sockets that are still there is kept. */
+  previous?: InsideReading;
+  /** Whether to read the listeners: four tables, each read of which walks a table of the whole machine. */
+  listeners: boolean;
+  /** Also its processes and which of them listen. Implies `exact`. */
+  detail?: boolean;
+  /** Runs `ss` in the netns when whether an IPv6 listener takes IPv4 as well cannot be told otherwise; once per socket. */
+  exact?: boolean;
+}
+
+const sharesHost = "it is in the host's netns";
+const unreadable = (error: HostError) => (error.code === 'denied' ? 'needs root' : error.message);
+
+/**
+ * The view inside. Each part that cannot be read is absent and has its reason; `missing` sums them up.
+ * @throws HostError `gone` when the process has ended or its pid is now another's, before or while it was read
+ */
+export async function readInside(host: Host, options: InsideOptions): Promise<Outcome<InsideReading>> {
+  const { containerId, pid } = options;
+  assertContainer(host, containerId, pid);
+  const value: InsideReading = { containerId, pid };
+  const missing: string[] = [];
+  const netns = netnsOf(host, pid);
+  if (netns !== undefined) value.netns = netns;
+  const sameNetns = options.previous?.pid === pid && options.previous.netns === netns ? options.previous : undefined;
+  if (sharesHostNetns(host, pid)) {
+    value.interfacesReason = sharesHost;
+    if (options.listeners) value.listenersReason = sharesHost;
+  } else {
+    await addInterfaces(host, options, value, missing);
+    if (options.listeners) await addListeners(host, options, sameNetns, value, missing);
+  }
+  if (options.detail) await addProcesses(host, options, value, missing);
+  assertContainer(host, containerId, pid);
+  return missing.length > 0 ? { value, missing: missing.join('; ') } : { value };
+}
+
+/** Throws `gone` unless the process is still there and, as far as its cgroup tells, still one of the container's. */
+function assertContainer(host: Host, containerId: string, pid: number): void {
+  if (!Number.isSafeInteger(pid) || pid <= 0) throw new HostError('gone', `${containerId.slice(0, 12)} has no process`);
+  const [text] = host.readFiles([`/proc/${pid}/cgroup`]);
+  if (text === undefined || text instanceof HostError) {
+    const code = text?.code === 'denied' ? 'denied' : 'gone';
+    throw new HostError(code, code === 'denied' ? text!.message : "the container's process is gone");
+  }
+  const ids = parseCgroup(text).map(line => (line.path.includes(containerId) ? containerId : containerIdOf(line.path)));
+  if (!ids.includes(containerId) && ids.some(id => id !== undefined)) {
+    throw new HostError('gone', `process ${pid} is another container's now`);
+  }
+}
+
+async function addInterfaces(
+  host: Host,
+  options: InsideOptions,
+  value: InsideReading,
+  missing: string[],
+): Promise<void> {
+  try {
+    const { interfaces, missing: incomplete } = await readInterfaces(host, options.pid, options.hostLinks);
+    value.interfaces = interfaces;
+    const netnsId = netnsIdOf(interfaces, options.hostLinks);
+    if (netnsId !== undefined) value.netnsId = netnsId;
+    if (incomplete) missing.push(incomplete);
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    value.interfacesReason = unreadable(error);
+    missing.push(`interfaces: ${value.interfacesReason}`);
+  }
+}
+
+/**
+ * The id by which the host's netns knows the container's: what the host ends of its veths say. A link counts when both
+ * ends name each other; where they disagree (an interface whose peer is in a third netns may match by chance), none does.
+ */
+export function netnsIdOf(
+  interfaces: readonly InsideInterface[],
+  hostLinks: readonly LinkReading[],
+): number | undefined {
+  const ids = new Set<number>();
+  for (const { ifindex, iflink } of interfaces) {
+    const link = hostLinks.find(each => each.ifindex === iflink && each.kind === 'veth');
+    if (link && link.peerIfindex === ifindex && link.peerNetnsId !== undefined) ids.add(link.peerNetnsId);
+  }
+  return ids.size === 1 ? [...ids][0] : undefined;
+}
+
+async function addListeners(
+  host: Host,
+  options: InsideOptions,
+  previous: InsideReading | undefined,
+  value: InsideReading,
+  missing: string[],
+): Promise<void> {
+  try {
+    const tables = readSocketTables(host, options.pid);
+    if (tables.missing) missing.push(tables.missing);
+    keepKnown(host, tables.listeners, previous?.listeners);
+    proveV6only(tables.listeners);
+    value.listeners = tables.listeners;
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    value.listenersReason = unreadable(error);
+    missing.push(`listeners: ${value.listenersReason}`);
+    return;
+  }
+  const unclear = value.listeners.filter(({ address, v6only }) => address === '::' && v6only === undefined);
+  if ((options.exact || options.detail) && unclear.length > 0) {
+    const complaint = await askInside(host, options.pid, unclear);
+    if (complaint) missing.push(complaint);
+  }
+}
+
+/** Learns IPV6_V6ONLY from an `ss` that runs in the netns. @returns why it could not */
+async function askInside(host: Host, pid: number, sockets: SocketReading[]): Promise<string | undefined> {
+  const args = ['-t', String(pid), '-n', 'ss', '-H', hasCgroup2(host) ? '-tulne' : '-tuln'];
+  try {
+    const lines = ssLines(`nsenter ${args.join(' ')}`, await host.run('nsenter', args, { timeoutMs: 10_000 }));
+    for (const socket of sockets) {
+      const same = lines.filter(line =>
+        line.inode === undefined
+          ? line.proto === socket.proto && line.address === socket.address && line.port === socket.port
+          : line.inode === socket.inode,
+      );
+      const [first] = same;
+      if (first?.v6only !== undefined && same.every(line => line.v6only === first.v6only)) socket.v6only = first.v6only;
+    }
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    return `whether :: listeners take IPv4: ${error.message}`;
+  }
+}
+
+async function addProcesses(
+  host: Host,
+  options: InsideOptions,
+  value: InsideReading,
+  missing: string[],
+): Promise<void> {
+  try {
+    const outcome = await containerProcesses(host, options.pid, options.previous?.processes);
+    value.processes = outcome.value;
+    if (outcome.missing) missing.push(outcome.missing);
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    value.processesReason = unreadable(error);
+    missing.push(`processes: ${value.processesReason}`);
+    return;
+  }
+  const ownerless = (value.listeners ?? []).filter(({ processes, inode }) => processes === undefined && inode !== 0);
+  if (ownerless.length === 0) return;
+  // Owners beyond the container's own processes exist: dockerd has the sockets of the embedded DNS, and a netns may be shared.
+  const inodes = new Set(ownerless.map(({ inode }) => inode));
+  const openers = await scanOpeners(
+    host,
+    inodes,
+    value.processes.map(({ pid }) => pid),
+  );
+  for (const socket of ownerless) {
+    const found = openers.get(socket.inode);
+    if (found) socket.processes = orderOpeners(host, found);
+  }
+  const hidden = ownersHidden(host);
+  if (hidden && openers.size < inodes.size) missing.push(`owners of listeners: ${hidden}`);
+}
