@@ -141,6 +141,8 @@ export interface ContainerReading {
   inspectedAt: number;
   /** Set when only the list knew this container and inspect failed; the fields only inspect has are then empty. */
   inspectError?: string;
+  /** What the list said at this inspect, for noticing a change; absent when it was made without a list. */
+  listSignature?: string;
 }
 
 /** A network: `GET /networks` (and its members, which the containers' endpoints give). */
