@@ -34,6 +34,8 @@ export interface Detector {
   needs: readonly SourceName[];
   /** Sources that show it further cases: while one of them fails it judges with the rest, and its earlier findings stay, marked stale. */
   helpedBy?: readonly SourceName[];
+  /** False when an earlier finding cannot hold any more, whatever a silent source of `helpedBy` would say; absent: it can. */
+  possible?(context: FindingContext, earlier: Finding): boolean;
   /** True when an earlier finding that `detect` no longer returns cannot be judged now (its container could not be read): it stays, marked stale. */
   undecided?(context: FindingContext, earlier: Finding): boolean;
   /** Returns every case there is now, in any order; subjects must be unique within the code. */

@@ -1,0 +1,115 @@
+/** What is behind a published port: the listeners in the container's netns that take what is sent to it. */
+import ipaddr from 'ipaddr.js';
+import type { ContainerReading, InsideReading, Proto, Reading, SocketReading } from '../../host/readings.ts';
+import { isUp } from '../publishing.ts';
+import type { FindingContext } from './detector.ts';
+import { graceMs } from './shared.ts';
+
+/** A container's port with every host place it is published at. */
+export interface ServedPort {
+  container: ContainerReading;
+  proto: Proto;
+  port: number;
+  places: { proto: Proto; address: string; port: number }[];
+}
+
+/**
+ * - `served`: a listener takes at least one address of the container
+ * - `loopback`: the only listeners on the port are on loopback addresses
+ * - `nothing`: no listener on the port; `elsewhere` has those on other ports
+ * - `unknown`: not read, read too early, or it hangs on an IPV6_V6ONLY that is not known
+ */
+export type Behind =
+  | { kind: 'served' | 'unknown' }
+  | { kind: 'loopback'; listeners: SocketReading[] }
+  | { kind: 'nothing'; elsewhere: SocketReading[] };
+
+/** The published ports of containers that are up, TCP and UDP: of SCTP, ss -tu says nothing. */
+export function servedPorts({ readings }: FindingContext): ServedPort[] {
+  const docker = readings.docker.value;
+  if (docker === undefined || docker.engine.local === false) return [];
+  return docker.containers.filter(isUp).flatMap(container => {
+    const ports = new Map<string, ServedPort>();
+    for (const { proto, containerPort, hostIp, hostPort } of container.publishedPorts) {
+      if (proto === 'sctp') continue;
+      const key = `${containerPort}/${proto}`;
+      const served = ports.get(key) ?? { container, proto, port: containerPort, places: [] };
+      if (Number(hostPort) > 0) served.places.push({ proto, address: hostIp, port: Number(hostPort) });
+      ports.set(key, served);
+    }
+    return [...ports.values()].filter(({ places }) => places.length > 0);
+  });
+}
+
+function isLoopback(address: string): boolean {
+  const parsed = ipaddr.process(address);
+  return parsed.range() === 'loopback';
+}
+
+/** Which of the families a socket takes from outside the container: undefined when IPV6_V6ONLY is not known. */
+function takes(socket: SocketReading, family: 4 | 6): boolean | undefined {
+  if (isLoopback(socket.address)) return false;
+  if (socket.family === 4 || socket.address.startsWith('::ffff:')) return family === 4;
+  if (family === 6) return true;
+  if (socket.address !== '::') return false;
+  return socket.v6only === undefined ? undefined : !socket.v6only;
+}
+
+/**
+ * Judges one reading of a container's netns.
+ * @param reading of that container; one from before the end of its start-up grace, or of another run, tells nothing
+ */
+export function behind({ container, proto, port }: ServedPort, reading: Reading<InsideReading> | undefined): Behind {
+  const inside = reading?.value;
+  const unreadable = reading === undefined || (reading.state !== 'ok' && reading.state !== 'partial');
+  if (unreadable || inside?.listeners === undefined || inside.pid !== container.pid) return { kind: 'unknown' };
+  if (container.startedAt === undefined || reading.at === undefined) return { kind: 'unknown' };
+  if (reading.at - container.startedAt < graceMs) return { kind: 'unknown' };
+  const sockets = inside.listeners.filter(socket => socket.address !== '127.0.0.11');
+  const there = sockets.filter(socket => socket.proto === proto && socket.port === port);
+  const { endpoints } = container;
+  const families: (4 | 6)[] = endpoints.some(({ ipv6 }) => ipv6 !== undefined) ? [6] : [];
+  if (families.length === 0 || endpoints.some(({ ipv4 }) => ipv4 !== undefined)) families.push(4);
+  const verdicts = there.flatMap(socket => families.map(family => takes(socket, family)));
+  if (verdicts.includes(true)) return { kind: 'served' };
+  if (verdicts.includes(undefined)) return { kind: 'unknown' };
+  if (there.length > 0 && there.every(socket => isLoopback(socket.address)))
+    return { kind: 'loopback', listeners: there };
+  return { kind: 'nothing', elsewhere: sockets };
+}
+
+/** The verdict of two readings in a row; with one only (a one-shot command), of that one. They must agree, else it is not known. */
+export function behindTwice(served: ServedPort, { readings, earlier }: FindingContext): Behind {
+  const now = behind(served, readings.inside[served.container.id]);
+  if (earlier === undefined || now.kind === 'served' || now.kind === 'unknown') return now;
+  const before = behind(served, earlier.inside[served.container.id]);
+  return before.kind === now.kind ? now : { kind: 'unknown' };
+}
+
+/**
+ * Containers whose netns should be read (again) soon: a published port looked dead in one reading only, or in one taken
+ * within the grace after the start that is over now. Whoever collects readings asks for this after each snapshot.
+ */
+export function containersToReadAgain(context: FindingContext): string[] {
+  const wanted = new Set<string>();
+  for (const served of servedPorts(context)) {
+    const { container } = served;
+    const reading = context.readings.inside[container.id];
+    if (container.state === 'paused' || container.startedAt === undefined || reading?.at === undefined) continue;
+    const isOld = context.now - container.startedAt >= graceMs;
+    const wasEarly = reading.at - container.startedAt < graceMs;
+    const verdict = behind(served, reading);
+    if (isOld && wasEarly && reading.value?.listeners !== undefined) wanted.add(container.id);
+    else if (verdict.kind === 'nothing' || verdict.kind === 'loopback') {
+      if (behindTwice(served, context).kind === 'unknown') wanted.add(container.id);
+    }
+  }
+  return [...wanted];
+}
+
+/** The subject of a finding about a served port. */
+export const servedSubject = ({ container, proto, port }: ServedPort) => ({
+  kind: 'port' as const,
+  id: `${container.id}:${port}/${proto}`,
+  name: `${container.name} ${port}/${proto}`,
+});

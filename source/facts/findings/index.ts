@@ -1,0 +1,119 @@
+/** All detectors, and the judgement that they make together. */
+import { sourceNames, type SourceName } from '../../host/readings.ts';
+import type { Finding, Severity } from '../schema.ts';
+import { bindFailed } from './bind-failed.ts';
+import { bindingsMissing } from './bindings-missing.ts';
+import type { Detector, FindingContext, FindingDraft } from './detector.ts';
+import { forwardingOff } from './forwarding-off.ts';
+import { listenerLoopbackOnly } from './listener-loopback-only.ts';
+import { nothingListening } from './nothing-listening.ts';
+import { orphanLink } from './orphan-link.ts';
+import { portConflictFailed } from './port-conflict-failed.ts';
+import { portConflictHostMode } from './port-conflict-host-mode.ts';
+import { portConflictPending } from './port-conflict-pending.ts';
+import { portConflictRivals } from './port-conflict-rivals.ts';
+import { portMoved } from './port-moved.ts';
+import { portsIgnored } from './ports-ignored.ts';
+import { staleProxy } from './stale-proxy.ts';
+import { strandedNetns } from './stranded-netns.ts';
+import { subnetOverlap } from './subnet-overlap.ts';
+
+export { containersToReadAgain } from './behind-port.ts';
+
+/** Every kind of finding. Each has a section in docs/findings.md under its code. */
+export const detectors: readonly Detector[] = [
+  portConflictFailed,
+  portConflictHostMode,
+  portConflictPending,
+  portConflictRivals,
+  bindFailed,
+  bindingsMissing,
+  portsIgnored,
+  portMoved,
+  nothingListening,
+  listenerLoopbackOnly,
+  forwardingOff,
+  staleProxy,
+  orphanLink,
+  strandedNetns,
+  subnetOverlap,
+];
+
+const ranks: Record<Severity, number> = { error: 0, warning: 1, info: 2 };
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Errors first, then by code and subject. */
+export function compareFindings(a: Finding, b: Finding): number {
+  return (
+    ranks[a.severity] - ranks[b.severity] ||
+    compare(a.code, b.code) ||
+    compare(a.subject.name, b.subject.name) ||
+    compare(a.id, b.id)
+  );
+}
+
+/** An id that is the same for the same subject at any time. */
+const idOf = (code: string, { kind, id, name }: FindingDraft['subject']): string => `${code}:${kind}:${id ?? name}`;
+
+/** Sources that say nothing new now. */
+function silentSources({ readings }: FindingContext, failed: ReadonlySet<SourceName>): Set<SourceName> {
+  return new Set(
+    sourceNames.filter(
+      name => failed.has(name) || readings[name].state === 'failed' || readings[name].state === 'pending',
+    ),
+  );
+}
+
+/**
+ * Runs every detector.
+ *
+ * A finding once raised only goes when it is judged again: while a source that its detector needs is silent, or its container could
+ * not be inspected, it stays as it was, marked stale. So losing a source never makes a host look better than it did.
+ * @param failed sources that could not be read; those whose reading says so itself count too
+ * @returns errors first, then by code and subject, each with the time it was first raised
+ */
+export function judge(context: FindingContext, failed: ReadonlySet<SourceName>): Finding[] {
+  return judgeWith(detectors, context, failed);
+}
+
+/** `judge` with other detectors. */
+export function judgeWith(
+  list: readonly Detector[],
+  context: FindingContext,
+  failed: ReadonlySet<SourceName>,
+): Finding[] {
+  const silent = silentSources(context, failed);
+  const unreadable = new Set(
+    context.readings.docker.value?.containers.flatMap(({ id, inspectError }) =>
+      inspectError === undefined ? [] : [id],
+    ),
+  );
+  const containers = context.readings.docker.value?.containers;
+  const isGone = ({ subject, containerIds: [first] }: Finding) =>
+    (subject.kind === 'container' || first !== undefined) && containers?.every(({ id }) => id !== first) === true;
+  const known = new Map(context.previous.map(finding => [finding.id, finding]));
+  const findings = list.flatMap(detector => {
+    const { code, severity } = detector;
+    const before = context.previous.filter(finding => finding.code === code);
+    if (detector.needs.some(name => silent.has(name))) return before.map(stale);
+    const raised = new Map<string, Finding>();
+    for (const draft of detector.detect(context)) {
+      const id = idOf(code, draft.subject);
+      const since = known.get(id)?.since ?? new Date(context.now).toISOString();
+      raised.set(id, { id, code, severity, ...draft, since });
+    }
+    const isBlind = detector.helpedBy?.some(name => silent.has(name)) === true;
+    const kept = before.filter(
+      finding =>
+        !raised.has(finding.id) &&
+        !isGone(finding) &&
+        ((isBlind && detector.possible?.(context, finding) !== false) ||
+          finding.containerIds.some(id => unreadable.has(id)) ||
+          detector.undecided?.(context, finding) === true),
+    );
+    return [...raised.values(), ...kept.map(stale)];
+  });
+  return findings.sort(compareFindings);
+}
+
+const stale = (finding: Finding): Finding => (finding.stale === true ? finding : { ...finding, stale: true });

@@ -1,0 +1,55 @@
+import { blockerContainers, blockersFor, blockersText, holdersNow } from '../holders.ts';
+import { hostTraits, requestsOf } from '../requests.ts';
+import type { Detector } from './detector.ts';
+import { failedStart, uniquePorts } from './shared.ts';
+
+/**
+ * A container that is not running asks for a host port that somebody holds now. Only for containers that somebody may
+ * start (created, exited); one that `port-conflict-failed` tells of is left to that.
+ */
+export const portConflictPending: Detector = {
+  code: 'port-conflict-pending',
+  severity: 'warning',
+  needs: ['docker'],
+  helpedBy: ['sockets'],
+  possible: ({ readings }, { subject }) =>
+    readings.docker.value?.containers.some(
+      ({ id, state }) => id === subject.id && (state === 'created' || state === 'exited'),
+    ) === true,
+  detect: context => {
+    const docker = context.readings.docker.value;
+    if (docker === undefined) return [];
+    const traits = hostTraits(context.readings);
+    const held = holdersNow(context);
+    return docker.containers.flatMap(container => {
+      if (container.state !== 'created' && container.state !== 'exited') return [];
+      const failed = failedStart(container)?.kind;
+      if (failed === 'taken' || failed === 'exhausted') return [];
+      const blockers = (requestsOf(container, docker, traits) ?? [])
+        .flatMap(request => blockersFor(request, held))
+        .filter(blocker => blocker.verdict === true);
+      if (blockers.length === 0) return [];
+      const ports = uniquePorts(blockers.map(({ asked }) => asked));
+      return [
+        {
+          subject: { kind: 'container' as const, id: container.id, name: container.name },
+          message: `${container.name} will not start as things are: ${blockersText(blockers)}`,
+          evidence: [
+            {
+              source: `docker inspect ${container.name}`,
+              text: `asks for ${[...new Set(ports.map(({ port, proto }) => `${port}/${proto}`))].join(', ')}; state ${container.state}`,
+            },
+            ...blockers.slice(0, 6).map(({ holder: { who, source, claim } }) => ({
+              source,
+              text: `${who}: ${claim.address}:${claim.port}/${claim.proto}`,
+            })),
+          ],
+          fix: `Before starting ${container.name}, stop the holder or give it another host port`,
+          confirm: `docker inspect -f '{{json .HostConfig.PortBindings}}' ${container.name}; ss -tulnp 'sport = :${ports[0]?.port}'`,
+          containerIds: [container.id, ...blockerContainers(blockers)],
+          ports,
+        },
+      ];
+    });
+  },
+};

@@ -1,0 +1,86 @@
+import type { ContainerReading } from '../../host/readings.ts';
+import { claimText, type Claim } from '../claims.ts';
+import { bindConflict } from '../conflicts.ts';
+import { blockersFor, holdersNow, listText } from '../holders.ts';
+import { claimsFor, hostTraits, requestsOf } from '../requests.ts';
+import type { Detector, FindingContext, FindingDraft } from './detector.ts';
+import { uniquePorts } from './shared.ts';
+
+/** A container's wish for one host port. */
+interface Wish {
+  container: ContainerReading;
+  port: number;
+  claims: Claim[];
+}
+
+/** Fixed ports that containers which are not running ask for and that nobody holds, by `port/proto`. */
+function freeWishes(context: FindingContext): Map<string, Wish[]> {
+  const wishes = new Map<string, Wish[]>();
+  const docker = context.readings.docker.value;
+  if (docker === undefined) return wishes;
+  const traits = hostTraits(context.readings);
+  const held = holdersNow(context);
+  for (const container of docker.containers) {
+    if (container.state !== 'created' && container.state !== 'exited') continue;
+    for (const request of requestsOf(container, docker, traits) ?? []) {
+      const [port, last] = request.ports ?? [];
+      if (port === undefined || port !== last || blockersFor(request, held).length > 0) continue;
+      const claims = claimsFor(request, port)
+        .filter(({ certain }) => certain)
+        .map(({ claim }) => claim);
+      const key = `${port}/${request.binding.proto}`;
+      if (claims.length > 0) wishes.set(key, [...(wishes.get(key) ?? []), { container, port, claims }]);
+    }
+  }
+  return wishes;
+}
+
+/** Puts wishes that exclude each other, directly or through a third, into one group. */
+function rivalGroups(wishes: readonly Wish[]): Wish[][] {
+  const groups: Wish[][] = [];
+  const clash = (a: Wish, b: Wish) =>
+    a.container !== b.container && a.claims.some(mine => b.claims.some(theirs => bindConflict(mine, theirs) === true));
+  for (const wish of wishes) {
+    const touched = groups.filter(group => group.some(member => clash(member, wish)));
+    for (const group of touched) groups.splice(groups.indexOf(group), 1);
+    groups.push([...touched.flat(), wish]);
+  }
+  return groups.filter(group => new Set(group.map(wish => wish.container)).size > 1);
+}
+
+function draft(key: string, group: readonly Wish[]): FindingDraft {
+  const containers = [...new Set(group.map(wish => wish.container))].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const claims = group.flatMap(wish => wish.claims);
+  const addresses = [...new Set(claims.map(claim => claim.address))].sort();
+  const names = containers.map(container => container.name);
+  return {
+    subject: { kind: 'port', id: `${key}@${addresses[0]}`, name: key },
+    message: `${listText(names)} ${names.length === 2 ? 'both' : 'all'} ask for port ${key}, which is free: only one of them can start`,
+    evidence: containers.map(container => ({
+      source: `docker inspect ${container.name}`,
+      text: `${container.state}; asks for ${[
+        ...new Set(group.filter(wish => wish.container === container).flatMap(wish => wish.claims.map(claimText))),
+      ].join(', ')}`,
+    })),
+    fix: 'Give all but one of them another host port, or remove those that are no longer needed',
+    confirm: `docker inspect -f '{{.Name}} {{json .HostConfig.PortBindings}}' ${names.join(' ')}`,
+    containerIds: containers.map(container => container.id),
+    ports: uniquePorts(claims),
+  };
+}
+
+/** Two or more containers that are not running ask for one fixed host port that is free now. */
+export const portConflictRivals: Detector = {
+  code: 'port-conflict-rivals',
+  severity: 'warning',
+  needs: ['docker'],
+  helpedBy: ['sockets'],
+  possible: ({ readings }, { containerIds }) =>
+    containerIds.every(id =>
+      readings.docker.value?.containers.some(
+        container => container.id === id && (container.state === 'created' || container.state === 'exited'),
+      ),
+    ),
+  detect: context =>
+    [...freeWishes(context)].flatMap(([key, wishes]) => rivalGroups(wishes).map(group => draft(key, group))),
+};

@@ -1,0 +1,85 @@
+import type { DockerReading, ProxyReading, Reading } from '../../host/readings.ts';
+import { isUp } from '../publishing.ts';
+import type { Detector, FindingContext } from './detector.ts';
+import { isElsewhere, placeText, uniquePorts, wasRaised } from './shared.ts';
+
+/** How far apart readings must be for one to tell what was there before or after the other. */
+const marginMs = 1000;
+
+/** Whether a container that is up publishes what a docker-proxy serves. */
+function isServed(proxy: ProxyReading, docker: DockerReading): boolean {
+  return docker.containers.some(
+    container =>
+      isUp(container) &&
+      container.publishedPorts.some(
+        port =>
+          port.proto === proxy.proto &&
+          Number(port.hostPort) === proxy.hostPort &&
+          port.containerPort === proxy.containerPort,
+      ) &&
+      // On an overlay network the proxy leads to docker_gwbridge, which is no endpoint that Docker lists.
+      (container.endpoints.some(({ ipv4, ipv6 }) => ipv4 === proxy.containerIp || ipv6 === proxy.containerIp) ||
+        container.endpoints.every(({ ipv4, ipv6 }) => ipv4 === undefined && ipv6 === undefined) ||
+        !isKnownAddress(proxy.containerIp, docker)),
+  );
+}
+
+/** Whether any container that is up has this address on a Docker network. */
+function isKnownAddress(address: string, docker: DockerReading): boolean {
+  return docker.containers.some(
+    container => isUp(container) && container.endpoints.some(({ ipv4, ipv6 }) => ipv4 === address || ipv6 === address),
+  );
+}
+
+/**
+ * Whether a proxy was there both before and after Docker was asked, so that it does not belong to a container that was
+ * about to start or to stop. With one round of readings (`earlier` absent) there is nothing to compare.
+ */
+function wasThereAround(
+  proxy: ProxyReading,
+  docker: Reading<DockerReading>,
+  { readings, earlier }: FindingContext,
+): boolean {
+  if (earlier === undefined) return true;
+  const before = earlier.processes;
+  if (before?.at === undefined || docker.at === undefined || readings.processes.at === undefined) return false;
+  const wasBefore = before.value?.proxies.some(({ pid, hostPort }) => pid === proxy.pid && hostPort === proxy.hostPort);
+  return wasBefore === true && before.at + marginMs <= docker.at && docker.at + marginMs <= readings.processes.at;
+}
+
+/** A docker-proxy runs whose container is not: it keeps the port and accepts what nobody answers. */
+export const staleProxy: Detector = {
+  code: 'stale-proxy',
+  severity: 'warning',
+  needs: ['docker', 'processes'],
+  detect: context => {
+    const { docker, processes } = context.readings;
+    const reading = docker.value;
+    if (reading === undefined || isElsewhere(reading.engine)) return [];
+    return (processes.value?.proxies ?? [])
+      .filter(proxy => !isServed(proxy, reading))
+      .filter(proxy => wasThereAround(proxy, docker, context) || wasRaised('stale-proxy', proxyId(proxy), context))
+      .map(proxy => {
+        const place = `${placeText(proxy.hostIp, proxy.hostPort)}/${proxy.proto}`;
+        const target = placeText(proxy.containerIp, proxy.containerPort);
+        return {
+          subject: { kind: 'listener' as const, id: proxyId(proxy), name: place },
+          message: `docker-proxy (pid ${proxy.pid}) holds ${place} for ${target}, which no running container publishes`,
+          evidence: [
+            { source: `/proc/${proxy.pid}/cmdline`, text: `docker-proxy for ${place} to ${target}` },
+            {
+              source: 'docker ps',
+              text: `no running container publishes ${proxy.containerPort}/${proxy.proto} at ${proxy.hostPort}`,
+            },
+          ],
+          fix: `kill ${proxy.pid}, or restart the Docker daemon`,
+          confirm: `ps -fp ${proxy.pid}; docker ps --filter publish=${proxy.hostPort}`,
+          containerIds: [],
+          ports: uniquePorts([{ proto: proxy.proto, address: proxy.hostIp, port: proxy.hostPort }]),
+        };
+      });
+  },
+};
+
+const proxyId = (proxy: ProxyReading): string =>
+  `${placeText(proxy.hostIp, proxy.hostPort)}/${proxy.proto}:${proxy.pid}`;

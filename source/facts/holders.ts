@@ -1,0 +1,194 @@
+/** Who holds ports now, and whether that stands in a request's way. */
+import type { SocketReading } from '../host/readings.ts';
+import { claimOfSocket, claimText, type Claim } from './claims.ts';
+import { bindConflict, type Conflict } from './conflicts.ts';
+import type { FindingContext } from './findings/detector.ts';
+import { isUp } from './publishing.ts';
+import { claimsFor, type PortRequest } from './requests.ts';
+import type { Container, Listener } from './schema.ts';
+
+/** Somebody's hold on a port. */
+export interface Holder {
+  claim: Claim;
+  /** In the words of the operator: `web's httpd (pid 123)`, `container web`, `nginx (pid 99, nginx.service)`. */
+  who: string;
+  /** What said it. */
+  source: string;
+  containerId?: string;
+  /** False when it may not really be in the way (a connection whose SO_REUSEADDR is not known). */
+  certain: boolean;
+}
+
+/** What stands in a request's way. */
+export interface Blocker {
+  /** The claim of the request that cannot be had. */
+  asked: Claim;
+  holder: Holder;
+  verdict: Exclude<Conflict, false>;
+}
+
+/** `nginx (pid 99, nginx.service)`; undefined when the process is not known. */
+function processText(listener: Pick<Listener, 'pid' | 'process' | 'unit'>): string | undefined {
+  if (listener.process === null || listener.pid === null) return undefined;
+  const unit = listener.unit === undefined ? '' : `, ${listener.unit}`;
+  return `${listener.process} (pid ${listener.pid}${unit})`;
+}
+
+/** Names the owner of a listener as the operator would. */
+export function ownerText(listener: Pick<Listener, 'pid' | 'process' | 'unit' | 'owner'>): string {
+  const { owner } = listener;
+  const process = processText(listener);
+  if (owner.kind === 'container') {
+    const name = owner.containerName ?? owner.containerId?.slice(0, 12) ?? 'a container';
+    if (owner.via === 'own') return process === undefined ? `container ${name}` : `${name}'s ${process}`;
+    return process === undefined ? `container ${name}` : `container ${name} (through ${process})`;
+  }
+  if (owner.service !== undefined)
+    return `swarm service ${owner.service}${process === undefined ? '' : ` (through ${process})`}`;
+  if (process !== undefined) return process;
+  return `a process that is not known${owner.reason === undefined ? '' : ` (${owner.reason})`}`;
+}
+
+/** The claim of a listener of the joined facts. */
+export function claimOfListener(listener: Listener): Claim {
+  const { proto, address, port, v6only, device } = listener;
+  return {
+    proto,
+    address,
+    port,
+    ...(v6only === undefined || v6only === null ? {} : { v6only }),
+    ...(device === undefined ? {} : { device }),
+  };
+}
+
+const listenerHolder = (listener: Listener): Holder => ({
+  claim: claimOfListener(listener),
+  who: ownerText(listener),
+  source: 'ss -tulnp',
+  certain: true,
+  ...(listener.owner.containerId === undefined ? {} : { containerId: listener.owner.containerId }),
+});
+
+/**
+ * A socket that holds a port without listening. One with a port of the kernel's ephemeral range was made by connect()
+ * and has no SO_REUSEADDR, so that no listener gets its port; another may be what a closed listener left behind, which
+ * has it as a rule, so that its port can be had.
+ */
+function connectionHolder(socket: SocketReading, range: [number, number] | undefined): Holder {
+  const [process] = socket.processes ?? [];
+  const name = process === undefined ? 'a socket' : `${process.name} (pid ${process.pid})`;
+  const certain = range !== undefined && socket.port >= range[0] && socket.port <= range[1];
+  return {
+    claim: claimOfSocket(socket),
+    who: `a connection of ${name} in state ${socket.state}`,
+    source: 'ss -tuan',
+    certain,
+  };
+}
+
+function publishedHolders(container: Container): Holder[] {
+  return container.publishedPorts.map(({ proto, hostIp, hostPort }) => ({
+    claim: {
+      proto,
+      address: hostIp === '' ? '0.0.0.0' : hostIp,
+      port: hostPort,
+      ...(hostIp === '::' ? { v6only: true } : {}),
+    },
+    who: `container ${container.name}`,
+    source: `docker port ${container.name}`,
+    containerId: container.id,
+    certain: true,
+  }));
+}
+
+/**
+ * All that holds ports of the host now: its listeners, its connections on ports that containers ask for, and what Docker
+ * has mapped for running containers (which it remembers by itself, also for protocols that ss does not list). With a
+ * daemon on another machine, only the last.
+ */
+export function holdersNow({ facts, readings }: Pick<FindingContext, 'facts' | 'readings'>): Holder[] {
+  const published = facts.containers.filter(isUp).flatMap(publishedHolders);
+  const ingress = facts.services.flatMap(service =>
+    service.ports
+      .filter(port => port.mode === 'ingress' && port.publishedPort > 0)
+      .flatMap(port =>
+        ['0.0.0.0', '::'].map((address): Holder => ({
+          claim: {
+            proto: port.proto,
+            address,
+            port: port.publishedPort,
+            ...(address === '::' ? { v6only: true } : {}),
+          },
+          who: `swarm service ${service.name}`,
+          source: `docker service inspect ${service.name}`,
+          certain: address === '0.0.0.0',
+        })),
+      ),
+  );
+  if (facts.host.docker?.local === false) return [...published, ...ingress];
+  const listeners = (facts.listeners ?? []).map(listenerHolder);
+  const listening = new Set(listeners.map(({ claim }) => `${claim.proto}/${claim.port}`));
+  const range = readings.kernel.value?.localPortRange;
+  // Beside a listener, other sockets on its port are the connections it has accepted: the listener says it already.
+  const connections = (readings.sockets.value?.holding ?? [])
+    .filter(socket => !listening.has(`${socket.proto}/${socket.port}`))
+    .map(socket => connectionHolder(socket, range));
+  return [...listeners, ...published, ...ingress, ...connections];
+}
+
+/** The holders that one claim of a request meets, certain ones first. */
+function blockersOf(asked: Claim, certain: boolean, held: readonly Holder[]): Blocker[] {
+  const met: Blocker[] = [];
+  for (const holder of held) {
+    const verdict = bindConflict(holder.claim, asked);
+    if (verdict === false) continue;
+    met.push({ asked, holder, verdict: verdict === true && certain && holder.certain ? true : 'unknown' });
+  }
+  return met.sort((a, b) => Number(b.verdict === true) - Number(a.verdict === true));
+}
+
+/**
+ * What stands in the way of a request: for a fixed port every holder it meets, for a range the first holder of each port
+ * when all of them are taken (else nothing), for an ephemeral port nothing. The container's own holds do not count.
+ */
+export function blockersFor(request: PortRequest, held: readonly Holder[]): Blocker[] {
+  if (request.ports === undefined) return [];
+  const others = held.filter(holder => holder.containerId !== request.containerId);
+  const [from, to] = request.ports;
+  const blockersAt = (port: number) =>
+    claimsFor(request, port).flatMap(({ claim, certain }) => blockersOf(claim, certain, others));
+  if (from === to) return blockersAt(from).sort((a, b) => Number(b.verdict === true) - Number(a.verdict === true));
+  const blockers: Blocker[] = [];
+  for (let port = from; port <= to; port += 1) {
+    const [first] = blockersAt(port);
+    if (first === undefined) return [];
+    blockers.push(first);
+  }
+  // A range is as hard to have as the easiest of its ports.
+  const verdict = blockers.every(blocker => blocker.verdict === true) ? true : 'unknown';
+  return blockers.map(blocker => ({ ...blocker, verdict }));
+}
+
+/** `web1's httpd (pid 123) holds 0.0.0.0:80/tcp`, distinct holders joined; long lists are cut with a count. */
+export function blockersText(blockers: readonly Blocker[]): string {
+  const lines = new Map<string, Set<string>>();
+  for (const { holder } of blockers) {
+    const places = lines.get(holder.who) ?? new Set();
+    lines.set(holder.who, places.add(claimText(holder.claim)));
+  }
+  const texts = [...lines].map(([who, places]) => `${who} holds ${listText([...places], 4)}`);
+  return listText(texts, 3, '; ');
+}
+
+/** Joins texts with `, `, the last with `and`; beyond `most` says how many more there are. */
+export function listText(items: readonly string[], most = 5, separator = ', '): string {
+  const shown = items.slice(0, most);
+  if (items.length > most) return `${shown.join(separator)}${separator}${items.length - most} more`;
+  if (separator !== ', ' || shown.length < 2) return shown.join(separator);
+  return `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
+}
+
+/** The distinct container ids among blockers. */
+export function blockerContainers(blockers: readonly Blocker[]): string[] {
+  return [...new Set(blockers.flatMap(({ holder }) => holder.containerId ?? []))];
+}
