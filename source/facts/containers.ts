@@ -9,7 +9,8 @@ import type {
 import type { End, LinkMap } from './link-map.ts';
 import { insideOf, insideReason, isRunning, type NetnsMap } from './netns.ts';
 import { networkMode, networkOfEndpoint, type ModeIndex } from './network-mode.ts';
-import { insideRow, orderListeners, type OwnerIndex } from './ports.ts';
+import type { OwnerIndex } from './owners.ts';
+import { insideRow, orderListeners } from './ports.ts';
 import type { Container, Endpoint, Listener, PublishedPort, RequestedPort } from './schema.ts';
 
 /** All that a container's facts are joined from. */

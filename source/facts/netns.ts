@@ -62,17 +62,18 @@ export function mapNetns(
   const byContainer = new Map<string, Netns>();
   const inHostNetns = new Set<string>();
 
+  const inodeOf = (container: ContainerReading) => insideOf(container, inside)?.netns;
+  const ownKey = (container: ContainerReading): string => {
+    const inode = inodeOf(container);
+    return inode === undefined ? container.id : `inode ${inode}`;
+  };
   const keyOf = (container: ContainerReading): string => {
-    const inode = insideOf(container, inside)?.netns;
-    if (inode !== undefined) return `inode ${inode}`;
     const owner = netnsOwner(container, index);
+    if (owner === undefined || owner === container || !isRunning(owner)) return ownKey(container);
+    if (inodeOf(container) !== undefined && inodeOf(owner) !== undefined) return ownKey(container);
     // One that joined before its partner's current run is still in the namespace of the run before.
-    const hasJoined =
-      owner !== undefined &&
-      owner !== container &&
-      isRunning(owner) &&
-      (container.startedAt ?? 0) >= (owner.startedAt ?? 0);
-    return hasJoined ? keyOf(owner) : container.id;
+    const hasJoined = (container.startedAt ?? 0) >= (owner.startedAt ?? 0);
+    return hasJoined ? ownKey(owner) : ownKey(container);
   };
 
   const running = containers.filter(isRunning);

@@ -1,232 +1,16 @@
-/**
- * Owners of listeners: whose a socket on the host is, and where it leads. Everything is keyed on protocol, address and
- * port together; the port alone says nothing.
- */
-import type {
-  ContainerReading,
-  PortBindingReading,
-  ProcessesReading,
-  ProcessReading,
-  Proto,
-  ProxyReading,
-  ServiceReading,
-  SocketReading,
-} from '../host/readings.ts';
+/** Rows of listeners: of the host, and inside containers. Whose they are is found in owners.ts. */
+import type { ContainerReading, SocketReading } from '../host/readings.ts';
+import {
+  claimKey,
+  containerOfCgroup,
+  type Holder,
+  holderOf,
+  type OwnerIndex,
+  ownerOf,
+  processOf,
+  unitOfCgroup,
+} from './owners.ts';
 import type { Listener, PortOwner } from './schema.ts';
-
-/** What owners are found among; make it once per set of readings with `ownerIndex`. */
-export interface OwnerIndex {
-  containersById: ReadonlyMap<string, ContainerReading>;
-  /** Running containers by each address they have, on Docker networks or (docker_gwbridge) only inside. */
-  byAddress: ReadonlyMap<string, readonly ContainerReading[]>;
-  /** What running containers publish, by `claimKey` of the host side. */
-  published: ReadonlyMap<string, { container: ContainerReading; port: PortBindingReading }>;
-  services: readonly ServiceReading[];
-  processes: Readonly<Record<number, ProcessReading>>;
-  proxies: readonly ProxyReading[];
-  proxyByPid: ReadonlyMap<number, ProxyReading>;
-  proxyByKey: ReadonlyMap<string, ProxyReading>;
-  /** Whether swarm is active on the daemon. */
-  swarm: boolean;
-  /** Why Docker's containers cannot be joined with this host's sockets; absent when they can. */
-  withoutDocker?: string;
-  /** Why processes of some sockets are not known. */
-  ownersReason?: string;
-}
-
-/** One text for (proto, address, port), to key maps with. */
-export const claimKey = (proto: Proto, address: string, port: number | string): string => `${proto} ${address} ${port}`;
-
-/** Builds the index that `listenerRow` and `insideRow` use. `addresses` gives every address of a running container. */
-export function ownerIndex(input: {
-  running: readonly ContainerReading[];
-  containersById: ReadonlyMap<string, ContainerReading>;
-  addressesOf(container: ContainerReading): readonly string[];
-  services: readonly ServiceReading[];
-  processes?: ProcessesReading;
-  swarm: boolean;
-  withoutDocker?: string;
-  ownersReason?: string;
-}): OwnerIndex {
-  const byAddress = new Map<string, ContainerReading[]>();
-  const published = new Map<string, { container: ContainerReading; port: PortBindingReading }>();
-  for (const container of input.running) {
-    for (const address of input.addressesOf(container)) {
-      const there = byAddress.get(address);
-      if (!there) byAddress.set(address, [container]);
-      else if (!there.includes(container)) there.push(container);
-    }
-    for (const port of container.publishedPorts) {
-      published.set(claimKey(port.proto, port.hostIp, port.hostPort), { container, port });
-    }
-  }
-  const proxies = input.processes?.proxies ?? [];
-  return {
-    containersById: input.containersById,
-    byAddress,
-    published,
-    services: input.services,
-    processes: input.processes?.processes ?? {},
-    proxies,
-    proxyByPid: new Map(proxies.map(proxy => [proxy.pid, proxy])),
-    proxyByKey: new Map(proxies.map(proxy => [claimKey(proxy.proto, proxy.hostIp, proxy.hostPort), proxy])),
-    swarm: input.swarm,
-    withoutDocker: input.withoutDocker,
-    ownersReason: input.ownersReason,
-  };
-}
-
-/** The container of this daemon that a cgroup path names: the innermost one, for Docker may run in Docker. */
-export function containerOfCgroup(cgroup: string | undefined, index: OwnerIndex): ContainerReading | undefined {
-  const ids = cgroup?.match(/[0-9a-f]{64}/g) ?? [];
-  return ids
-    .toReversed()
-    .map(id => index.containersById.get(id))
-    .find(container => container !== undefined);
-}
-
-/** The systemd unit that a cgroup path names (systemd.unit(5)), scopes of containers excepted. */
-function unitOfCgroup(cgroup: string | undefined): string | undefined {
-  const unit = cgroup?.match(/\/([^/]+\.(?:service|socket))(?:\/|$)/g)?.at(-1);
-  return unit?.replaceAll('/', '');
-}
-
-/** Who holds a socket and where it leads. */
-interface Holder {
-  owner: PortOwner;
-  target?: Listener['target'];
-  /** The holder's process, where it is known by other means than the socket table. */
-  process?: { pid: number; name: string };
-}
-
-const ownerOf = (container: ContainerReading, via: PortOwner['via']): PortOwner => ({
-  kind: 'container',
-  containerId: container.id,
-  containerName: container.name,
-  ...(via === undefined ? {} : { via }),
-});
-
-/** Ports that dockerd itself may listen on (swarm: docs "Open protocols and ports between the hosts"; API: 2375, 2376). */
-const dockerPorts: Record<number, string> = {
-  2375: 'the Docker API',
-  2376: 'the Docker API over TLS',
-  2377: 'swarm management',
-  4789: 'VXLAN of the overlay networks',
-  7946: 'swarm node discovery',
-};
-
-/** Whether a container that has the proxy's address asked for what the proxy does, though Docker lists no mapping yet. */
-function isAskedFor(proxy: ProxyReading, container: ContainerReading): boolean {
-  const same = (port: PortBindingReading) => port.proto === proxy.proto && port.containerPort === proxy.containerPort;
-  if (container.publishedPorts.some(same)) return false;
-  return container.requestedPorts.some(
-    port => same(port) && (Number(port.hostPort) === proxy.hostPort || Number(port.hostPort) === 0),
-  );
-}
-
-/** The owner of a docker-proxy's socket: the container that Docker made it for. */
-function proxyHolder(proxy: ProxyReading, index: OwnerIndex): Holder {
-  const target = { address: proxy.containerIp, port: proxy.containerPort };
-  const process = { pid: proxy.pid, name: 'docker-proxy' };
-  const leads = `its docker-proxy leads to ${target.address} port ${target.port}`;
-  if (index.withoutDocker !== undefined) {
-    return {
-      owner: { kind: 'docker', via: 'docker-proxy', reason: `${leads}; ${index.withoutDocker}` },
-      target,
-      process,
-    };
-  }
-  const mapped = index.published.get(claimKey(proxy.proto, proxy.hostIp, proxy.hostPort));
-  const there = index.byAddress.get(proxy.containerIp) ?? [];
-  // Docker gave this very host address and port to that container, and only one socket can have them.
-  const container =
-    mapped?.port.containerPort === proxy.containerPort
-      ? mapped.container
-      : there.find(candidate => isAskedFor(proxy, candidate));
-  if (container) {
-    return { owner: ownerOf(container, 'docker-proxy'), target: { containerId: container.id, ...target }, process };
-  }
-  const who = there[0];
-  const reason = who
-    ? `${leads}, which is ${who.name}'s address, but Docker lists no such mapping for it`
-    : `${leads}, which no running container has`;
-  return { owner: { kind: 'docker', via: 'docker-proxy', reason }, target, process };
-}
-
-/** The running container that Docker lists for exactly this host address and port. */
-function mappedHolder(socket: SocketReading, index: OwnerIndex, via: PortOwner['via']): Holder | undefined {
-  const mapped = index.published.get(claimKey(socket.proto, socket.address, socket.port));
-  if (!mapped || index.withoutDocker !== undefined) return undefined;
-  const { container, port } = mapped;
-  const endpoint = container.endpoints.find(item => (socket.family === 6 ? item.ipv6 : item.ipv4) !== undefined);
-  const address = (socket.family === 6 ? endpoint?.ipv6 : endpoint?.ipv4) ?? container.endpoints[0]?.ipv4;
-  const isSure = container.endpoints.length === 1 && address !== undefined;
-  return {
-    owner: ownerOf(container, via),
-    ...(isSure ? { target: { containerId: container.id, address, port: port.containerPort } } : {}),
-  };
-}
-
-/** The owner of a socket of dockerd: a published port without docker-proxy, a swarm service's port, or Docker itself. */
-function daemonHolder(socket: SocketReading, index: OwnerIndex): Holder {
-  const mapped = mappedHolder(socket, index, 'dockerd');
-  if (mapped) return mapped;
-  if (index.withoutDocker !== undefined) {
-    return { owner: { kind: 'docker', via: 'dockerd', reason: index.withoutDocker } };
-  }
-  const service = index.services.find(item =>
-    item.ports.some(
-      port => port.mode === 'ingress' && port.proto === socket.proto && port.publishedPort === socket.port,
-    ),
-  );
-  if (service) return { owner: { kind: 'docker', service: service.name, via: 'dockerd' } };
-  const own = dockerPorts[socket.port];
-  if (own !== undefined) return { owner: { kind: 'docker', via: 'dockerd', reason: own } };
-  const reason = index.swarm
-    ? 'no container publishes it and no service that this daemon lists (only a swarm manager lists services)'
-    : 'no running container publishes it';
-  return { owner: { kind: 'docker', via: 'dockerd', reason } };
-}
-
-/** Programs that hold published ports for a rootless daemon (rootlesskit's port drivers). */
-const rootlessPortDrivers = new Set(['rootlesskit', 'slirp4netns', 'pasta', 'pasta.avx2', 'passt']);
-
-/** The owner of a socket whose process is known. */
-function processHolder(socket: SocketReading, opener: { pid: number; name: string }, index: OwnerIndex): Holder {
-  const process = index.processes[opener.pid];
-  const container = containerOfCgroup(process?.cgroup ?? socket.cgroup, index);
-  if (container && index.withoutDocker === undefined) return { owner: ownerOf(container, 'own') };
-  const name = process?.name ?? opener.name;
-  if (name === 'dockerd') return daemonHolder(socket, index);
-  if (rootlessPortDrivers.has(name)) {
-    const mapped = mappedHolder(socket, index, undefined);
-    if (mapped) return mapped;
-  }
-  return { owner: { kind: 'process' } };
-}
-
-/** The owner of a socket whose process is not known. */
-function anonymousHolder(socket: SocketReading, index: OwnerIndex): Holder {
-  const container = containerOfCgroup(socket.cgroup, index);
-  if (container && index.withoutDocker === undefined) return { owner: ownerOf(container, 'own') };
-  const proxy = index.proxyByKey.get(claimKey(socket.proto, socket.address, socket.port));
-  if (proxy) return proxyHolder(proxy, index);
-  const mapped = mappedHolder(socket, index, undefined);
-  if (mapped) return mapped;
-  const unit = unitOfCgroup(socket.cgroup);
-  if (unit === 'docker.service') return daemonHolder(socket, index);
-  if (unit !== undefined) return { owner: { kind: 'process' } };
-  // The kernel's own sockets have no process; VXLAN's is the one that Docker makes (IANA: UDP 4789).
-  const isVxlan = socket.proto === 'udp' && socket.port === 4789;
-  if (socket.processes?.length === 0) {
-    return isVxlan && index.swarm
-      ? { owner: { kind: 'docker', reason: dockerPorts[4789] } }
-      : {
-          owner: { kind: 'unknown', reason: "no process has it open: it is the kernel's own, as VXLAN's or NFS's are" },
-        };
-  }
-  return { owner: { kind: 'unknown', reason: index.ownersReason ?? 'the process that holds it could not be read' } };
-}
 
 /** The facts of a socket that do not depend on its owner. */
 function socketFacts(socket: SocketReading): Pick<Listener, 'proto' | 'address' | 'port' | 'v6only' | 'device'> {
@@ -239,18 +23,17 @@ function socketFacts(socket: SocketReading): Pick<Listener, 'proto' | 'address' 
   };
 }
 
-/** Puts holder and process together in a row. */
-function row(socket: SocketReading, holder: Holder, opener: Holder['process'], index: OwnerIndex): Listener {
-  const process = opener ?? holder.process;
-  const unit = process ? index.processes[process.pid]?.unit : undefined;
-  const named = unit ?? unitOfCgroup(socket.cgroup);
+/** Puts a socket and its holder together in a row. */
+function row(socket: SocketReading, holder: Holder, index: OwnerIndex): Listener {
+  const { process, owner, target } = holder;
+  const unit = (process && processOf(process, index)?.unit) ?? unitOfCgroup(socket.cgroup);
   const listener: Listener = {
     ...socketFacts(socket),
     pid: process?.pid ?? null,
-    process: process ? (index.processes[process.pid]?.name ?? process.name) : null,
-    ...(named === undefined ? {} : { unit: named }),
-    owner: holder.owner,
-    ...(holder.target ? { target: holder.target } : {}),
+    process: process?.name ?? null,
+    ...(unit === undefined ? {} : { unit }),
+    owner,
+    ...(target ? { target } : {}),
   };
   if (!process && socket.processes === undefined) {
     listener.unknown = { pid: index.ownersReason ?? 'the process that holds it could not be read' };
@@ -260,14 +43,7 @@ function row(socket: SocketReading, holder: Holder, opener: Holder['process'], i
 
 /** The row of a socket in the host's netns. */
 export function listenerRow(socket: SocketReading, index: OwnerIndex): Listener {
-  const openers = socket.processes ?? [];
-  // dockerd may keep a copy of the socket it has handed to docker-proxy.
-  const proxied = openers.find(opener => index.proxyByPid.has(opener.pid));
-  const proxy = proxied && index.proxyByPid.get(proxied.pid);
-  if (proxied && proxy) return row(socket, proxyHolder(proxy, index), proxied, index);
-  const [opener] = openers;
-  if (opener) return row(socket, processHolder(socket, opener, index), opener, index);
-  return row(socket, anonymousHolder(socket, index), undefined, index);
+  return row(socket, holderOf(socket, index), index);
 }
 
 /**
@@ -282,24 +58,23 @@ export function insideRow(
   index: OwnerIndex,
 ): Listener {
   const [opener] = socket.processes ?? [];
-  const process = opener && index.processes[opener.pid];
-  const name = process?.name ?? opener?.name;
+  const process = opener && processOf(opener, index);
   // Docker's DNS server for user networks; dockerd opens its sockets inside the container's netns.
-  if (socket.address === '127.0.0.11' && (name === undefined || name === 'dockerd')) {
-    return { ...row(socket, { owner: { kind: 'docker', via: 'dockerd' } }, opener, index), embeddedDns: true };
+  if (socket.address === '127.0.0.11' && (opener === undefined || opener.name === 'dockerd')) {
+    return { ...row(socket, { owner: { kind: 'docker', via: 'dockerd' }, process: opener }, index), embeddedDns: true };
   }
   const container =
     containerOfCgroup(process?.cgroup ?? socket.cgroup, index) ??
     (opener && index.containersById.get(ownPids.get(opener.pid) ?? ''));
-  if (container) return row(socket, { owner: ownerOf(container, 'own') }, opener, index);
+  if (container) return row(socket, { owner: ownerOf(container, 'own'), process: opener }, index);
   // A process of the host that entered the namespace (nsenter) is in no container's cgroup.
-  if (process) return row(socket, { owner: { kind: 'process' } }, opener, index);
+  if (process) return row(socket, { owner: { kind: 'process' }, process: opener }, index);
   const [only] = members;
   const owner: PortOwner =
     only && members.length === 1
       ? ownerOf(only, 'own')
       : { kind: 'unknown', reason: `one of ${members.map(member => member.name).join(', ')}, which share a netns` };
-  return row(socket, { owner }, opener, index);
+  return row(socket, { owner, process: opener }, index);
 }
 
 /** Orders listeners as the Ports pane lists them and drops rows that say the same twice (SO_REUSEPORT in one process). */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { insideRow, listenerRow, orderListeners, ownerIndex } from '../../source/facts/ports.ts';
+import { ownerIndex } from '../../source/facts/owners.ts';
+import { insideRow, listenerRow, orderListeners } from '../../source/facts/ports.ts';
 import type { ContainerReading, ProcessReading, ProxyReading, SocketReading } from '../../source/host/readings.ts';
 import { container, endpoint, hexId, port, process, proxy, socket } from './build.ts';
 
