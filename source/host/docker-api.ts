@@ -3,7 +3,7 @@ import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import Docker from 'dockerode';
 import type DockerModem from 'docker-modem';
-import type { Endpoint } from './docker-endpoint.ts';
+import type { Connection, Endpoint } from './docker-endpoint.ts';
 import { eventReader } from './docker-events.ts';
 import { SshAgent } from './docker-ssh.ts';
 import { connectionError, statusError } from './docker-errors.ts';
@@ -33,33 +33,23 @@ export function connectDocker(endpoint: Endpoint): DockerApi {
 function createModem(endpoint: Endpoint): DockerModem {
   const { connection } = endpoint;
   // Members that are set, even to undefined, are stronger than what docker-modem takes from the environment.
-  const options: DockerModem.ConstructorOptions & { pathPrefix: string } = {
-    host: undefined,
-    port: undefined,
-    username: undefined,
-    ca: undefined,
-    cert: undefined,
-    key: undefined,
-    timeout: undefined,
-    protocol: 'http',
-    pathPrefix: '/',
-  };
-  if (connection.kind === 'unix') {
-    options.socketPath = connection.path;
-    options.agent = new HttpAgent({ keepAlive: true });
-  } else if (connection.kind === 'ssh') {
-    options.host = 'docker';
-    options.agent = new SshAgent(connection);
-  } else {
-    const { tls } = connection;
+  const options: Docker.DockerOptions = { host: undefined, port: undefined, timeout: undefined, protocol: 'http' };
+  if (connection.kind === 'unix') options.socketPath = connection.path;
+  if (connection.kind === 'ssh') options.host = 'docker';
+  if (connection.kind === 'tcp') {
     options.host = connection.host.includes(':') ? `[${connection.host}]` : connection.host;
     options.port = connection.port;
-    options.protocol = tls ? 'https' : 'http';
-    options.agent = tls
-      ? new HttpsAgent({ keepAlive: true, ca: tls.ca, cert: tls.cert, key: tls.key, rejectUnauthorized: tls.verify })
-      : new HttpAgent({ keepAlive: true });
+    options.protocol = connection.tls ? 'https' : 'http';
   }
-  return withoutEnvironment(() => new Docker(options as Docker.DockerOptions).modem as DockerModem);
+  const transport = { agent: createAgent(connection), pathPrefix: '/' };
+  return withoutEnvironment<DockerModem>(() => new Docker({ ...options, ...transport }).modem);
+}
+
+function createAgent(connection: Connection): HttpAgent {
+  if (connection.kind === 'ssh') return new SshAgent(connection);
+  if (connection.kind === 'unix' || !connection.tls) return new HttpAgent({ keepAlive: true });
+  const { ca, cert, key, verify } = connection.tls;
+  return new HttpsAgent({ keepAlive: true, ca, cert, key, rejectUnauthorized: verify });
 }
 
 /** docker-modem reads DOCKER_HOST and the like as it is made and throws on bad ones, even where they do not count. */

@@ -12,16 +12,29 @@ import { toolFolders } from './tools.ts';
 
 type SshTarget = Extract<Connection, { kind: 'ssh' }>;
 
+/** As one word of a POSIX shell, which is what runs the command at the other end. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
 /** The arguments of ssh (ssh(1)). Never asks for anything: a question would land in the middle of the screen. */
 export function sshArguments(target: SshTarget): string[] {
-  const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
   return [
-    ...['-T', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=10', '-o', 'ServerAliveInterval=15'],
+    '-T',
+    '-o',
+    'BatchMode=yes',
+    '-o',
+    'ConnectTimeout=10',
+    '-o',
+    'ServerAliveInterval=15',
     ...(target.user ? ['-l', target.user] : []),
     ...(target.port ? ['-p', String(target.port)] : []),
-    ...['--', target.host, 'docker'],
+    '--',
+    target.host,
+    'docker',
     ...(target.path ? ['--host', quoted(`unix://${target.path}`)] : []),
-    ...['system', 'dial-stdio'],
+    'system',
+    'dial-stdio',
   ];
 }
 
@@ -54,7 +67,10 @@ class SshConnection extends Duplex {
       );
     });
     this.#child.on('close', code => {
-      if (code === 0) return void this.push(null);
+      if (code === 0) {
+        this.push(null);
+        return;
+      }
       const words = complaint.trim().split('\n').at(-1) ?? '';
       this.destroy(new HostError('refused', `ssh to ${target.host} ended with status ${code}${words && `: ${words}`}`));
     });
