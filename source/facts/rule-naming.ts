@@ -1,0 +1,156 @@
+/** Which containers and Docker networks a rule is about: by address, published port, bridge and subnet. */
+import ipaddr from 'ipaddr.js';
+import { canonicalAddress, canonicalCidr } from '../host/netfilter/addresses.ts';
+import type {
+  ChainReading,
+  ContainerReading,
+  DockerReading,
+  Hook,
+  NetworkReading,
+  Range,
+  RuleMatch,
+  RuleReading,
+} from '../host/readings.ts';
+import { networksByBridge } from './link-map.ts';
+import { isRunning } from './netns.ts';
+import { type DockerNames, looksLikeBridge } from './rule-authors.ts';
+
+/** A rule for more ports than this is about a range, not about the containers that have a port in it. */
+const manyPorts = 64;
+
+interface Published {
+  containerId: string;
+  hostIp: string;
+}
+
+const push = <K, V>(map: Map<K, V[]>, key: K, value: V): void => {
+  const list = map.get(key);
+  if (list) list.push(value);
+  else map.set(key, [value]);
+};
+
+const addressesOf = (match: RuleMatch): string[] => ('addresses' in match ? match.addresses : []);
+
+/** The address of a /32 or /128. */
+const hostOf = (cidr: string): string | undefined => /^([^/]+)\/(?:32|128)$/.exec(cidr)?.[1];
+
+/** An index of what Docker has, made once for all rules. */
+export class RuleNaming implements DockerNames {
+  private readonly byAddress = new Map<string, string[]>();
+  private readonly byPort = new Map<string, Published[]>();
+  private readonly byBridge: Map<string, NetworkReading>;
+  private readonly bySubnet = new Map<string, string[]>();
+
+  /** @param docker undefined when no daemon of this host answers: then rules name nothing */
+  constructor(docker: DockerReading | undefined) {
+    // A rootless daemon's addresses are in another netns.
+    const here = docker?.engine.rootless ? undefined : docker;
+    this.byBridge = networksByBridge(here?.networks ?? []);
+    for (const network of here?.networks ?? []) {
+      for (const { subnet } of network.ipam) {
+        const cidr = canonicalCidr(subnet);
+        if (cidr !== undefined) push(this.bySubnet, cidr, network.id);
+      }
+    }
+    for (const container of here?.containers ?? []) if (isRunning(container)) this.add(container);
+  }
+
+  private add(container: ContainerReading): void {
+    for (const { ipv4, ipv6 } of container.endpoints) {
+      for (const given of [ipv4, ipv6]) {
+        const address = given === undefined ? undefined : canonicalAddress(given);
+        if (address !== undefined) push(this.byAddress, address, container.id);
+      }
+    }
+    for (const { proto, hostIp, hostPort } of container.publishedPorts) {
+      push(this.byPort, `${proto} ${hostPort}`, { containerId: container.id, hostIp });
+    }
+  }
+
+  isBridge(name: string): boolean {
+    return this.byBridge.has(name) || looksLikeBridge(name);
+  }
+
+  dropsWithin(bridge: string): boolean | undefined {
+    const icc = this.byBridge.get(bridge)?.options['com.docker.network.bridge.enable_icc'];
+    return this.byBridge.has(bridge) ? icc === 'false' : undefined;
+  }
+
+  isOwnAddress(cidr: string): boolean {
+    const host = hostOf(cidr);
+    return this.bySubnet.has(cidr) || (host !== undefined && this.byAddress.has(host));
+  }
+
+  /** Ids of the running containers that have this address. */
+  containersAt(address: string): readonly string[] {
+    return this.byAddress.get(address) ?? [];
+  }
+
+  /**
+   * Ids of the containers that a rule names.
+   * @param hooks from which its chain is reached: only before the routing decision is a destination port the host's
+   */
+  containers(chain: ChainReading, rule: RuleReading, hooks: ReadonlySet<Hook>): string[] {
+    const found = new Set<string>();
+    const note = (address: string | undefined) => {
+      for (const id of address === undefined ? [] : this.containersAt(address)) found.add(id);
+    };
+    for (const match of rule.matches) for (const cidr of addressesOf(match)) note(hostOf(cidr));
+    if (rule.target.kind === 'dnat' || rule.target.kind === 'snat') note(rule.target.address);
+    const seesHostPorts =
+      hooks.has('prerouting') || hooks.has('input') || (hooks.has('output') && chain.type === 'nat');
+    for (const match of rule.matches) {
+      const isHostPort = match.kind === 'ctorigdport' || (match.kind === 'dport' && seesHostPorts);
+      if (isHostPort && !match.negate) for (const id of this.publishers(match.ports, chain, rule)) found.add(id);
+    }
+    return [...found];
+  }
+
+  /** Containers that publish one of the ports, on an address and with a protocol that the rule does not exclude. */
+  private *publishers(ports: readonly Range[], chain: ChainReading, rule: RuleReading): Generator<string> {
+    const protos = rule.matches.flatMap(match => (match.kind === 'proto' && !match.negate ? match.protos : []));
+    for (const [from, to] of ports) {
+      if (to - from >= manyPorts) continue;
+      for (let port = from; port <= to; port++) {
+        for (const proto of protos.length > 0 ? protos : ['tcp', 'udp', 'sctp']) {
+          for (const published of this.byPort.get(`${proto} ${port}`) ?? []) {
+            if (isFor(published.hostIp, chain, rule)) yield published.containerId;
+          }
+        }
+      }
+    }
+  }
+
+  /** Ids of the Docker networks whose bridge or subnet a rule names. */
+  networks(rule: RuleReading): string[] {
+    const found = new Set<string>();
+    const noteBridge = (name: string) => {
+      const network = this.byBridge.get(name);
+      if (network) found.add(network.id);
+    };
+    for (const match of rule.matches) {
+      if (match.kind === 'iif' || match.kind === 'oif') match.names.forEach(noteBridge);
+      for (const cidr of addressesOf(match)) for (const id of this.bySubnet.get(cidr) ?? []) found.add(id);
+    }
+    if (rule.target.kind === 'vmap') for (const { key } of rule.target.entries) noteBridge(key);
+    return [...found];
+  }
+}
+
+/** Whether packets to a published address can match the rule, by family and destination. */
+function isFor(hostIp: string, chain: ChainReading, rule: RuleReading): boolean {
+  const version = hostIp.includes(':') ? 6 : 4;
+  if ((chain.family === 'ip' && version === 6) || (chain.family === 'ip6' && version === 4)) return false;
+  const destinations = rule.matches.flatMap(match =>
+    (match.kind === 'daddr' || match.kind === 'ctorigdst') && !match.negate ? [match.addresses] : [],
+  );
+  const isWildcard = hostIp === '' || hostIp === '0.0.0.0' || hostIp === '::';
+  if (isWildcard || !ipaddr.isValid(hostIp)) return true;
+  const address = ipaddr.parse(hostIp);
+  const isIn = (cidr: string) => {
+    if (!ipaddr.isValidCIDR(cidr)) return true;
+    const subnet = ipaddr.parseCIDR(cidr);
+    return subnet[0].kind() === address.kind() && address.match(subnet);
+  };
+  return destinations.every(addresses => addresses.some(isIn));
+}

@@ -1,0 +1,139 @@
+/** Netfilter rules as rows: in evaluation order, with what they do, who wrote them and whom they are about. */
+import type {
+  ChainReading,
+  DockerReading,
+  Hook,
+  NetfilterReading,
+  Range,
+  RuleReading,
+  RuleTarget,
+} from '../host/readings.ts';
+import { authorOf, hasFirewalldChains } from './rule-authors.ts';
+import { RuleNaming } from './rule-naming.ts';
+import { evaluationOrder, hooksByChain, type PlacedRule } from './rule-order.ts';
+import type { Rule } from './schema.ts';
+
+const portText = ([from, to]: Range): string => (from === to ? String(from) : `${from}-${to}`);
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
+function placeText(address: string | undefined, port: Range | undefined): string {
+  const host = address?.includes(':') && port ? `[${address}]` : (address ?? '');
+  return port ? `${host}:${portText(port)}` : host;
+}
+
+/** What a target does, in a few words: `accept`, `dnat 172.17.0.2:80`, `jump DOCKER-USER`, `continue`. */
+export function actionText(target: RuleTarget): string {
+  switch (target.kind) {
+    case 'none':
+    case 'continue':
+      return 'continue';
+    case 'accept':
+    case 'drop':
+    case 'return':
+    case 'log':
+      return target.kind;
+    case 'reject':
+      return target.with === undefined ? 'reject' : `reject ${target.with}`;
+    case 'jump':
+    case 'goto':
+      return `${target.kind} ${target.chain}`;
+    case 'vmap':
+      return `vmap ${target.key}`;
+    case 'dnat':
+    case 'snat':
+      return `${target.kind} ${placeText(target.address, target.port)}`.trim();
+    case 'redirect':
+    case 'masquerade':
+      return `${target.kind} ${placeText(undefined, target.port)}`.trim();
+    case 'mark':
+      return `mark ${hex(target.value)}/${hex(target.mask)}`;
+    case 'unknown':
+      break;
+  }
+  return `unknown: ${target.text}`;
+}
+
+function policyText(chain: ChainReading): string {
+  return chain.backend === 'nft'
+    ? `policy ${chain.policy ?? ''}`
+    : `-P ${chain.name} ${(chain.policy ?? '').toUpperCase()}`;
+}
+
+const noHooks: ReadonlySet<Hook> = new Set();
+
+/**
+ * All rules as rows in evaluation order (`evaluationOrder`), the policies of base chains among them with number 0.
+ * @param docker undefined when there is no daemon whose containers live on this host: rows then name no container
+ */
+export function ruleRows(netfilter: NetfilterReading, docker?: DockerReading): Rule[] {
+  const naming = new RuleNaming(docker);
+  const hooks = hooksByChain(netfilter.chains);
+  const firewalld = hasFirewalldChains(netfilter);
+  return evaluationOrder(netfilter.chains).map(({ chain, rule }: PlacedRule): Rule => {
+    const counted = rule ?? chain;
+    return {
+      backend: chain.backend,
+      family: chain.family,
+      table: chain.table,
+      chain: chain.name,
+      ...(chain.hook !== undefined && { hook: chain.hook }),
+      number: rule?.number ?? 0,
+      ...(rule?.handle !== undefined && { handle: rule.handle }),
+      text: rule?.text ?? policyText(chain),
+      ...(counted.packets !== undefined && { packets: counted.packets }),
+      ...(counted.bytes !== undefined && { bytes: counted.bytes }),
+      action: rule ? actionText(rule.target) : (chain.policy ?? ''),
+      author: authorOf(chain, rule, naming, firewalld),
+      containerIds: rule ? naming.containers(chain, rule, hooks.get(chain) ?? noHooks) : [],
+      networkIds: rule ? naming.networks(rule) : [],
+    };
+  });
+}
+
+/** A rule that sends packets to another destination. */
+export interface DnatRule {
+  family: 4 | 6;
+  /** tcp, udp…; absent when it asks for none or for several. */
+  proto?: string;
+  /** The destination address that it asks for; absent: any, or more than one. */
+  hostIp?: string;
+  /** The destination ports that it asks for; absent: any. */
+  hostPorts?: Range[];
+  /** Absent when it is a range or unchanged. */
+  toAddress?: string;
+  toPort?: Range;
+  rule: RuleReading;
+  chain: ChainReading;
+  /** Hooks from which it is reached; empty when nothing leads to its chain. */
+  hooks: ReadonlySet<Hook>;
+}
+
+/** Every DNAT with a fixed destination; those through a map are not among them. */
+export function dnatRules(netfilter: NetfilterReading): DnatRule[] {
+  const hooks = hooksByChain(netfilter.chains);
+  return netfilter.chains.flatMap(chain =>
+    chain.rules.flatMap(rule => {
+      const dnat = dnatOf(rule, chain);
+      return dnat ? [{ ...dnat, hooks: hooks.get(chain) ?? noHooks }] : [];
+    }),
+  );
+}
+
+function dnatOf(rule: RuleReading, chain: ChainReading): Omit<DnatRule, 'hooks'> | undefined {
+  const { target } = rule;
+  if (target.kind !== 'dnat') return undefined;
+  const single = target.address !== undefined && !target.address.includes('-');
+  const family = chain.family === 'ip6' || target.address?.includes(':') ? 6 : 4;
+  const dnat: Omit<DnatRule, 'hooks'> = { family, rule, chain };
+  if (single) dnat.toAddress = target.address;
+  if (target.port) dnat.toPort = target.port;
+  for (const match of rule.matches) {
+    if (match.kind === 'unknown' || match.negate) continue;
+    if (match.kind === 'proto' && match.protos.length === 1) dnat.proto = match.protos[0];
+    if (match.kind === 'dport') dnat.hostPorts = match.ports;
+    if (match.kind === 'daddr' && match.addresses.length === 1) {
+      dnat.hostIp = /^([^/]+)\/(?:32|128)$/.exec(match.addresses[0] ?? '')?.[1];
+    }
+  }
+  return dnat;
+}
