@@ -1,4 +1,5 @@
 /** IP addresses in the one text form that readings use. */
+import { endianness } from 'node:os';
 import ipaddr from 'ipaddr.js';
 
 /**
@@ -12,4 +13,42 @@ export function canonicalAddress(address: string): string | undefined {
   if (!ipaddr.IPv6.isValid(bare)) return undefined;
   const parsed = ipaddr.IPv6.parse(bare);
   return parsed.isIPv4MappedAddress() ? `::ffff:${parsed.toIPv4Address().toString()}` : parsed.toRFC5952String();
+}
+
+const littleEndian = endianness() === 'LE';
+
+/** The address that the kernel printed as words of eight hex digits in the host's byte order; undefined for anything else. */
+export function procAddress(hex: string, wordsAreLittleEndian = littleEndian): string | undefined {
+  if (!/^(?:[0-9A-F]{8}|[0-9A-F]{32})$/i.test(hex)) return undefined;
+  const bytes: number[] = [];
+  for (let word = 0; word < hex.length; word += 8) {
+    const four = [0, 2, 4, 6].map(offset => Number.parseInt(hex.slice(word + offset, word + offset + 2), 16));
+    bytes.push(...(wordsAreLittleEndian ? four.toReversed() : four));
+  }
+  if (bytes.length === 4) return bytes.join('.');
+  return addressOfBytes(bytes);
+}
+
+const textOf = new Map<string, string>();
+
+/** Canonical text of the 16 bytes of an IPv6 address; undefined for another number of bytes. Remembered: the same few come with every reading. */
+export function addressOfBytes(bytes: readonly number[]): string | undefined {
+  const groups: string[] = [];
+  for (let at = 0; at < 16; at += 2) groups.push(((bytes[at]! << 8) | bytes[at + 1]!).toString(16));
+  const long = groups.join(':');
+  let text = textOf.get(long);
+  if (text === undefined) {
+    text = canonicalAddress(long);
+    if (text === undefined) return undefined;
+    if (textOf.size > 10_000) textOf.clear();
+    textOf.set(long, text);
+  }
+  return text;
+}
+
+/** An IPv4 address as an unsigned number; undefined for anything else. */
+export function ipv4Number(address: string): number | undefined {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address);
+  if (!match) return undefined;
+  return match.slice(1).reduce((number, byte) => number * 256 + Number(byte), 0);
 }

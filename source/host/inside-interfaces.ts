@@ -1,8 +1,8 @@
 /** A container's interfaces: from the sysfs that it has mounted where that shows its own netns, else from `ip` run in its netns. */
+import { ipv4Number } from './addresses.ts';
 import { HostError, type Host } from './host.ts';
 import { ipArray, parseLinks } from './ip-json.ts';
 import {
-  ipv4Number,
   parseConnectedRoutes,
   parseFibLocals,
   parseIfindexes,
@@ -46,12 +46,13 @@ export async function readInterfaces(
   }
 }
 
+const text = (file: string | HostError | undefined) => (typeof file === 'string' ? file : '');
+
 function readTables(host: Host, pid: number): NetnsTables {
   const [dev, igmp, devMcast, ifInet6, fibTrie, route] = host.readFiles(
     ['dev', 'igmp', 'dev_mcast', 'if_inet6', 'fib_trie', 'route'].map(name => `/proc/${pid}/net/${name}`),
   );
   if (typeof dev !== 'string') throw dev ?? new HostError('failed', `/proc/${pid}/net/dev: nothing read`);
-  const text = (file: string | HostError | undefined) => (typeof file === 'string' ? file : '');
   const tables: NetnsTables = {
     names: new Set(Object.keys(parseNetDev(dev))),
     ifindexes: parseIfindexes({ igmp: text(igmp), devMcast: text(devMcast), ifInet6: text(ifInet6) }),
@@ -125,8 +126,8 @@ function coversNetwork(point: string): boolean {
   );
 }
 
-function integer(text: string | HostError | undefined): number | undefined {
-  return typeof text === 'string' && /^\d+\n?$/.test(text) ? Number.parseInt(text, 10) : undefined;
+function integer(file: string | HostError | undefined): number | undefined {
+  return /^\d+\n?$/.test(text(file)) ? Number.parseInt(text(file), 10) : undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The listeners of the host's netns with their owners, and other sockets in the way of ports that containers ask for. */
 import { HostError, type Host } from './host.ts';
-import { readSocketTables } from './proc-net.ts';
+import { readSocketTables } from './socket-tables.ts';
 import type { Outcome, SocketReading, SocketsReading } from './readings.ts';
 import { keepKnown, proveV6only, socketKey } from './known-sockets.ts';
 import { hasCgroup2, ssLines, type Opener, type SsSocket } from './ss.ts';

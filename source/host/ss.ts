@@ -16,8 +16,11 @@ export interface SsSocket {
   address: string;
   port: number;
   device?: string;
+  state: string;
   /** Only with `-e`. */
   inode?: number;
+  /** Of the socket; 0 where `-e` does not say. */
+  uid: number;
   v6only?: boolean;
   cgroup?: string;
   openers: Opener[];
@@ -50,19 +53,28 @@ export function ssLines(what: string, result: ToolResult): SsSocket[] {
 
 /** One line of `ss -H -tuln[p][e]`: `tcp LISTEN 0 128 127.0.0.1%lo:80 0.0.0.0:* users:((…)) … v6only:0 <->`; undefined when it is not understood. */
 export function parseSsLine(line: string): SsSocket | undefined {
-  const match = /^(tcp|udp)\s+\S+\s+\d+\s+\d+\s+(\S+):(\d+)\s+\S+:\S+(?:\s+(.*))?$/.exec(line);
+  const match = /^(tcp|udp)\s+(\S+)\s+\d+\s+\d+\s+(\S+):(\d+)\s+\S+:\S+(?:\s+(.*))?$/.exec(line);
   if (!match) return undefined;
-  const [, proto, local, port, rest = ''] = match;
+  const [, proto, state, local, port, rest = ''] = match;
   const bare = local!.replace(/^\[(.*)\](%.*)?$/, '$1$2');
   const zone = bare.indexOf('%');
   const host = zone < 0 ? bare : bare.slice(0, zone);
   const address = host === '*' ? '::' : canonicalAddress(host);
   if (address === undefined) return undefined;
   const { openers, after } = parseUsers(rest);
-  const socket: SsSocket = { proto: proto as 'tcp' | 'udp', address, port: Number(port), openers };
+  const socket: SsSocket = {
+    proto: proto as 'tcp' | 'udp',
+    address,
+    port: Number(port),
+    state: state!,
+    uid: 0,
+    openers,
+  };
   if (zone >= 0) socket.device = bare.slice(zone + 1);
   const inode = /(?:^|\s)ino:(\d+)(?:\s|$)/.exec(after)?.[1];
   if (inode !== undefined) socket.inode = Number(inode);
+  const uid = /(?:^|\s)uid:(\d+)(?:\s|$)/.exec(after)?.[1];
+  if (uid !== undefined) socket.uid = Number(uid);
   const said = /\sv6only:([01])(?:\s|$)/.exec(after)?.[1];
   if (said !== undefined) socket.v6only = said === '1';
   // Without -e the two kinds of wildcard are told apart by how they are written (inet_addr_print in misc/ss.c).
