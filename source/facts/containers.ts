@@ -148,7 +148,11 @@ function listenerFacts(
     return strangers > 0 ? { listeners: own, missing } : { listeners: own };
   }
   const members = input.netns.byContainer.get(container.id)?.members ?? [container];
-  const readings = [container, ...members].flatMap(member => insideOf(member, input.inside) ?? []);
+  const age = (member: ContainerReading) => -(input.inside[member.id]?.at ?? 0);
+  // All members see the same sockets: the newest reading of any of them counts.
+  const readings = [container, ...members]
+    .sort((a, b) => age(a) - age(b))
+    .flatMap(member => insideOf(member, input.inside) ?? []);
   const reading = readings.find(item => item.listeners !== undefined);
   if (!reading?.listeners) {
     const first = readings[0];

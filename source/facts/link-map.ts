@@ -88,7 +88,9 @@ function netnsIds(input: LinkMapInput, ends: ReadonlyMap<Netns, End[]>): Map<Net
   const claims = new Map<number, { netns: Netns; trust: number }[]>();
   for (const [netns, list] of ends) {
     const found = new Map<number, number>();
-    if (netns.inside?.netnsId !== undefined) found.set(netns.inside.netnsId, trusts.kernel);
+    // With the interfaces at hand an id is worked out below, where chance is ruled out; without, it came from the kernel.
+    if (!netns.inside?.interfaces && netns.inside?.netnsId !== undefined)
+      found.set(netns.inside.netnsId, trusts.kernel);
     for (const end of found.size > 0 ? [] : list) {
       const link = byIndex.get(end.interface.iflink);
       const isPair =

@@ -23,8 +23,8 @@ function socketFacts(socket: SocketReading): Pick<Listener, 'proto' | 'address' 
   };
 }
 
-/** Puts a socket and its holder together in a row. */
-function row(socket: SocketReading, holder: Holder, index: OwnerIndex): Listener {
+/** Puts a socket and its holder together in a row. `unread` is why its process is not known. */
+function row(socket: SocketReading, holder: Holder, index: OwnerIndex, unread?: string): Listener {
   const { process, owner, target } = holder;
   const unit = (process && processOf(process, index)?.unit) ?? unitOfCgroup(socket.cgroup);
   const listener: Listener = {
@@ -36,14 +36,14 @@ function row(socket: SocketReading, holder: Holder, index: OwnerIndex): Listener
     ...(target ? { target } : {}),
   };
   if (!process && socket.processes === undefined) {
-    listener.unknown = { pid: index.ownersReason ?? 'the process that holds it could not be read' };
+    listener.unknown = { pid: unread ?? 'the process that holds it could not be read' };
   }
   return listener;
 }
 
 /** The row of a socket in the host's netns. */
 export function listenerRow(socket: SocketReading, index: OwnerIndex): Listener {
-  return row(socket, holderOf(socket, index), index);
+  return row(socket, holderOf(socket, index), index, index.ownersReason);
 }
 
 /**
@@ -59,22 +59,27 @@ export function insideRow(
 ): Listener {
   const [opener] = socket.processes ?? [];
   const process = opener && processOf(opener, index);
-  // Docker's DNS server for user networks; dockerd opens its sockets inside the container's netns.
-  if (socket.address === '127.0.0.11' && (opener === undefined || opener.name === 'dockerd')) {
-    return { ...row(socket, { owner: { kind: 'docker', via: 'dockerd' }, process: opener }, index), embeddedDns: true };
+  const unread = 'processes inside are read only of the container that is looked at';
+  // Docker's DNS server for user networks: dockerd opens its sockets, on ephemeral ports, inside the container's netns.
+  const isDns = opener ? opener.name === 'dockerd' : socket.port >= 1024;
+  if (socket.address === '127.0.0.11' && isDns) {
+    return {
+      ...row(socket, { owner: { kind: 'docker', via: 'dockerd' }, process: opener }, index, unread),
+      embeddedDns: true,
+    };
   }
   const container =
     containerOfCgroup(process?.cgroup ?? socket.cgroup, index) ??
     (opener && index.containersById.get(ownPids.get(opener.pid) ?? ''));
-  if (container) return row(socket, { owner: ownerOf(container, 'own'), process: opener }, index);
+  if (container) return row(socket, { owner: ownerOf(container, 'own'), process: opener }, index, unread);
   // A process of the host that entered the namespace (nsenter) is in no container's cgroup.
-  if (process) return row(socket, { owner: { kind: 'process' }, process: opener }, index);
+  if (process) return row(socket, { owner: { kind: 'process' }, process: opener }, index, unread);
   const [only] = members;
   const owner: PortOwner =
     only && members.length === 1
       ? ownerOf(only, 'own')
       : { kind: 'unknown', reason: `one of ${members.map(member => member.name).join(', ')}, which share a netns` };
-  return row(socket, { owner, process: opener }, index);
+  return row(socket, { owner, process: opener }, index, unread);
 }
 
 /** Orders listeners as the Ports pane lists them and drops rows that say the same twice (SO_REUSEPORT in one process). */

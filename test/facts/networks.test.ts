@@ -7,6 +7,9 @@ import { networkFacts, subnetSize } from '../../source/facts/networks.ts';
 import type { ContainerReading, LinkReading, NetworkReading, Readings } from '../../source/host/readings.ts';
 import { container, endpoint, inner, inside, network, veth } from './build.ts';
 
+const on = (ipv4?: string) => [endpoint('app', ipv4 === undefined ? {} : { ipv4 })];
+const option = (name: string) => `com.docker.network.bridge.${name}`;
+
 function facts(
   networks: NetworkReading[],
   containers: ContainerReading[] = [],
@@ -32,7 +35,6 @@ test('how many addresses a subnet has for containers', () => {
 });
 
 test('members include stopped containers; only running ones use addresses', () => {
-  const on = (ipv4?: string) => [endpoint('app', ipv4 === undefined ? {} : { ipv4 })];
   const [app] = facts(
     [network('app', { ipam: [{ subnet: '172.18.0.0/16', gateway: '172.18.0.1' }, { subnet: 'fd00::/64' }] })],
     [
@@ -60,7 +62,6 @@ test('members include stopped containers; only running ones use addresses', () =
 });
 
 test('options of the bridge driver have Docker’s defaults; other drivers have none', () => {
-  const option = (name: string) => `com.docker.network.bridge.${name}`;
   const [plain, set, inner6, lan, dummy] = facts([
     network('plain'),
     network('set', {

@@ -1,0 +1,197 @@
+/** Joins the readings of a host into facts: every part of the snapshot but findings and port changes. */
+import type { ContainerReading, LinkReading, NetfilterReading, Readings } from '../host/readings.ts';
+import { containerFacts } from './containers.ts';
+import { type HostContext, hostFacts, interfaceFacts, nothingFrom, sourceFacts } from './host-facts.ts';
+import { mapLinks, type LinkMap } from './link-map.ts';
+import { isRunning, mapNetns, type NetnsMap } from './netns.ts';
+import { modeIndex } from './network-mode.ts';
+import { networkFacts } from './networks.ts';
+import { claimKey, ownerIndex } from './owners.ts';
+import { listenerRow, orderListeners } from './ports.ts';
+import { ruleRows } from './rules.ts';
+import type { Link, Listener, Rule, Snapshot } from './schema.ts';
+import { reuse, type Step, stepping } from './sharing.ts';
+import { isComparable, trafficFacts, type TrafficSample } from './traffic.ts';
+
+/** What the join needs beside the readings. */
+export interface JoinContext {
+  /** ms since the epoch, on the machine that was read. */
+  now: number;
+  host: HostContext;
+}
+
+/** The facts that the join makes. */
+export type JoinedFacts = Omit<Snapshot, 'findings' | 'portChanges'>;
+
+/** Why Docker's containers cannot be joined with what this host says; absent parts can be joined. */
+interface Apart {
+  /** With anything at all. */
+  host?: string;
+  /** With this host's links. */
+  links?: string;
+}
+
+function apart(readings: Readings): Apart {
+  const engine = readings.docker.value?.engine;
+  if (!engine) return { host: `Docker is not known: ${nothingFrom(readings.docker)}` };
+  if (engine.local === false) {
+    const why = engine.localReason === undefined ? '' : ` (${engine.localReason})`;
+    return { host: `the daemon runs on another machine${why}` };
+  }
+  if (engine.rootless) return { links: "rootless Docker's links are in a network namespace of its own" };
+  if (!readings.links.value) return { links: nothingFrom(readings.links) };
+  return {};
+}
+
+/** Every address of a running container: what Docker gave it, and what its interfaces have (docker_gwbridge's). */
+function addressesOf(container: ContainerReading, netns: NetnsMap): string[] {
+  const addresses = container.endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter(ip => ip !== undefined));
+  const own = netns.byContainer.get(container.id);
+  const isMaker = own?.members[0] === container;
+  for (const item of (isMaker && own.inside?.interfaces) || []) {
+    for (const address of item.addresses) if (address.scope === 'global') addresses.push(address.address);
+  }
+  return addresses;
+}
+
+const linkKey = (link: Link): string => String(link.ifindex);
+const listenerKey = (listener: Listener): string =>
+  `${claimKey(listener.proto, listener.address, listener.port)} ${listener.device ?? ''} ${listener.pid ?? ''}`;
+const ruleKey = (rule: Rule): string => [rule.backend, rule.family, rule.table, rule.chain, rule.text].join('\0');
+
+/** The counters of a reading with the moment they were read at. */
+function sample(readings: Readings): TrafficSample | undefined {
+  const { at, value } = readings.links;
+  return value && at !== undefined ? { at, counters: value.traffic, links: value.links } : undefined;
+}
+
+/** Traffic with rates; both samples are kept, so that counters which were not read again keep their rates. */
+interface TrafficState {
+  sample?: TrafficSample;
+  facts: Snapshot['traffic'];
+}
+
+function traffic(before: TrafficState | undefined, now: TrafficSample | undefined): TrafficState {
+  if (!now) return { facts: {} };
+  if (before?.sample && !isComparable(before.sample, now))
+    return { ...before, facts: reuse(before.facts, before.facts) };
+  return { sample: now, facts: reuse(before?.facts, trafficFacts(before?.sample, now)) };
+}
+
+/**
+ * Joins readings into facts.
+ * @param step remembers what was made of which readings, so that only what changed is made again (see `stepping`);
+ * without it everything is made new
+ */
+export function joinFacts(
+  readings: Readings,
+  context: JoinContext,
+  step: Step = stepping(undefined, new Map()),
+): JoinedFacts {
+  const docker = readings.docker.value;
+  const containers = docker?.containers ?? none;
+  const networks = docker?.networks ?? none;
+  const services = docker?.services ?? none;
+  const links: readonly LinkReading[] = readings.links.value?.links ?? none;
+  const sockets = readings.sockets.value;
+  const processes = readings.processes.value;
+  const without = apart(readings);
+  const withoutLinks = without.host ?? without.links;
+  const inside = without.host === undefined ? readings.inside : noInside;
+  const insideParts = Object.values(inside);
+
+  const index = step('index', [containers, networks], () => modeIndex(containers, networks));
+  const netns = step('netns', [index, ...insideParts], () => mapNetns(containers, inside, index));
+  const linkMap = step('links', [netns, links, withoutLinks], (before: LinkMap | undefined) => {
+    const { namespaces } = netns;
+    const map = mapLinks({ links, networks, namespaces, index, impossible: withoutLinks });
+    return { ...map, links: reuse(before?.links, map.links, linkKey) };
+  });
+  const ownersReason =
+    sockets?.ownersReason ?? (processes ? undefined : `processes are not known: ${nothingFrom(readings.processes)}`);
+  const swarm = docker?.engine.swarm.active ?? false;
+  const owners = step('owners', [netns, services, processes, swarm, without.host, ownersReason], () =>
+    ownerIndex({
+      running: containers.filter(isRunning),
+      containersById: index.containersById,
+      addressesOf: container => addressesOf(container, netns),
+      services,
+      processes,
+      swarm,
+      withoutDocker: without.host,
+      ownersReason,
+    }),
+  );
+  const listeners = step('listeners', [sockets, owners], (before: Listener[] | null | undefined) => {
+    if (!sockets) return null;
+    const rows = orderListeners(sockets.listeners.map(socket => listenerRow(socket, owners)));
+    return reuse(before ?? undefined, rows, listenerKey);
+  });
+  const socketsReason = sockets ? undefined : nothingFrom(readings.sockets);
+  const containerRows = step(
+    'containers',
+    [linkMap, owners, listeners, socketsReason],
+    (before: Snapshot['containers'] | undefined) => {
+      const hostListeners = listeners ?? { reason: socketsReason ?? 'not read yet' };
+      const input = { index, netns, linkMap, inside, owners, hostListeners, withoutHost: without.host, withoutLinks };
+      return reuse(
+        before,
+        containers.map(container => containerFacts(container, input)),
+      );
+    },
+  );
+  const networkRows = step('networks', [linkMap, networks], (before: Snapshot['networks'] | undefined) =>
+    reuse(before, networkFacts(networks, { containers, index, linkMap })),
+  );
+  const nics = readings.vitals.value?.nics ?? noNics;
+  const interfaces = step('interfaces', [linkMap, nics], (before: Snapshot['interfaces'] | undefined) => {
+    const own = withoutLinks === undefined ? networks : [];
+    return reuse(before, interfaceFacts(links, linkMap.links, own, nics), (item: { ifindex: number }) =>
+      String(item.ifindex),
+    );
+  });
+  const rules = step('rules', [readings.netfilter.value, docker], (before: Rule[] | null | undefined) =>
+    ruleFacts(readings.netfilter.value, readings, before),
+  );
+  const host = step('host', Object.values(readings), (before: Snapshot['host'] | undefined) =>
+    reuse(before, hostFacts(readings, context.host)),
+  );
+  const rates = step('traffic', [readings.links.value?.traffic], (before: TrafficState | undefined) =>
+    traffic(before, sample(readings)),
+  );
+  const serviceRows = step('services', [services], (before: Snapshot['services'] | undefined) =>
+    reuse(
+      before,
+      services.map(({ id, name, ports }) => ({ id, name, ports })),
+    ),
+  );
+  return {
+    schema: 'netdash/1',
+    takenAt: new Date(context.now).toISOString(),
+    sources: sourceFacts(readings, context.now),
+    host,
+    containers: containerRows,
+    networks: networkRows,
+    interfaces,
+    links: linkMap.links,
+    listeners,
+    services: serviceRows,
+    rules,
+    traffic: rates.facts,
+  };
+}
+
+function ruleFacts(
+  netfilter: NetfilterReading | undefined,
+  readings: Readings,
+  before: Rule[] | null | undefined,
+): Rule[] | null {
+  if (!netfilter) return null;
+  // A remote daemon's containers have addresses that may be anybody's here.
+  const docker = readings.docker.value?.engine.local === false ? undefined : readings.docker.value;
+  return reuse(before ?? undefined, ruleRows(netfilter, docker), ruleKey);
+}
+
+const none: never[] = [];
+const noInside: Readings['inside'] = {};
+const noNics = {};
