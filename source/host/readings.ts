@@ -436,8 +436,6 @@ export interface RuleReading {
   /** What it does to the packet before `target`, in order: an nft rule may set a mark, log and accept all at once. */
   effects?: RuleTarget[];
   target: RuleTarget;
-  /** When a reading of this host first had this rule; absent when the host's first reading already had it. */
-  seenAt?: number;
 }
 
 /** An inclusive range of numbers; a single value has both ends equal. */
@@ -505,6 +503,4 @@ export interface NetfilterReading {
   tools: { tool: string; state: 'ok' | 'failed' | 'missing'; reason?: string }[];
   /** Sets and maps by `family table name`, elements as text, for native nft. */
   sets: Record<string, string[]>;
-  /** When this host's rules were read the time before; absent in its first reading. */
-  previousAt?: number;
 }

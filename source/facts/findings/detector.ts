@@ -20,7 +20,8 @@ export interface FindingContext {
 }
 
 /** Of each source the reading before the current one; an entry is absent while there was only one. */
-export type EarlierReadings = Partial<Pick<Readings, 'docker' | 'links' | 'processes'>> & Pick<Readings, 'inside'>;
+export type EarlierReadings = Partial<Pick<Readings, 'docker' | 'links' | 'netfilter' | 'processes'>> &
+  Pick<Readings, 'inside'>;
 
 /** A finding before code, severity, id and times are put on it. */
 export type FindingDraft = Omit<Finding, 'id' | 'code' | 'severity' | 'since' | 'stale'>;

@@ -4,7 +4,7 @@ import type { EarlierReadings } from './detector.ts';
 
 /** What `keepEarlier` carries from one snapshot to the next. */
 export interface ReadingHistory {
-  current: Pick<Readings, 'docker' | 'links' | 'processes' | 'inside'>;
+  current: Pick<Readings, 'docker' | 'links' | 'netfilter' | 'processes' | 'inside'>;
   earlier: EarlierReadings;
 }
 
@@ -13,13 +13,15 @@ export interface ReadingHistory {
  * a snapshot made because of one source does not age the others.
  */
 export function keepEarlier(history: ReadingHistory | undefined, readings: Readings): ReadingHistory {
-  const { docker, links, processes, inside } = readings;
-  const current = { docker, links, processes, inside };
+  const { docker, links, netfilter, processes, inside } = readings;
+  const current = { docker, links, netfilter, processes, inside };
   if (history === undefined) return { current, earlier: { inside: {} } };
   const before = history.current;
   const earlier: EarlierReadings = { ...history.earlier, inside: {} };
   if (before.docker.at !== docker.at && before.docker.value !== undefined) earlier.docker = before.docker;
   if (before.links.at !== links.at && before.links.value !== undefined) earlier.links = before.links;
+  if (before.netfilter.at !== netfilter.at && before.netfilter.value !== undefined)
+    earlier.netfilter = before.netfilter;
   if (before.processes.at !== processes.at && before.processes.value !== undefined)
     earlier.processes = before.processes;
   for (const [id, reading] of Object.entries(inside)) {

@@ -1,7 +1,6 @@
 /** Reads every netfilter rule of the host's netns, of all three kernel interfaces, without changing anything. */
 import { HostError, type Host } from '../host.ts';
 import type { NetfilterReading, Outcome } from '../readings.ts';
-import { rememberRules } from './history.ts';
 import type { Ruleset } from './nft.ts';
 import { joinTools, type Joined } from './reconcile.ts';
 import { runNft, runSaver, type ToolAnswer } from './tool.ts';
@@ -44,7 +43,7 @@ export async function readNetfilter(host: Host): Promise<Outcome<NetfilterReadin
     sets: answers.nft.output?.sets ?? {},
   };
   const missing = gapsOf(answers, joined);
-  return { value: rememberRules(host, value), ...(missing.length > 0 && { missing: missing.join('; ') }) };
+  return { value, ...(missing.length > 0 && { missing: missing.join('; ') }) };
 }
 
 const isBare = (answer: ToolAnswer<SaveOutput | Ruleset>): boolean => answer.output?.chains.length === 0;
