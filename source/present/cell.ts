@@ -1,8 +1,11 @@
 /** The unit of everything netdash shows: a piece of text with a tone, made harmless when it is made. */
 import { sanitise } from '../terminal/sanitise.ts';
 
-/** What a piece of text means, from which the screen takes its colour. Never the only carrier of that meaning. */
-export type Tone = 'plain' | 'dim' | 'good' | 'warn' | 'bad' | 'info' | 'accent' | 'title';
+/**
+ * What a piece of text means, from which the screen takes its colour. Never the only carrier of that meaning. `mark` is
+ * what must not be overlooked, such as that this is a recording.
+ */
+export type Tone = 'plain' | 'dim' | 'good' | 'warn' | 'bad' | 'info' | 'accent' | 'title' | 'mark';
 
 declare const clean: unique symbol;
 

@@ -52,13 +52,24 @@ export function stateCell(container: Container): Cell {
   );
 }
 
-/** A finding in one cell: glyph and message, how many more there are, and whether it could not be judged again. */
-export function findingsCell(findings: readonly Finding[]): Cell | undefined {
+/** A finding's message without the name of its subject at the front, for where that name stands beside it already. */
+export function withoutSubject(finding: Finding): string {
+  const front = `${finding.subject.name} `;
+  return finding.message.startsWith(front) ? finding.message.slice(front.length) : finding.message;
+}
+
+/**
+ * Findings in one cell, the first in words: glyph, message, how many more there are, and whether it could not be judged
+ * again.
+ * @param subject name of what the cell's row is about: a message about it does not repeat the name
+ */
+export function findingsCell(findings: readonly Finding[], subject?: string): Cell | undefined {
   const worst = findings[0];
   if (!worst) return undefined;
   const { tone, glyph } = severities[worst.severity];
+  const message = worst.subject.name === subject ? withoutSubject(worst) : worst.message;
   const more = findings.length > 1 ? ` (+${findings.length - 1} more)` : '';
-  return cell(`${glyph} ${worst.message}${worst.stale ? ' (stale)' : ''}${more}`, tone);
+  return cell(`${glyph} ${message}${worst.stale ? ' (stale)' : ''}${more}`, tone);
 }
 
 const side = (bindings: PortChange['from']): string =>

@@ -36,9 +36,13 @@ export function containerRows(snapshot: Snapshot): ContainerRow[] {
   }));
 }
 
-/** Whether the container holds a netns now; the others are what `a` shows and hides. */
+/** Whether the container runs, is paused or is being restarted; the others are what `a` shows and hides. */
 export function isUp(container: Container): boolean {
-  return container.state === 'running' || container.state === 'paused' || container.state === 'restarting';
+  return runs(container) || container.state === 'restarting';
+}
+
+function runs(container: Container): boolean {
+  return container.state === 'running' || container.state === 'paused';
 }
 
 function modeCell({ container }: ContainerRow): Cell {
@@ -60,7 +64,8 @@ function addressCell({ container }: ContainerRow): Cell {
   return nothing;
 }
 
-function portsCell({ container }: ContainerRow): Cell {
+/** Its ports as they are now: published ones, its own listeners in host mode, in parentheses what it asks for when down. */
+export function portsCell({ container }: Pick<ContainerRow, 'container'>): Cell {
   if (!isUp(container)) {
     const asked = container.requestedPorts.map(requestedText);
     return asked.length > 0 ? cell(`(${asked.join(' ')})`, 'dim') : nothing;
@@ -80,10 +85,22 @@ function freshChange({ changes, now }: ContainerRow): PortChange | undefined {
   return latest && now - Date.parse(latest.at) < newsMilliseconds ? latest : undefined;
 }
 
+/** Findings about the container itself before those that only name it. */
+function own(findings: readonly Finding[], container: Container): Finding[] {
+  const isSubject = (finding: Finding) => Number(finding.containerIds[0] === container.id);
+  return [...findings].sort((a, b) => isSubject(b) - isSubject(a));
+}
+
 /** What one should know of it first: errors and warnings, a port that moved, what else is not as usual. */
 function noteCell(row: ContainerRow): Cell {
   const { container, now } = row;
-  const serious = findingsCell(row.findings.filter(finding => finding.severity !== 'info'));
+  const serious = findingsCell(
+    own(
+      row.findings.filter(finding => finding.severity !== 'info'),
+      container,
+    ),
+    container.name,
+  );
   if (serious) return serious;
   const change = freshChange(row);
   if (change) return cell(`port moved ${changeText(change)} ${ago(change.at, now)}`, 'info');
@@ -91,7 +108,10 @@ function noteCell(row: ContainerRow): Cell {
   if (container.error) return cell(`${glyphs.failed} ${container.error}`, 'bad');
   if (container.state === 'restarting')
     return cell(`${glyphs.restarting} exited ${container.exitCode ?? '?'}, restarting`, 'warn');
-  const rest = findingsCell(row.findings.filter(finding => finding.code !== 'port-moved'));
+  const rest = findingsCell(
+    row.findings.filter(finding => finding.code !== 'port-moved'),
+    container.name,
+  );
   if (rest) return rest;
   if (container.health === 'starting') return cell('health: starting', 'dim');
   if (!isUp(container) && container.finishedAt) return cell(`exited ${ago(container.finishedAt, now)}`, 'dim');
@@ -127,7 +147,7 @@ export const containerTable: Table<ContainerRow> = {
       max: 12,
       cell: row => stateCell(row.container),
     },
-    { id: 'mode', title: 'MODE', priority: 4, min: 6, max: 22, cell: modeCell },
+    { id: 'mode', title: 'MODE', priority: 4, min: 11, max: 22, cell: modeCell },
     {
       id: 'address',
       title: 'ADDRESS',
@@ -149,7 +169,7 @@ export const containerTable: Table<ContainerRow> = {
       cell: portsCell,
       sortKey: row => row.container.publishedPorts[0]?.hostPort ?? row.container.listeners?.[0]?.port,
     },
-    { id: 'note', title: 'NOTE', priority: 5, min: 16, max: 90, grow: true, cell: noteCell, sortKey: noteRank },
+    { id: 'note', title: 'NOTE', priority: 5, min: 12, max: 90, grow: true, cell: noteCell, sortKey: noteRank },
     {
       id: 'rx',
       title: 'RX',
@@ -180,11 +200,11 @@ export const containerTable: Table<ContainerRow> = {
       max: 5,
       align: 'right',
       cell: row =>
-        isUp(row.container) && row.container.startedAt
+        runs(row.container) && row.container.startedAt
           ? cell(age(row.now - Date.parse(row.container.startedAt)))
           : nothing,
       sortKey: row =>
-        isUp(row.container) && row.container.startedAt ? -Date.parse(row.container.startedAt) : undefined,
+        runs(row.container) && row.container.startedAt ? -Date.parse(row.container.startedAt) : undefined,
     },
     {
       id: 'restarts',

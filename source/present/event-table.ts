@@ -6,7 +6,7 @@ import { nothing, optional, severities } from './common-cells.ts';
 import { facts } from './document.ts';
 import { findingDetails } from './finding-table.ts';
 import type { Table } from './table.ts';
-import { ago, moment } from './units.ts';
+import { ago, moment, shortMoment } from './units.ts';
 
 export interface EventRow {
   event: NetdashEvent;
@@ -77,11 +77,11 @@ export const eventTable: Table<EventRow> = {
       title: 'AT',
       priority: 2,
       min: 8,
-      max: 19,
-      cell: row => cell(moment(row.event.at, row.now), 'dim'),
+      max: 11,
+      cell: row => cell(shortMoment(row.event.at, row.now), 'dim'),
       sortKey: row => Date.parse(row.event.at),
     },
-    { id: 'type', title: 'WHAT', priority: 3, min: 12, max: 22, cell: typeCell },
+    { id: 'type', title: 'WHAT', priority: 3, min: 17, max: 22, cell: typeCell },
     {
       id: 'container',
       title: 'CONTAINER',

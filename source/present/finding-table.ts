@@ -2,7 +2,7 @@
 import type { Finding, Snapshot } from '../facts/schema.ts';
 import { cell } from './cell.ts';
 import type { Cell, Line } from './cell.ts';
-import { severities, severityCell } from './common-cells.ts';
+import { severities, severityCell, withoutSubject } from './common-cells.ts';
 import { facts, heading } from './document.ts';
 import { lookupOf } from './lookup.ts';
 import type { Table } from './table.ts';
@@ -49,7 +49,7 @@ export function findingDetails(finding: Finding, now: number): Line[] {
 }
 
 function messageCell({ finding }: FindingRow): Cell {
-  return cell(`${finding.message}${finding.stale ? ' (stale)' : ''}`, finding.stale ? 'dim' : 'plain');
+  return cell(`${withoutSubject(finding)}${finding.stale ? ' (stale)' : ''}`, finding.stale ? 'dim' : 'plain');
 }
 
 /** Findings, errors first. */
@@ -107,8 +107,15 @@ export const findingTable: Table<FindingRow> = {
   detailsFirst: true,
 };
 
-/** `✗ message`: a finding in one line. */
+/** `✗ clash did not start: …`: a finding in one line. */
 export function findingLine(finding: Finding): Line {
   const { tone, glyph } = severities[finding.severity];
-  return [cell(`${glyph} `, tone), cell(`${finding.subject.name}: `, 'accent'), cell(finding.message, 'plain')];
+  const { name } = finding.subject;
+  const rest = withoutSubject(finding);
+  const isNamed = rest !== finding.message;
+  return [
+    cell(`${glyph} `, tone),
+    ...(isNamed ? [cell(`${name} `, 'accent')] : []),
+    cell(`${rest}${finding.stale ? ' (stale)' : ''}`, finding.stale ? 'dim' : 'plain'),
+  ];
 }

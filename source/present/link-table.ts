@@ -176,7 +176,7 @@ function containerCell(row: LinkRow): Cell {
 }
 
 function noteCell(row: LinkRow): Cell {
-  const finding = findingsCell(row.findings);
+  const finding = findingsCell(row.findings, row.name);
   if (finding) return finding;
   if (row.isUnknown) return unknownCell(row.note);
   return optional(row.note, 'dim');

@@ -48,7 +48,7 @@ function exposureCell(row: PortRow): Cell {
 
 function noteCell(row: PortRow): Cell {
   if (row.kind === 'unknown') return unknownCell(row.reason);
-  const finding = findingsCell(row.findings);
+  const finding = findingsCell(row.findings, row.owner.containerName);
   if (finding) return finding;
   if (row.embeddedDns) return cell("Docker's DNS", 'dim');
   if (row.kind !== 'listener' && row.reason !== undefined) return cell(row.reason, 'dim');

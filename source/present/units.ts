@@ -66,6 +66,13 @@ export function moment(iso: string, now: number): string {
   return day(at) === day(new Date(now)) ? time : `${day(at)} ${time}`;
 }
 
+/** A time in eleven columns at most: `09:41:05`, or `11-20 09:41` when it was not on the day of `now`. */
+export function shortMoment(iso: string, now: number): string {
+  const at = new Date(iso);
+  const date = day(at);
+  return date === day(new Date(now)) ? timeOfDay(at.getTime()) : `${date.slice(5)} ${hoursMinutes(at.getTime())}`;
+}
+
 /** `n thing` or `n things`. */
 export function plural(number: number, singular: string, several = `${singular}s`): string {
   return `${number} ${number === 1 ? singular : several}`;

@@ -1,0 +1,54 @@
+/** What a pane says where rows are missing: that they are being read, unknown and why, stale, or truly none. */
+import type { Source } from '../facts/schema.ts';
+import type { LiveView } from '../live/live.ts';
+import { glyphs } from '../terminal/charset.ts';
+import { cell } from './cell.ts';
+import type { Line } from './cell.ts';
+import { age } from './units.ts';
+
+/** The source that a pane cannot do without. */
+export type PaneSource = 'docker' | 'links' | 'sockets' | 'netfilter';
+
+/** What an operator can do about a source that cannot be read. */
+const remedies: Readonly<Record<PaneSource, string>> = {
+  docker:
+    'Start Docker, name another daemon with --host or DOCKER_HOST, or run netdash as a user who may open the socket. What needs no Docker is in the other panes.',
+  links: 'netdash reads links with `ip` (package iproute2).',
+  sockets:
+    'netdash reads sockets with `ss` (package iproute2) or from /proc/net; owners of other users’ sockets need root.',
+  netfilter: 'Reading firewall rules needs root (or CAP_NET_ADMIN) and iptables-save or nft: run `sudo netdash`.',
+};
+
+function stateLines(name: PaneSource, source: Source | undefined, view: LiveView): Line[] {
+  if (!source || (!view.ready && source.ageMs === null)) return [[cell(`reading ${name}${glyphs.ellipsis}`, 'dim')]];
+  const reason = source.reason ?? source.state;
+  if (source.state === 'ok') return [];
+  if (source.state === 'partial') return [[cell(`${glyphs.warning} ${name} incomplete: ${reason}`, 'warn')]];
+  if (source.ageMs !== null) {
+    return [
+      [
+        cell(
+          `${glyphs.failed} ${name} cannot be read now: ${reason}. Shown is what it said ${age(source.ageMs)} ago`,
+          'bad',
+        ),
+      ],
+    ];
+  }
+  return [[cell(`${glyphs.failed} unknown, ${name} cannot be read: ${reason}`, 'bad')], [cell(remedies[name], 'dim')]];
+}
+
+/** Lines above a pane's rows: nothing while its source is well. */
+export function paneNotices(name: PaneSource | undefined, view: LiveView): Line[] {
+  return name === undefined ? [] : stateLines(name, view.snapshot.sources[name], view);
+}
+
+/**
+ * What stands in place of rows.
+ * @param none what it means that there are none, once everything was read
+ */
+export function emptyLines(name: PaneSource | undefined, view: LiveView, none: string): Line[] {
+  const source = name === undefined ? undefined : view.snapshot.sources[name];
+  const isUnknown = name !== undefined && (!source || (source.state === 'failed' && source.ageMs === null));
+  if (isUnknown) return [];
+  return view.ready ? [[cell(none, 'dim')]] : [[cell(`reading${glyphs.ellipsis}`, 'dim')]];
+}

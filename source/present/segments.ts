@@ -1,0 +1,36 @@
+/** Lines made of independent statements that shorten and give way when there is no room, as header and footer are. */
+import { cell } from './cell.ts';
+import type { Cell, Line } from './cell.ts';
+import { cutLine, lineWidth } from './layout.ts';
+
+/** One statement, in its forms from the longest to the shortest; an empty form leaves it out. */
+export interface Segment {
+  /** 1 is shortened last. */
+  priority: number;
+  forms: readonly Line[];
+}
+
+const gap = cell('  ');
+
+function joined(lines: readonly Line[]): Cell[] {
+  return lines.filter(line => line.length > 0).flatMap((line, i) => (i === 0 ? [...line] : [gap, ...line]));
+}
+
+/** As many statements as fit in `width`, in the order given, the less important ones shorter or left out. */
+export function fitSegments(segments: readonly Segment[], width: number): Line {
+  const chosen = segments.map(() => 0);
+  const compose = () => joined(segments.map((segment, i) => segment.forms[chosen[i]!] ?? []));
+  const byPriority = segments
+    .map((segment, i) => ({ segment, i }))
+    .sort((a, b) => b.segment.priority - a.segment.priority);
+  for (const { segment, i } of byPriority) {
+    while (lineWidth(compose()) > width && chosen[i]! < segment.forms.length) chosen[i]! += 1;
+  }
+  return cutLine(compose(), width);
+}
+
+/** Two lines on one: `right` stands at the right edge as long as it fits beside `left`. */
+export function spread(left: Line, right: Line, width: number): Line {
+  const space = width - lineWidth(left) - lineWidth(right);
+  return space < 1 ? cutLine(left, width) : [...left, cell(' '.repeat(space)), ...right];
+}
