@@ -20,7 +20,7 @@ import type {
 /** An inspect waits for the lock of its container, which a slow start or stop holds. */
 const inspectTimeoutMs = 4000;
 /** dockerd answers an inspect in 0.2 ms; more at once only load it. */
-const inspectsAtOnce = 8;
+const inspectsAtOnce = 4;
 
 /**
  * The daemon, from /version and /info. `local` is not judged here (`judgeLocality`).
