@@ -1,0 +1,98 @@
+/** What happened to containers between two snapshots. */
+import type { Container, NetdashEvent, Snapshot } from './schema.ts';
+
+type Type = NetdashEvent['type'];
+
+const isUp = ({ state }: Container): boolean => state === 'running' || state === 'paused';
+
+/** `exited with 1`, or what else became of it. */
+function endText({ exitCode, state }: Container): string {
+  return exitCode === undefined ? `is ${state}` : `exited with ${exitCode}`;
+}
+
+/** What happened to one container that is in both snapshots. */
+function changesOf(was: Container, is: Container, takenAt: string): NetdashEvent[] {
+  if (was === is) return [];
+  const event = (type: Type, text: string, at = takenAt, severity?: NetdashEvent['severity']): NetdashEvent => ({
+    at,
+    type,
+    text,
+    containerId: is.id,
+    containerName: is.name,
+    ...(severity === undefined ? {} : { severity }),
+  });
+  const events: NetdashEvent[] = [];
+  if (was.name !== is.name) events.push(event('container-renamed', `${was.name} is now called ${is.name}`));
+  const isAnotherRun = isUp(is) && was.startedAt !== is.startedAt;
+  if (isUp(was) && (isAnotherRun || !isUp(is))) {
+    // Of a run that ended between the two, only the end is known: its exit code was overwritten by the next start.
+    const text = isUp(is) ? `${is.name} ended` : `${is.name} ${endText(is)}`;
+    const failed = !isUp(is) && is.exitCode !== undefined && is.exitCode !== 0;
+    events.push(event('container-died', text, is.finishedAt ?? takenAt, failed ? 'warning' : undefined));
+  }
+  const hasError = is.error !== undefined && is.error !== was.error;
+  if (hasError && !isUp(is))
+    events.push(event('start-failed', `${is.name} did not start: ${is.error}`, takenAt, 'error'));
+  if (isUp(is) && (!isUp(was) || isAnotherRun)) {
+    events.push(event('container-started', `${is.name} started`, is.startedAt ?? takenAt));
+  } else if (was.state === 'running' && is.state === 'paused')
+    events.push(event('container-paused', `${is.name} paused`));
+  else if (was.state === 'paused' && is.state === 'running')
+    events.push(event('container-unpaused', `${is.name} unpaused`));
+  if (isUp(was) && isUp(is) && !isAnotherRun) events.push(...connections(was, is, event));
+  return events;
+}
+
+/** Networks that a container was connected to or disconnected from while it ran. */
+function connections(was: Container, is: Container, event: (type: Type, text: string) => NetdashEvent): NetdashEvent[] {
+  const had = new Set(was.endpoints.map(({ network }) => network));
+  const has = new Set(is.endpoints.map(({ network }) => network));
+  return [
+    ...[...has]
+      .filter(name => !had.has(name))
+      .map(name => event('network-connected', `${is.name} connected to network ${name}`)),
+    ...[...had]
+      .filter(name => !has.has(name))
+      .map(name => event('network-disconnected', `${is.name} disconnected from network ${name}`)),
+  ];
+}
+
+/** Containers that came, went, started, ended, were paused, renamed, connected, or failed to start. */
+export function containerEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
+  if (before.containers === after.containers) return [];
+  const had = new Map(before.containers.map(container => [container.id, container]));
+  const has = new Set(after.containers.map(({ id }) => id));
+  const at = after.takenAt;
+  const about = ({ id, name }: Container) => ({ containerId: id, containerName: name });
+  const events: NetdashEvent[] = [];
+  for (const was of before.containers) {
+    if (has.has(was.id)) continue;
+    if (isUp(was)) events.push({ at, type: 'container-died', text: `${was.name} ended`, ...about(was) });
+    events.push({ at, type: 'container-removed', text: `${was.name} removed`, ...about(was) });
+  }
+  for (const is of after.containers) {
+    const was = had.get(is.id);
+    if (was !== undefined) {
+      events.push(...changesOf(was, is, at));
+      continue;
+    }
+    events.push({
+      at: is.startedAt !== undefined && is.startedAt < at ? is.startedAt : at,
+      type: 'container-created',
+      text: `${is.name} created (${is.image})`,
+      ...about(is),
+    });
+    if (isUp(is))
+      events.push({ at: is.startedAt ?? at, type: 'container-started', text: `${is.name} started`, ...about(is) });
+    else if (is.error !== undefined) {
+      events.push({
+        at,
+        type: 'start-failed',
+        text: `${is.name} did not start: ${is.error}`,
+        severity: 'error',
+        ...about(is),
+      });
+    }
+  }
+  return events;
+}

@@ -1,0 +1,183 @@
+/** What happened between two snapshots, as the Events pane, `watch` and a container's history tell it. */
+import { containerEvents } from './container-events.ts';
+import { listenerEvents } from './listener-events.ts';
+import type { Finding, NetdashEvent, PortChange, Snapshot } from './schema.ts';
+
+const changeKey = (change: PortChange): string =>
+  [
+    change.at,
+    change.containerId,
+    change.proto,
+    change.containerPort,
+    sidesText(change.from),
+    sidesText(change.to),
+  ].join(' ');
+
+const sidesText = (sides: PortChange['from']): string =>
+  sides.map(({ hostIp, hostPort }) => `${hostIp.includes(':') ? `[${hostIp}]` : hostIp}:${hostPort}`).join(' ');
+
+/** The number alone where all sides have one, else every side. */
+function shortSides(sides: PortChange['from']): string {
+  const ports = new Set(sides.map(({ hostPort }) => hostPort));
+  return ports.size === 1 ? String([...ports][0]) : sidesText(sides);
+}
+
+function portEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
+  if (before.portChanges === after.portChanges) return [];
+  const known = new Set(before.portChanges.map(changeKey));
+  return after.portChanges
+    .filter(change => !known.has(changeKey(change)))
+    .map(change => ({
+      at: change.at,
+      type: 'port-changed',
+      text: `${change.containerName} ${change.containerPort}/${change.proto}: ${shortSides(change.from)} → ${shortSides(change.to)} (${change.cause})`,
+      containerId: change.containerId,
+      containerName: change.containerName,
+      severity: 'info',
+      portChange: change,
+    }));
+}
+
+function findingEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
+  if (before.findings === after.findings) return [];
+  const had = new Set(before.findings.map(({ id }) => id));
+  const has = new Set(after.findings.map(({ id }) => id));
+  const event = (finding: Finding, type: 'finding-raised' | 'finding-cleared', text: string): NetdashEvent => ({
+    at: after.takenAt,
+    type,
+    text,
+    ...containerOf(finding, after),
+    severity: finding.severity,
+    finding,
+  });
+  return [
+    ...after.findings
+      .filter(({ id }) => !had.has(id))
+      .map(finding => event(finding, 'finding-raised', `${finding.code}: ${finding.message}`)),
+    ...before.findings
+      .filter(({ id }) => !has.has(id))
+      .map(finding => event(finding, 'finding-cleared', `no longer ${finding.code}: ${finding.subject.name}`)),
+  ];
+}
+
+function containerOf(
+  { containerIds }: Finding,
+  { containers }: Snapshot,
+): Pick<NetdashEvent, 'containerId' | 'containerName'> {
+  const [containerId] = containerIds;
+  if (containerId === undefined) return {};
+  const name = containers.find(({ id }) => id === containerId)?.name;
+  return name === undefined ? { containerId } : { containerId, containerName: name };
+}
+
+function sourceEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
+  return Object.entries(after.sources).flatMap(([name, source]): NetdashEvent[] => {
+    const was = before.sources[name];
+    if (was === undefined || (was.state === 'failed') === (source.state === 'failed')) return [];
+    const failed = source.state === 'failed';
+    return [
+      {
+        at: after.takenAt,
+        type: failed ? 'source-failed' : 'source-recovered',
+        text: failed ? `${name} cannot be read: ${source.reason ?? 'no reason given'}` : `${name} can be read again`,
+        severity: failed ? 'warning' : 'info',
+      },
+    ];
+  });
+}
+
+/** Counts what is in one list of texts and not in the other, a text that occurs twice being two. */
+function countDifference(before: readonly string[], after: readonly string[]): { added: string[]; removed: string[] } {
+  const left = new Map<string, number>();
+  for (const text of before) left.set(text, (left.get(text) ?? 0) + 1);
+  const added: string[] = [];
+  for (const text of after) {
+    const count = left.get(text) ?? 0;
+    if (count > 0) left.set(text, count - 1);
+    else added.push(text);
+  }
+  return { added, removed: [...left].flatMap(([text, count]) => Array.from({ length: count }, () => text)) };
+}
+
+const countText = (added: number, removed: number): string =>
+  [added > 0 ? `${added} added` : '', removed > 0 ? `${removed} removed` : ''].filter(text => text !== '').join(', ');
+
+/** `DOCKER, FORWARD and 3 more`. */
+function namesText(names: readonly string[], most = 3): string {
+  const distinct = [...new Set(names)];
+  const shown = distinct.slice(0, most).join(', ');
+  return distinct.length > most ? `${shown} and ${distinct.length - most} more` : shown;
+}
+
+function ruleEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
+  if (before.rules === after.rules || before.rules === null || after.rules === null) return [];
+  const keys = (rules: NonNullable<Snapshot['rules']>) =>
+    rules.map(({ backend, family, table, chain, text }) => [backend, family, table, chain, text].join('\0'));
+  const { added, removed } = countDifference(keys(before.rules), keys(after.rules));
+  if (added.length + removed.length === 0) return [];
+  const chains = [...added, ...removed].map(key => key.split('\0')[3] ?? '');
+  const text = `netfilter rules: ${countText(added.length, removed.length)} (${namesText(chains)})`;
+  return [{ at: after.takenAt, type: 'rules-changed', text }];
+}
+
+function linkEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
+  if (before.links === after.links && before.interfaces === after.interfaces) return [];
+  const names = ({ links, interfaces }: Snapshot) => [
+    ...links.map(({ veth, bridge }) => `${veth}${bridge === undefined ? '' : ` on ${bridge}`}`),
+    ...interfaces.map(({ name, up }) => `${name}${up ? '' : ' (down)'}`),
+  ];
+  const { added, removed } = countDifference(names(before), names(after));
+  if (added.length + removed.length === 0) return [];
+  const text = `links: ${[
+    added.length > 0 ? `+ ${namesText(added)}` : '',
+    removed.length > 0 ? `- ${namesText(removed)}` : '',
+  ]
+    .filter(part => part !== '')
+    .join('; ')}`;
+  return [{ at: after.takenAt, type: 'links-changed', text }];
+}
+
+function networkEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
+  if (before.networks === after.networks) return [];
+  const had = new Map(before.networks.map(network => [network.id, network]));
+  const has = new Map(after.networks.map(network => [network.id, network]));
+  const event = (type: 'network-created' | 'network-removed', text: string): NetdashEvent => ({
+    at: after.takenAt,
+    type,
+    text,
+  });
+  return [
+    ...after.networks
+      .filter(({ id }) => !had.has(id))
+      .map(({ name, driver }) => event('network-created', `network ${name} (${driver}) created`)),
+    ...before.networks
+      .filter(({ id }) => !has.has(id))
+      .map(({ name }) => event('network-removed', `network ${name} removed`)),
+  ];
+}
+
+/** Whether a source's part of both snapshots is from a reading, so that a difference is a change and not a loss. */
+function isRead(name: string, before: Snapshot, after: Snapshot): boolean {
+  const wasRead = before.sources[name]?.ageMs ?? null;
+  return wasRead !== null && after.sources[name] !== undefined && after.sources[name].state !== 'failed';
+}
+
+/**
+ * Everything that changed from one snapshot to the next, oldest first. A source that was not read on both sides tells nothing,
+ * so that its return is not a host coming into being.
+ * @param before undefined for the first snapshot, which gives no events
+ */
+export function diffEvents(before: Snapshot | undefined, after: Snapshot): NetdashEvent[] {
+  if (before === undefined || before === after) return [];
+  const docker = isRead('docker', before, after);
+  const events = [
+    ...sourceEvents(before, after),
+    ...(docker ? [...containerEvents(before, after), ...networkEvents(before, after)] : []),
+    ...portEvents(before, after),
+    ...(isRead('sockets', before, after) ? listenerEvents(before, after) : []),
+    ...(isRead('links', before, after) ? linkEvents(before, after) : []),
+    ...(isRead('netfilter', before, after) ? ruleEvents(before, after) : []),
+    ...findingEvents(before, after),
+  ];
+  return events.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+}
