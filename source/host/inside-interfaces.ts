@@ -10,7 +10,7 @@ import {
   parseNetDev,
   type ConnectedRoute,
 } from './proc-net.ts';
-import type { InsideInterface, LinkReading } from './readings.ts';
+import type { InsideInterface } from './readings.ts';
 
 /** The tables of its netns, world-readable and true whatever the container has mounted. */
 interface NetnsTables {
@@ -24,17 +24,15 @@ interface NetnsTables {
 
 /**
  * The interfaces of the netns of a process.
- * @param hostLinks the host's, to know a veth by its other end
  * @returns `missing`, when addresses could not be told
  * @throws HostError; `denied` without the right to look into the process
  */
 export async function readInterfaces(
   host: Host,
   pid: number,
-  hostLinks: readonly LinkReading[],
 ): Promise<{ interfaces: InsideInterface[]; missing?: string }> {
   const tables = readTables(host, pid);
-  const fromSysfs = await sysfsInterfaces(host, pid, tables, hostLinks);
+  const fromSysfs = await sysfsInterfaces(host, pid, tables);
   if (Array.isArray(fromSysfs) && addAddresses(fromSysfs, tables)) return { interfaces: fromSysfs };
   // Whoever may not look into the process may not enter its netns either.
   if (fromSysfs instanceof HostError && fromSysfs.code === 'denied' && host.uid !== 0) throw fromSysfs;
@@ -72,7 +70,6 @@ async function sysfsInterfaces(
   host: Host,
   pid: number,
   tables: NetnsTables,
-  hostLinks: readonly LinkReading[],
 ): Promise<InsideInterface[] | HostError | undefined> {
   const [mountinfo] = host.readFiles([`/proc/${pid}/mountinfo`]);
   if (typeof mountinfo !== 'string') return mountinfo;
@@ -98,12 +95,14 @@ async function sysfsInterfaces(
     const mac = typeof address === 'string' ? address.trim().toLowerCase() : '';
     if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) && mac !== '00:00:00:00:00:00') reading.mac = mac;
     const type = typeof uevent === 'string' ? /^DEVTYPE=(\S+)$/m.exec(uevent)?.[1] : undefined;
-    const peer = hostLinks.find(each => each.ifindex === link);
     if (type !== undefined) reading.kind = type;
-    else if (link !== index && peer?.kind === 'veth' && peer.peerIfindex === index) reading.kind = 'veth';
+    if (link !== index) reading.peerInside = false;
     interfaces.push(reading);
   }
-  return interfaces;
+  // sysfs gives the peer's index without its netns: where an interface here has that index too, and be it the same one,
+  // it does not say which is meant.
+  const own = new Set(interfaces.map(({ ifindex }) => ifindex));
+  return interfaces.some(({ name, iflink }) => name !== 'lo' && own.has(iflink)) ? undefined : interfaces;
 }
 
 /** Whether a mount table (/proc/<pid>/mountinfo) has a whole sysfs on /sys, with nothing mounted over what is read of it. */
@@ -178,6 +177,7 @@ async function enteredInterfaces(host: Host, pid: number): Promise<InsideInterfa
       iflink: link.peerIfindex ?? link.ifindex,
       addresses: link.addresses,
     };
+    if (link.peerIfindex !== undefined) reading.peerInside = link.peerNetnsId === undefined;
     if (link.mac !== undefined) reading.mac = link.mac;
     if (link.kind !== undefined) reading.kind = link.kind;
     return reading;

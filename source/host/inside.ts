@@ -28,6 +28,7 @@ export interface InsideOptions {
 }
 
 const sharesHost = "it is in the host's netns";
+const v4Question = 'whether :: listeners take IPv4';
 const unreadable = (error: HostError) => (error.code === 'denied' ? 'needs root' : error.message);
 
 /**
@@ -75,7 +76,7 @@ async function addInterfaces(
   missing: string[],
 ): Promise<void> {
   try {
-    const { interfaces, missing: incomplete } = await readInterfaces(host, options.pid, options.hostLinks);
+    const { interfaces, missing: incomplete } = await readInterfaces(host, options.pid);
     value.interfaces = interfaces;
     const netnsId = netnsIdOf(interfaces, options.hostLinks);
     if (netnsId !== undefined) value.netnsId = netnsId;
@@ -96,7 +97,8 @@ export function netnsIdOf(
   hostLinks: readonly LinkReading[],
 ): number | undefined {
   const ids = new Set<number>();
-  for (const { ifindex, iflink } of interfaces) {
+  for (const { ifindex, iflink, peerInside } of interfaces) {
+    if (peerInside !== false) continue;
     const link = hostLinks.find(each => each.ifindex === iflink && each.kind === 'veth');
     if (link && link.peerIfindex === ifindex && link.peerNetnsId !== undefined) ids.add(link.peerNetnsId);
   }
@@ -130,7 +132,9 @@ async function addListeners(
   }
   const unclear = value.listeners.filter(({ address, v6only }) => address === '::' && v6only === undefined);
   if (exact && unclear.length > 0) {
-    const complaint = await askInside(host, options.pid, unclear);
+    // Who may not even see which netns it is cannot enter it.
+    const complaint =
+      value.netns === undefined ? `${v4Question}: needs root` : await askInside(host, options.pid, unclear);
     if (complaint) missing.push(complaint);
   }
 }
@@ -181,7 +185,7 @@ async function askInside(host: Host, pid: number, sockets: SocketReading[]): Pro
     return undefined;
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
-    return `whether :: listeners take IPv4: ${error.message}`;
+    return `${v4Question}: ${error.message}`;
   }
 }
 

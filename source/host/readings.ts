@@ -326,6 +326,8 @@ export interface InsideInterface {
   ifindex: number;
   /** The peer's or parent's ifindex in the netns where that is; equals ifindex for lo and the like. */
   iflink: number;
+  /** Whether that peer or parent is in this very netns (a veth pair or VLAN made inside); false: in another one; absent: there is none. */
+  peerInside?: boolean;
   mac?: string;
   kind?: string;
   addresses: AddressReading[];
@@ -341,7 +343,10 @@ export interface InsideReading {
   /** Absent (with `interfacesReason`) when they could not be read. */
   interfaces?: InsideInterface[];
   interfacesReason?: string;
-  /** nsid of this netns as seen from the host's netns, when known. */
+  /**
+   * nsid of this netns as seen from the host's netns, concluded from veths whose ends name each other. An interface whose
+   * peer is in a third netns (overlay) may match a host veth by chance: two netns with one nsid means that one is wrong.
+   */
   netnsId?: number;
   listeners?: SocketReading[];
   listenersReason?: string;
