@@ -8,6 +8,7 @@ import { forwardingOff } from './forwarding-off.ts';
 import { listenerLoopbackOnly } from './listener-loopback-only.ts';
 import { nothingListening } from './nothing-listening.ts';
 import { orphanLink } from './orphan-link.ts';
+import { orphanRule } from './orphan-rule.ts';
 import { portConflictFailed } from './port-conflict-failed.ts';
 import { portConflictHostMode } from './port-conflict-host-mode.ts';
 import { portConflictPending } from './port-conflict-pending.ts';
@@ -33,6 +34,7 @@ export const detectors: readonly Detector[] = [
   nothingListening,
   listenerLoopbackOnly,
   forwardingOff,
+  orphanRule,
   staleProxy,
   orphanLink,
   strandedNetns,
