@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { emptyMemory, sayTheSame, snapshot, type SnapshotContext } from '../../source/facts/snapshot.ts';
+import type { ContainerReading, Readings } from '../../source/host/readings.ts';
+import { container, docker, endpoint, link, now, ok, port, readings, socket } from './build.ts';
+
+const context = (ms = 0): SnapshotContext => ({
+  now: now + ms,
+  host: { kind: 'live', name: 'host1', uid: 0, dockerEndpoint: 'unix:///x' },
+  hints: { events: new Map(), daemonRestarts: [], following: false },
+});
+
+const app = (hostPort: string, startedAt: number): ContainerReading =>
+  container('app', {
+    pid: startedAt % 100_000,
+    startedAt,
+    inspectedAt: startedAt + 100,
+    endpoints: [endpoint('bridge', { ipv4: '172.17.0.2' })],
+    requestedPorts: [port('', 80)],
+    publishedPorts: [port(hostPort, 80, { hostIp: '0.0.0.0' }), port(hostPort, 80, { hostIp: '::' })],
+  });
+
+const host = (subject: ContainerReading, at = now): Partial<Readings> => ({
+  docker: ok(docker({ containers: [subject] }), at),
+  links: ok({ links: [link(1, 'lo')], routes: [], traffic: {} }, at),
+});
+
+const types = (events: readonly { type: string }[]) => events.map(event => event.type);
+
+test('the first snapshot is no event; what follows is', () => {
+  const first = snapshot(emptyMemory(), readings(host(app('32768', now))), context());
+  assert.deepEqual(first.events, []);
+  const listens = readings({
+    ...host(app('32768', now)),
+    sockets: ok({ listeners: [socket('0.0.0.0', 22)], holding: [] }, now + 1000),
+  });
+  const second = snapshot(first.memory, listens, context(1000));
+  assert.ok(types(second.events).includes('listener-opened'), types(second.events).join());
+});
+
+test('sources that come in one by one are no events, nor are findings until all were asked', () => {
+  const pending = { state: 'pending' } as const;
+  const early = readings({ docker: pending, links: pending, sockets: pending, netfilter: pending, kernel: pending });
+  const first = snapshot(emptyMemory(), early, context());
+  assert.equal(first.snapshot.sources.docker?.state, 'failed');
+  assert.equal(first.snapshot.listeners, null);
+  const second = snapshot(first.memory, readings(host(app('32768', now))), context(100));
+  assert.deepEqual(second.events, []);
+  assert.equal(second.snapshot.containers.length, 1);
+});
+
+test('a port that moved is told once, newest first, and a failed source forgets none', () => {
+  const first = snapshot(emptyMemory(), readings(host(app('32768', now))), context());
+  const later = now + 10_000;
+  const moved = snapshot(first.memory, readings(host(app('32770', later), later)), context(15_000));
+  assert.deepEqual(types(moved.events).filter(type => type === 'port-changed').length, 1);
+  assert.deepEqual(
+    moved.snapshot.portChanges.map(change => [change.from[0]?.hostPort, change.to[0]?.hostPort]),
+    [[32768, 32770]],
+  );
+  const silent = { state: 'failed', reason: 'refused', at: later } as const;
+  const lost = snapshot(
+    moved.memory,
+    readings({ ...host(app('32770', later), later), docker: { ...silent, value: docker({ containers: [] }) } }),
+    context(20_000),
+  );
+  assert.equal(lost.snapshot.portChanges, moved.snapshot.portChanges);
+  assert.equal(lost.memory.ledger, moved.memory.ledger);
+});
+
+test('a change made while netdash was away is told although there is no snapshot before', () => {
+  const first = snapshot(emptyMemory(), readings(host(app('32768', now))), context());
+  const ledger = structuredClone(first.memory.ledger);
+  for (const entry of Object.values(ledger.containers)) entry.away = true;
+  const later = now + 60_000;
+  const back = snapshot(emptyMemory(ledger), readings(host(app('32800', later), later)), context(61_000));
+  assert.deepEqual(types(back.events), ['port-changed']);
+  assert.equal(back.snapshot.portChanges[0]?.cause, 'while-away');
+});
+
+test('two snapshots of the same readings differ in time alone', () => {
+  const same = readings(host(app('32768', now)));
+  const first = snapshot(emptyMemory(), same, context());
+  const second = snapshot(first.memory, same, context(5000));
+  assert.equal(sayTheSame(first.snapshot, second.snapshot), true);
+  assert.notEqual(first.snapshot.takenAt, second.snapshot.takenAt);
+  const read = { ...same, sockets: { state: 'failed', reason: 'needs root' } as const };
+  assert.equal(sayTheSame(second.snapshot, snapshot(second.memory, read, context(6000)).snapshot), false);
+});
