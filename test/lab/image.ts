@@ -11,7 +11,9 @@ export const imageName = 'web:1';
 export const pageText = 'hello';
 
 const applets =
-  'cat echo false head httpd ifconfig ip kill ls nc netstat ping ps sh sleep test timeout true udpsvd wget'.split(' ');
+  'cat echo false head httpd ifconfig ip kill ls nc netstat ping ps sh sleep test timeout touch true udhcpd wget'.split(
+    ' ',
+  );
 
 const pack = async (folder: string): Promise<Buffer> => {
   const tar = spawn('tar', ['-C', folder, '--owner=0', '--group=0', '-c', '.'], {

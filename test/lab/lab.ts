@@ -52,6 +52,8 @@ export interface Lab {
   readonly name: string;
   /** dockerd's socket; the same path on the machine and outside. On the machine it is at /run/docker.sock too. */
   readonly socket: string;
+  /** Path of a statically linked busybox on the machine. */
+  readonly busybox: string;
   /** Its folder, visible on both sides; gone after `stop`. */
   readonly dir: string;
   /** As `GET /version` says, such as `20.10.24+dfsg1`. */
@@ -228,6 +230,7 @@ const assemble = (parts: {
   return {
     name,
     socket,
+    busybox,
     dir,
     dockerVersion: version,
     dockerMajor: Number.parseInt(version, 10),

@@ -14,8 +14,23 @@ trap end HUP INT TERM
 
 unshare --fork --pid --kill-child --mount --net --uts sh "$here/init.sh" "$@" <&3 3<&- &
 box=$!
+running() { kill -0 "$box" 2>/dev/null; }
+
+# cgroup v1: the processes of a paused container cannot even be killed.
+thaw() { for state in /sys/fs/cgroup/freezer/"$name"/docker/*/freezer.state; do [ ! -e "$state" ] || echo THAWED >"$state"; done; } 2>/dev/null
+(
+  read -r _ <&3
+  while running; do thaw; sleep 0.05; done
+) &
+thawer=$!
 exec 3<&-
-while kill -0 "$box" 2>/dev/null; do wait "$box"; code=$?; done
+
+while running; do
+  wait "$box"
+  code=$?
+  thaw
+done
+kill "$thawer" 2>/dev/null
 
 # cgroup v1 has one hierarchy for each controller below /sys/fs/cgroup, v2 has one in all.
 find /sys/fs/cgroup -maxdepth 2 -type d -name "$name" 2>/dev/null | while read -r top; do
