@@ -7,6 +7,7 @@ const secret = new Set([
   'HttpProxy',
   'HttpsProxy',
   'RegistryConfig',
+  'IndexServerAddress',
   'Secrets',
   'Configs',
   // Options of logging and volume drivers hold tokens; those of networks are read by netdash and hold none.
