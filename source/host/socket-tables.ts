@@ -50,12 +50,12 @@ export function parseSocketTable(
     const fields = line.trim().split(/\s+/, 10);
     const [, local, , state, , , , uid, , inode] = fields;
     const [hex, portHex] = local?.split(':') ?? [];
-    if (inode === undefined || portHex === undefined || !/^[0-9A-F]{4}$/i.test(portHex) || !/^\d+$/.test(inode)) {
+    if (!/^[0-9A-F]{4}$/i.test(portHex ?? '') || !/^[0-9A-F]{2}$/.test(state ?? '') || !/^\d+$/.test(inode ?? '')) {
       result.skipped += 1;
       continue;
     }
     const isListener = state === listening;
-    const port = Number.parseInt(portHex, 16);
+    const port = Number.parseInt(portHex!, 16);
     if (!isListener && !wanted?.has(port)) continue;
     if (port === 0) continue;
     const address = procAddress(hex!);

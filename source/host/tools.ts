@@ -30,13 +30,14 @@ export function toolFolders(path: string): string[] {
 const found = new Map<Tool, string>();
 
 /**
- * The absolute path of a tool.
+ * The absolute path of a tool, remembered once it was found.
+ * @param folders where to look, in this order
  * @throws HostError `missing`, naming the package that has it
  */
-export function findTool(tool: Tool): string {
+export function findTool(tool: Tool, folders = toolFolders(process.env['PATH'] ?? '')): string {
   const known = found.get(tool);
   if (known) return known;
-  for (const folder of toolFolders(process.env['PATH'] ?? '')) {
+  for (const folder of folders) {
     const path = join(folder, tool);
     try {
       accessSync(path, constants.X_OK);
