@@ -18,7 +18,7 @@ export interface Binaries {
 const suites: Record<DockerChoice, string | undefined> = { '20': undefined, '26': 'trixie', '28': 'sid' };
 
 const packages: Record<string, readonly string[]> = {
-  daemon: ['docker.io', 'docker-cli', 'containerd', 'runc', 'iptables'],
+  daemon: ['base-files', 'docker.io', 'docker-cli', 'containerd', 'runc', 'iptables'],
   'iptables-save': ['iptables'],
   'ip6tables-save': ['iptables'],
   ip: ['iproute2'],

@@ -15,6 +15,9 @@ import { ended, must, run } from './process.ts';
 export const cacheFolder = (): string =>
   join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'netdash-lab');
 
+/** Counted up when trees are made differently, so that older ones are not taken. */
+const layout = 1;
+
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Runs `work` while no other process runs its own under the same lock; the kernel frees it when this process is gone. */
@@ -133,6 +136,9 @@ const finish = async (tree: string): Promise<void> => {
   await writeFile(join(tree, 'etc', 'passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n');
   await writeFile(join(tree, 'etc', 'group'), 'root:x:0:\nnogroup:x:65534:\n');
   await writeFile(join(tree, 'etc', 'resolv.conf'), '');
+  // dockerd's helpers look up localhost, and would ask a name server that is not there.
+  await writeFile(join(tree, 'etc', 'hosts'), '127.0.0.1 localhost\n::1 localhost\n');
+  await writeFile(join(tree, 'etc', 'nsswitch.conf'), 'passwd: files\ngroup: files\nhosts: files dns\n');
   // Debian's alternatives: iptables is iptables-nft.
   for (const family of ['iptables', 'ip6tables']) {
     for (const end of ['', '-save', '-restore']) {
@@ -160,7 +166,10 @@ export const unpackTree = async (
   packages: readonly string[],
   report: (line: string) => void,
 ): Promise<string> => {
-  const hash = createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 8);
+  const hash = createHash('sha256')
+    .update([layout, ...packages].join(' '))
+    .digest('hex')
+    .slice(0, 8);
   const cache = cacheFolder();
   const tree = join(cache, `${suite ?? (await codename())}-${process.arch}-${hash}`);
   if (existsSync(tree)) return tree;
