@@ -40,8 +40,7 @@ export function ownerText(listener: Pick<Listener, 'pid' | 'process' | 'unit' | 
   const process = processText(listener);
   if (owner.kind === 'container') {
     const name = owner.containerName ?? owner.containerId?.slice(0, 12) ?? 'a container';
-    if (owner.via === 'own') return process === undefined ? `container ${name}` : `${name}'s ${process}`;
-    return process === undefined ? `container ${name}` : `container ${name} (through ${process})`;
+    return owner.via === 'own' && process !== undefined ? `${name}'s ${process}` : `container ${name}`;
   }
   if (owner.service !== undefined)
     return `swarm service ${owner.service}${process === undefined ? '' : ` (through ${process})`}`;
@@ -127,14 +126,18 @@ export function holdersNow({ facts, readings }: Pick<FindingContext, 'facts' | '
   );
   if (facts.host.docker?.local === false) return [...published, ...ingress];
   const listeners = (facts.listeners ?? []).map(listenerHolder);
+  const seen = new Set(listeners.map(holderKey));
   const listening = new Set(listeners.map(({ claim }) => `${claim.proto}/${claim.port}`));
   const range = readings.kernel.value?.localPortRange;
   // Beside a listener, other sockets on its port are the connections it has accepted: the listener says it already.
   const connections = (readings.sockets.value?.holding ?? [])
     .filter(socket => !listening.has(`${socket.proto}/${socket.port}`))
     .map(socket => connectionHolder(socket, range));
-  return [...listeners, ...published, ...ingress, ...connections];
+  return [...listeners, ...[...published, ...ingress].filter(holder => !seen.has(holderKey(holder))), ...connections];
 }
+
+/** What a listener and Docker's own record of it have in common. */
+const holderKey = ({ claim, who }: Holder): string => `${claim.proto}/${claim.port} ${who}`;
 
 /** The holders that one claim of a request meets, certain ones first. */
 function blockersOf(asked: Claim, certain: boolean, held: readonly Holder[]): Blocker[] {
@@ -183,7 +186,7 @@ export function blockersText(blockers: readonly Blocker[]): string {
 /** Joins texts with `, `, the last with `and`; beyond `most` says how many more there are. */
 export function listText(items: readonly string[], most = 5, separator = ', '): string {
   const shown = items.slice(0, most);
-  if (items.length > most) return `${shown.join(separator)}${separator}${items.length - most} more`;
+  if (items.length > most) return `${shown.join(separator)} and ${items.length - most} more`;
   if (separator !== ', ' || shown.length < 2) return shown.join(separator);
   return `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
 }

@@ -2,6 +2,7 @@
 import ipaddr from 'ipaddr.js';
 import type { ContainerReading, InsideReading, Proto, Reading, SocketReading } from '../../host/readings.ts';
 import { isUp } from '../publishing.ts';
+import type { Finding } from '../schema.ts';
 import type { FindingContext } from './detector.ts';
 import { graceMs } from './shared.ts';
 
@@ -107,9 +108,29 @@ export function containersToReadAgain(context: FindingContext): string[] {
   return [...wanted];
 }
 
-/** The subject of a finding about a served port. */
-export const servedSubject = ({ container, proto, port }: ServedPort) => ({
-  kind: 'port' as const,
-  id: `${container.id}:${port}/${proto}`,
-  name: `${container.name} ${port}/${proto}`,
-});
+/** The published ports whose verdict is of one kind, by container. */
+export function byContainer<K extends Behind['kind']>(
+  context: FindingContext,
+  kind: K,
+): { container: ContainerReading; cases: { served: ServedPort; verdict: Extract<Behind, { kind: K }> }[] }[] {
+  const found = new Map<ContainerReading, { served: ServedPort; verdict: Extract<Behind, { kind: K }> }[]>();
+  for (const served of servedPorts(context)) {
+    if (served.container.state === 'paused') continue;
+    const verdict = behindTwice(served, context);
+    if (verdict.kind !== kind) continue;
+    const cases = found.get(served.container) ?? [];
+    cases.push({ served, verdict: verdict as Extract<Behind, { kind: K }> });
+    found.set(served.container, cases);
+  }
+  return [...found].map(([container, cases]) => ({ container, cases }));
+}
+
+/** Whether an earlier finding about a container's published ports cannot be judged now although the container runs on: its netns was not readable. */
+export function servedUndecided(context: FindingContext, finding: Finding): boolean {
+  return servedPorts(context).some(served => {
+    const { id, startedAt, state } = served.container;
+    if (id !== finding.subject.id || state === 'paused') return false;
+    if (startedAt === undefined || startedAt > Date.parse(finding.since)) return false;
+    return behindTwice(served, context).kind === 'unknown';
+  });
+}

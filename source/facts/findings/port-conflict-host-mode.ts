@@ -65,7 +65,7 @@ function draft(container: ContainerReading, clashes: readonly Clash[], how: stri
   const others = clashes.flatMap(({ listener }) => listener.owner.containerId ?? []);
   return {
     subject: { kind: 'container', id: container.id, name: container.name },
-    message: `${container.name} (${mode}) ${how} port ${wants}: ${holders.join('; ')}`,
+    message: `${container.name} (${mode}) ${how} port ${wants}, which is taken: ${holders.join('; ')}`,
     evidence: [
       {
         source: `docker inspect ${container.name}`,
@@ -117,10 +117,8 @@ export const portConflictHostMode: Detector = {
         const clashes = clashesOf(container, around.listeners, true).filter(clash =>
           wasThere(clash, container, context),
         );
-        const loop = container.state === 'restarting' ? ' again and again' : '';
-        return clashes.length > 0
-          ? [draft(container, clashes, `exits with ${container.exitCode}${loop} and wants`)]
-          : [];
+        const ended = container.state === 'restarting' ? 'keeps exiting' : 'exited';
+        return clashes.length > 0 ? [draft(container, clashes, `${ended} with ${container.exitCode} and wants`)] : [];
       }
       if (container.state !== 'running') return [];
       const isYoung = around.readAt - container.startedAt < graceMs;
@@ -134,7 +132,7 @@ export const portConflictHostMode: Detector = {
       if (wanted.some(port => own.some(listener => listener.port === port.port && listener.proto === port.proto)))
         return [];
       const clashes = clashesOf(container, around.listeners, false);
-      return clashes.length > 0 ? [draft(container, clashes, 'runs without a listener on the wanted')] : [];
+      return clashes.length > 0 ? [draft(container, clashes, 'runs without a listener on')] : [];
     });
   },
 };
