@@ -1,6 +1,7 @@
 /** Joins the readings of a host into facts: every part of the snapshot but findings and port changes. */
 import type { ContainerReading, LinkReading, NetfilterReading, Readings } from '../host/readings.ts';
 import { containerFacts } from './containers.ts';
+import { type DnatTarget, dnatTargets } from './dnat.ts';
 import { type HostContext, hostFacts, interfaceFacts, nothingFrom, sourceFacts } from './host-facts.ts';
 import { mapLinks, type LinkMap } from './link-map.ts';
 import { isRunning, mapNetns, type NetnsMap } from './netns.ts';
@@ -10,7 +11,7 @@ import { claimKey, ownerIndex } from './owners.ts';
 import { listenerRow, orderListeners } from './ports.ts';
 import { ruleRows } from './rules.ts';
 import type { Link, Listener, Rule, Snapshot } from './schema.ts';
-import { reuse, type Step, stepping } from './sharing.ts';
+import { reuse, reuseMap, type Step, stepping } from './sharing.ts';
 import { isComparable, trafficFacts, type TrafficSample } from './traffic.ts';
 
 /** What the join needs beside the readings. */
@@ -110,11 +111,16 @@ export function joinFacts(
   const ownersReason =
     sockets?.ownersReason ?? (processes ? undefined : `processes are not known: ${nothingFrom(readings.processes)}`);
   const swarm = docker?.engine.swarm.active ?? false;
-  const owners = step('owners', [netns, services, processes, swarm, without.host, ownersReason], () =>
+  const netfilter = readings.netfilter.value;
+  const dnats = step('dnats', [netfilter], (before: ReadonlyMap<string, DnatTarget> | undefined) =>
+    reuseMap(before, dnatTargets(netfilter)),
+  );
+  const owners = step('owners', [netns, dnats, services, processes, swarm, without.host, ownersReason], () =>
     ownerIndex({
       running: containers.filter(isRunning),
       containersById: index.containersById,
       addressesOf: container => addressesOf(container, netns),
+      dnats,
       services,
       processes,
       swarm,
@@ -150,8 +156,8 @@ export function joinFacts(
       String(item.ifindex),
     );
   });
-  const rules = step('rules', [readings.netfilter.value, docker], (before: Rule[] | null | undefined) =>
-    ruleFacts(readings.netfilter.value, readings, before),
+  const rules = step('rules', [netfilter, docker], (before: Rule[] | null | undefined) =>
+    ruleFacts(netfilter, readings, before),
   );
   const host = step('host', Object.values(readings), (before: Snapshot['host'] | undefined) =>
     reuse(before, hostFacts(readings, context.host)),

@@ -19,8 +19,12 @@ export interface OwnerIndex {
   containersById: ReadonlyMap<string, ContainerReading>;
   /** Running containers by each address they have, on Docker networks or (docker_gwbridge) only inside. */
   byAddress: ReadonlyMap<string, readonly ContainerReading[]>;
+  /** The addresses of each running container, by its id. */
+  addresses: ReadonlyMap<string, readonly string[]>;
   /** What running containers publish, by `claimKey` of the host side. */
   published: ReadonlyMap<string, { container: ContainerReading; port: PortBindingReading }>;
+  /** Where Docker's DNAT rules lead, by `claimKey` of the host side. */
+  dnats: ReadonlyMap<string, { address: string; port: number }>;
   services: readonly ServiceReading[];
   processes: Readonly<Record<number, ProcessReading>>;
   proxies: readonly ProxyReading[];
@@ -42,6 +46,7 @@ export function ownerIndex(input: {
   running: readonly ContainerReading[];
   containersById: ReadonlyMap<string, ContainerReading>;
   addressesOf(container: ContainerReading): readonly string[];
+  dnats?: OwnerIndex['dnats'];
   services: readonly ServiceReading[];
   processes?: ProcessesReading;
   swarm: boolean;
@@ -49,12 +54,15 @@ export function ownerIndex(input: {
   ownersReason?: string;
 }): OwnerIndex {
   const byAddress = new Map<string, ContainerReading[]>();
+  const addresses = new Map<string, string[]>();
   const published = new Map<string, { container: ContainerReading; port: PortBindingReading }>();
   for (const container of input.running) {
-    for (const address of input.addressesOf(container)) {
+    const own = [...new Set(input.addressesOf(container))];
+    addresses.set(container.id, own);
+    for (const address of own) {
       const there = byAddress.get(address);
-      if (!there) byAddress.set(address, [container]);
-      else if (!there.includes(container)) there.push(container);
+      if (there) there.push(container);
+      else byAddress.set(address, [container]);
     }
     for (const port of container.publishedPorts) {
       published.set(claimKey(port.proto, port.hostIp, port.hostPort), { container, port });
@@ -64,7 +72,9 @@ export function ownerIndex(input: {
   return {
     containersById: input.containersById,
     byAddress,
+    addresses,
     published,
+    dnats: input.dnats ?? new Map(),
     services: input.services,
     processes: input.processes?.processes ?? {},
     proxies,
@@ -159,13 +169,28 @@ function mappedHolder(socket: SocketReading, index: OwnerIndex, via: PortOwner['
   const mapped = index.published.get(claimKey(socket.proto, socket.address, socket.port));
   if (!mapped || index.withoutDocker !== undefined) return undefined;
   const { container, port } = mapped;
-  const endpoint = container.endpoints.find(item => (socket.family === 6 ? item.ipv6 : item.ipv4) !== undefined);
-  const address = (socket.family === 6 ? endpoint?.ipv6 : endpoint?.ipv4) ?? container.endpoints[0]?.ipv4;
-  const isSure = container.endpoints.length === 1 && address !== undefined;
+  const target = mappedTarget(socket, container, port, index);
   return {
     owner: ownerOf(container, via),
-    ...(isSure ? { target: { containerId: container.id, address, port: port.containerPort } } : {}),
+    ...(target ? { target: { containerId: container.id, ...target } } : {}),
   };
+}
+
+/**
+ * Where a published port without a docker-proxy leads: as the DNAT rule says, if that is an address of the container; or
+ * to its only address. Of several (and of overlay networks, which are entered by another) none is guessed.
+ */
+function mappedTarget(
+  socket: SocketReading,
+  container: ContainerReading,
+  port: PortBindingReading,
+  index: OwnerIndex,
+): { address: string; port: number } | undefined {
+  const dnat = index.dnats.get(claimKey(socket.proto, socket.address, socket.port));
+  if (dnat?.port === port.containerPort && index.byAddress.get(dnat.address)?.includes(container)) return dnat;
+  const known = index.addresses.get(container.id)?.filter(address => address.includes(':') === (socket.family === 6));
+  const [address, ...others] = known ?? [];
+  return address === undefined || others.length > 0 ? undefined : { address, port: port.containerPort };
 }
 
 /** The owner of a socket of dockerd: a published port without docker-proxy, a swarm service's port, or Docker itself. */

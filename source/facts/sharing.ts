@@ -40,6 +40,17 @@ export function reuse<T>(before: T | undefined, after: T, keyOf?: (item: never) 
   return isSame ? before : (object as T);
 }
 
+/** `reuse` for a map of plain values. */
+export function reuseMap<T>(before: ReadonlyMap<string, T> | undefined, after: Map<string, T>): ReadonlyMap<string, T> {
+  let isSame = before?.size === after.size;
+  for (const [key, value] of after) {
+    const kept = reuse(before?.get(key), value);
+    after.set(key, kept);
+    if (before?.get(key) !== kept) isSame = false;
+  }
+  return isSame && before ? before : after;
+}
+
 /** What was made of which inputs, by the name of the step. */
 export type Steps = ReadonlyMap<string, { inputs: readonly unknown[]; output: unknown }>;
 

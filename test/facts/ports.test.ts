@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { dnatTargets } from '../../source/facts/dnat.ts';
 import { ownerIndex } from '../../source/facts/owners.ts';
 import { insideRow, listenerRow, orderListeners } from '../../source/facts/ports.ts';
-import type { ContainerReading, ProcessReading, ProxyReading, SocketReading } from '../../source/host/readings.ts';
+import type {
+  ChainReading,
+  ContainerReading,
+  ProcessReading,
+  ProxyReading,
+  SocketReading,
+} from '../../source/host/readings.ts';
 import { container, endpoint, hexId, port, process, proxy, socket } from './build.ts';
 
 const web = container('web', {
@@ -25,6 +32,7 @@ function index(
     swarm?: boolean;
     withoutDocker?: string;
     ownersReason?: string;
+    chains?: ChainReading[];
   } = {},
 ) {
   const running = rest.running ?? [web, local, hosted];
@@ -39,6 +47,7 @@ function index(
       processes: Object.fromEntries((rest.processes ?? []).map(item => [item.pid, item])),
       proxies: rest.proxies ?? [],
     },
+    dnats: dnatTargets({ chains: rest.chains ?? [], tools: [], sets: {} }),
     swarm: rest.swarm ?? false,
     withoutDocker: rest.withoutDocker,
     ownersReason: rest.ownersReason,
@@ -166,6 +175,39 @@ test('a published port that a rootless daemon holds through its port driver', ()
     index({ processes: [process(900, 'rootlesskit')] }),
   );
   assert.equal(row.owner.containerName, 'web');
+});
+
+test('without a proxy the DNAT rule tells where a port leads; of several addresses none is guessed', () => {
+  const multi = container('multi', {
+    endpoints: [endpoint('app', { ipv4: '172.19.0.2' }), endpoint('bridge', { ipv4: '172.17.0.4' })],
+    publishedPorts: [port('8082', 80, { hostIp: '0.0.0.0' })],
+  });
+  const rule = (address: string, to: number): ChainReading => ({
+    backend: 'iptables-nft',
+    family: 'ip',
+    table: 'nat',
+    name: 'DOCKER',
+    rules: [
+      {
+        number: 1,
+        text: '',
+        matches: [
+          { kind: 'proto', negate: false, protos: ['tcp'] },
+          { kind: 'dport', negate: false, ports: [[8082, 8082]] },
+        ],
+        target: { kind: 'dnat', address, port: [to, to] },
+      },
+    ],
+  });
+  const target = (chains: ChainReading[]) =>
+    listenerRow(
+      socket('0.0.0.0', 8082, held(400, 'dockerd')),
+      index({ running: [multi], processes: [process(400, 'dockerd')], chains }),
+    ).target;
+  assert.deepEqual(target([rule('172.19.0.2', 80)]), { containerId: multi.id, address: '172.19.0.2', port: 80 });
+  assert.equal(target([]), undefined);
+  // A rule that was left behind and leads to somebody else's address says nothing of this container.
+  assert.equal(target([rule('172.17.0.9', 80)]), undefined);
 });
 
 test('a remote daemon’s containers own nothing here', () => {
