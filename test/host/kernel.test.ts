@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { HostError, type DockerApi } from '../../source/host/host.ts';
+import { readKernel } from '../../source/host/kernel.ts';
+import { createLiveHost } from '../../source/host/live-host.ts';
+import { textHost } from './text-host.ts';
+
+test('reads this machine’s settings', async () => {
+  const { value, missing } = await readKernel(createLiveHost({ docker: {} as DockerApi }), ['lo']);
+  const read = (path: string) => readFileSync(`/proc/sys/net/${path}`, 'utf8').trim();
+  assert.equal(missing, undefined);
+  assert.equal(value.ipForward, read('ipv4/ip_forward') !== '0');
+  assert.deepEqual(value.localPortRange, read('ipv4/ip_local_port_range').split('\t').map(Number));
+  assert.equal(value.interfaces['lo']?.rpFilter, Number(read('ipv4/conf/lo/rp_filter')));
+  assert.equal(value.bridgeNfCallIptables !== undefined, existsSync('/proc/sys/net/bridge/bridge-nf-call-iptables'));
+});
+
+test('leaves out what is not there, and does not follow names that are no interface’s', async () => {
+  const host = textHost({
+    files: {
+      '/proc/sys/net/ipv4/ip_forward': '1\n',
+      '/proc/sys/net/ipv4/ip_local_port_range': 'garbage',
+      '/proc/sys/net/ipv4/conf/eth0.5/forwarding': '0\n',
+      '/proc/sys/net/ipv4/conf/../forwarding': '1\n',
+      '/proc/sys/net/ipv4/conf/a/b/forwarding': '1\n',
+    },
+  });
+  assert.deepEqual(await readKernel(host, ['eth0.5', '..', 'a/b', '', 'gone0']), {
+    value: { ipForward: true, interfaces: { 'eth0.5': { forwarding4: false } } },
+  });
+});
+
+test('says what was denied, and fails when there is nothing', async () => {
+  const denied = new HostError('denied', '/proc/sys/net/netfilter/nf_conntrack_max: permission denied');
+  const host = textHost({
+    files: { '/proc/sys/net/ipv4/ip_forward': '0\n', '/proc/sys/net/netfilter/nf_conntrack_max': denied },
+  });
+  assert.equal((await readKernel(host, [])).missing, denied.message);
+  await assert.rejects(readKernel(textHost({}), []), { code: 'missing' });
+});
