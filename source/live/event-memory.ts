@@ -1,0 +1,41 @@
+/** What Docker's events say of the last minutes, for finding the cause of a change. */
+import type { DockerEvent } from '../host/host.ts';
+import type { PortHints } from '../facts/port-changes.ts';
+
+/** Events of one container and their age beyond which they are forgotten. */
+const perContainer = 40;
+const longestMs = 10 * 60_000;
+const mostContainers = 2000;
+
+/** Remembers events by container. */
+export class EventMemory {
+  readonly #events = new Map<string, DockerEvent[]>();
+  #daemonRestarts: number[] = [];
+
+  /** Takes an event of a container, or of a network that names one; others tell nothing of causes. */
+  add(event: DockerEvent): void {
+    const id = event.type === 'container' ? event.id : event.type === 'network' ? event.attributes['container'] : '';
+    if (!id) return;
+    const events = this.#events.get(id) ?? [];
+    events.push(event);
+    const oldest = event.at - longestMs;
+    while (events.length > perContainer || (events[0]?.at ?? Infinity) < oldest) events.shift();
+    // Put last, so that the first of the map is the one that has been quiet for longest.
+    this.#events.delete(id);
+    this.#events.set(id, events);
+    for (const key of this.#events.keys()) {
+      if (this.#events.size <= mostContainers) break;
+      this.#events.delete(key);
+    }
+  }
+
+  /** The daemon answers again after it was away. @param at ms since the epoch */
+  daemonIsBack(at: number): void {
+    this.#daemonRestarts = [...this.#daemonRestarts.filter(each => at - each < longestMs), at];
+  }
+
+  /** What is known, as the facts want it. @param following whether the event stream is open */
+  hints(following: boolean): PortHints {
+    return { events: this.#events, daemonRestarts: this.#daemonRestarts, following };
+  }
+}

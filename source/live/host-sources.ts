@@ -1,0 +1,232 @@
+/** The sources of this machine (all but Docker and the insides of containers), each polled as often as its facts need. */
+import type { Host } from '../host/host.ts';
+import { readKernel } from '../host/kernel.ts';
+import { readLinks, readTraffic } from '../host/links.ts';
+import { readNetfilter } from '../host/netfilter/netfilter.ts';
+import { readProcesses } from '../host/processes.ts';
+import type {
+  DockerReading,
+  KernelReading,
+  LinksReading,
+  NetfilterReading,
+  ProcessesReading,
+  Reading,
+  SocketsReading,
+  VitalsReading,
+} from '../host/readings.ts';
+import { readSockets } from '../host/sockets.ts';
+import { readVitals } from '../host/vitals.ts';
+import { HintFollower } from './hints.ts';
+import { Poller } from './poller.ts';
+
+/** What is being looked at, as far as it decides how often to read. */
+export interface Attention {
+  rates: boolean;
+  counters: boolean;
+}
+
+/** What the sources need and tell. */
+export interface HostSourcesOptions {
+  host: Host;
+  /** Docker as last read: says which ports somebody waits for. */
+  docker(): DockerReading | undefined;
+  /** Called after every reading; `changed` is false when it only confirmed what was known. */
+  onReading(changed: boolean): void;
+  /** Called after the links were read, whatever came of it. */
+  onLinks(): void;
+}
+
+const everyMs = { links: 30_000, netfilter: 30_000, sockets: 2000, kernel: 10_000, processes: 30_000, vitals: 60_000 };
+/** Without `ip monitor`. */
+const unaidedLinksMs = 10_000;
+const ratesMs = 2000;
+const countersMs = 5000;
+const timeoutMs = 20_000;
+
+/** The sources. */
+export class HostSources {
+  readonly #options: HostSourcesOptions;
+  readonly #links: Poller<LinksReading>;
+  readonly #sockets: Poller<SocketsReading>;
+  readonly #netfilter: Poller<NetfilterReading>;
+  readonly #kernel: Poller<KernelReading>;
+  readonly #processes: Poller<ProcessesReading>;
+  readonly #vitals: Poller<VitalsReading>;
+  readonly #linkHints: HintFollower;
+  readonly #ruleHints: HintFollower;
+  #attention: Attention = { rates: false, counters: false };
+  #rates: NodeJS.Timeout | undefined;
+  /** Sockets are told together with the processes that own them, or a listener would have nobody's name for a moment. */
+  #socketsTold: Reading<SocketsReading> = { state: 'pending' };
+  #stopped = false;
+
+  constructor(options: HostSourcesOptions) {
+    this.#options = options;
+    const { host } = options;
+    const part = { now: () => host.now(), timeoutMs, hintGapMs: 1000 };
+    const onReading = (_: unknown, changed: boolean) => options.onReading(changed);
+    this.#links = new Poller({
+      ...part,
+      hintGapMs: 300,
+      read: () => readLinks(host),
+      everyMs: () => (this.#linkHints.works ? everyMs.links : unaidedLinksMs),
+      onReading: (_, changed) => {
+        if (changed) this.#kernel.hint(200);
+        options.onReading(changed);
+        options.onLinks();
+      },
+    });
+    this.#sockets = new Poller({
+      ...part,
+      hintGapMs: 300,
+      read: previous => readSockets(host, { previous, wanted: this.#wantedPorts(previous) }),
+      everyMs: () => everyMs.sockets,
+      onReading: (reading, changed) => {
+        if (changed) void this.#tellSockets();
+        else {
+          this.#socketsTold = reading;
+          options.onReading(false);
+        }
+      },
+    });
+    this.#netfilter = new Poller({
+      ...part,
+      read: () => readNetfilter(host),
+      everyMs: () => (this.#attention.counters ? countersMs : everyMs.netfilter),
+      onReading,
+    });
+    this.#kernel = new Poller({
+      ...part,
+      read: () => readKernel(host, this.#routedInterfaces()),
+      everyMs: () => everyMs.kernel,
+      onReading,
+    });
+    this.#processes = new Poller({
+      ...part,
+      read: previous => readProcesses(host, { previous, pids: this.#socketOwners() }),
+      everyMs: () => everyMs.processes,
+      onReading,
+    });
+    this.#vitals = new Poller({ ...part, read: () => readVitals(host), everyMs: () => everyMs.vitals, onReading });
+    this.#linkHints = new HintFollower(
+      host,
+      'ip',
+      ['monitor', 'link'],
+      () => this.#links.hint(100),
+      () => this.#links.reschedule(),
+    );
+    // nft crashes on tables that a newer one wrote; the dump every 30 s goes on without these hints.
+    this.#ruleHints = new HintFollower(
+      host,
+      'nft',
+      ['monitor'],
+      () => this.#netfilter.hint(250),
+      () => undefined,
+    );
+  }
+
+  /** The readings as they stand. */
+  get readings() {
+    return {
+      links: this.#links.reading,
+      sockets: this.#socketsTold,
+      netfilter: this.#netfilter.reading,
+      kernel: this.#kernel.reading,
+      processes: this.#processes.reading,
+      vitals: this.#vitals.reading,
+    };
+  }
+
+  /** Begins; resolves when every source has answered or failed. */
+  async start(hints: boolean): Promise<void> {
+    if (hints) {
+      this.#linkHints.start();
+      this.#ruleHints.start();
+    }
+    await this.refresh();
+  }
+
+  /** Reads all of them now. */
+  async refresh(): Promise<void> {
+    const links = this.#links.poke().then(() => this.#kernel.poke());
+    const sockets = this.#sockets.poke().then(() => this.#tellSockets());
+    await Promise.all([links, sockets, this.#netfilter.poke(), this.#vitals.poke()]);
+  }
+
+  /** A container or network changed: links, rules and sockets follow. */
+  dockerChanged(): void {
+    this.#links.hint(50);
+    this.#sockets.hint(100);
+    this.#netfilter.hint(300);
+  }
+
+  /** What is looked at. */
+  attend(attention: Attention): void {
+    const before = this.#attention;
+    this.#attention = attention;
+    if (attention.counters !== before.counters) {
+      if (attention.counters) this.#netfilter.hint(0);
+      this.#netfilter.reschedule();
+    }
+    if (attention.rates === before.rates) return;
+    clearInterval(this.#rates);
+    if (attention.rates && !this.#stopped) this.#rates = setInterval(() => this.#readRates(), ratesMs);
+  }
+
+  /** Ends all of them. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#rates);
+    for (const poller of [this.#links, this.#sockets, this.#netfilter, this.#kernel, this.#processes, this.#vitals]) {
+      poller.stop();
+    }
+    await Promise.all([this.#linkHints.stop(), this.#ruleHints.stop()]);
+  }
+
+  async #tellSockets(): Promise<void> {
+    const { reading } = this.#sockets;
+    await this.#processes.poke();
+    if (this.#stopped) return;
+    this.#socketsTold = reading;
+    this.#options.onReading(true);
+  }
+
+  #readRates(): void {
+    const { value, state, reason } = this.#links.reading;
+    if (!value || state === 'failed') return;
+    try {
+      const traffic = readTraffic(this.#options.host);
+      this.#links.accept({ value: { ...value, traffic }, ...(reason !== undefined && { missing: reason }) });
+    } catch {
+      // The next reading of the links says why.
+    }
+  }
+
+  #socketOwners(): number[] {
+    const { listeners = [], holding = [] } = this.#sockets.reading.value ?? {};
+    return [...new Set([...listeners, ...holding].flatMap(({ processes = [] }) => processes.map(({ pid }) => pid)))];
+  }
+
+  /** Interfaces that route: a veth of a container is a port of its bridge, and its settings decide nothing. */
+  #routedInterfaces(): string[] {
+    return (this.#links.reading.value?.links ?? []).filter(({ kind }) => kind !== 'veth').map(({ name }) => name);
+  }
+
+  /**
+   * Ports that a container which does not run asks for. Those that a listener holds are left out: the listener explains
+   * them, and every connection that it has accepted would be another socket on that port.
+   */
+  #wantedPorts(sockets: SocketsReading | undefined): Set<number> {
+    const wanted = new Set<number>();
+    for (const { pid, requestedPorts } of this.#options.docker()?.containers ?? []) {
+      if (pid > 0) continue;
+      for (const { hostPort } of requestedPorts) {
+        const [from, to = from] = hostPort.split('-').map(Number);
+        if (!from || !to || to - from > 1000) continue;
+        for (let port = from; port <= to; port += 1) wanted.add(port);
+      }
+    }
+    for (const { proto, port } of sockets?.listeners ?? []) if (proto === 'tcp') wanted.delete(port);
+    return wanted;
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * Reads inside the running containers: each when it starts, again while its programs begin to listen, when it changes,
+ * often while it is looked at, and else rarely and one by one. Every read walks a socket table of the whole machine, so
+ * reading all of them on every tick is what netdash must not do.
+ */
+import { setImmediate as breathe } from 'node:timers/promises';
+import { HostError, type Host } from '../host/host.ts';
+import { readInside } from '../host/inside.ts';
+import type { InsideReading, LinkReading, Reading } from '../host/readings.ts';
+import { reuse } from '../facts/sharing.ts';
+import { reasonOf, withTimeout } from './poller.ts';
+
+/** A running container, as far as reading inside it goes. */
+export interface InsideTarget {
+  id: string;
+  pid: number;
+  startedAt?: number;
+}
+
+/** What is needed to read inside. */
+export interface InsideOptions {
+  host: Host;
+  /** The host's interfaces as last read. */
+  hostLinks: () => readonly LinkReading[];
+  /** Reads everything there is at the first go, since no second one will follow. */
+  thorough: boolean;
+  /** Called when `readings` has changed, or has been confirmed (`changed` false). */
+  onReading(changed: boolean): void;
+}
+
+interface Entry {
+  target: InsideTarget;
+  reading: Reading<InsideReading>;
+  /** When it is read next, on the clock of performance.now(). */
+  dueAt: number;
+  /** Further times at which it is read in any case, soonest first. */
+  planned: number[];
+  reads: number;
+}
+
+/** How long after its start a container is read: servers take time to listen, and findings want to see a thing twice, 15 s after the start. */
+const afterStartMs = [1000, 5000, 16_000, 18_500];
+/** The first read waits this long for the host's links, which tell the other ends of its interfaces. */
+const linksPatienceMs = 250;
+const attendedMs = 2000;
+/** A container that is not looked at is read this often, and all of them together no more often than `perContainerMs` apart. */
+const idleMs = 60_000;
+const perContainerMs = 500;
+const readTimeoutMs = 15_000;
+
+/** The readings inside all running containers. */
+export class InsideSource {
+  readonly #options: InsideOptions;
+  readonly #entries = new Map<string, Entry>();
+  #attended: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #working = false;
+  #stopped = false;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(options: InsideOptions) {
+    this.#options = options;
+  }
+
+  /** The readings by container id; a container that was not read yet has none. */
+  get readings(): Record<string, Reading<InsideReading>> {
+    const readings: Record<string, Reading<InsideReading>> = {};
+    for (const [id, { reading }] of this.#entries) if (reading.state !== 'pending') readings[id] = reading;
+    return readings;
+  }
+
+  /** Whether every running container was read at least once, or tried. */
+  get complete(): boolean {
+    return [...this.#entries.values()].every(({ reads }) => reads > 0);
+  }
+
+  /** Says which containers run now. One with another pid or start time than before is another netns: it is read anew. */
+  follow(targets: readonly InsideTarget[]): void {
+    const ids = new Set(targets.map(({ id }) => id));
+    let gone = false;
+    for (const id of this.#entries.keys()) {
+      if (ids.has(id)) continue;
+      this.#entries.delete(id);
+      gone = true;
+    }
+    const now = performance.now();
+    for (const target of targets) {
+      const known = this.#entries.get(target.id);
+      if (known?.target.pid === target.pid && known.target.startedAt === target.startedAt) continue;
+      const age = target.startedAt === undefined ? Infinity : this.#options.host.now() - target.startedAt;
+      const planned = afterStartMs.filter(ms => ms > age).map(ms => now + ms - age);
+      // One that has run for long is seen a second time before long, all of them spread out.
+      if (planned.length === 0) planned.push(now + 4000 + Math.random() * 6000);
+      const dueAt = age < 5000 ? now + linksPatienceMs : now;
+      this.#entries.set(target.id, { target, reading: { state: 'pending' }, dueAt, planned, reads: 0 });
+    }
+    if (gone) this.#options.onReading(true);
+    this.#arm();
+  }
+
+  /** The host's links were read: what waited for them goes ahead. */
+  linksRead(): void {
+    const now = performance.now();
+    for (const entry of this.#entries.values()) {
+      const lacksPeer = entry.reading.value !== undefined && entry.reading.value.netnsId === undefined;
+      const isYoung = entry.planned.length > 0;
+      if (entry.reads === 0 || (lacksPeer && isYoung)) entry.dueAt = Math.min(entry.dueAt, now);
+    }
+    this.#arm();
+  }
+
+  /** Something about this container changed: it is read soon. */
+  changed(id: string): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    entry.dueAt = Math.min(entry.dueAt, performance.now() + linksPatienceMs);
+    this.#arm();
+  }
+
+  /** This container is looked at, or none. */
+  attend(id: string | undefined): void {
+    if (id === this.#attended) return;
+    this.#attended = id;
+    const entry = id === undefined ? undefined : this.#entries.get(id);
+    if (entry) entry.dueAt = performance.now();
+    this.#arm();
+  }
+
+  /** Reads all of them now; resolves when that is done. */
+  async refresh(): Promise<void> {
+    const now = performance.now();
+    for (const entry of this.#entries.values()) entry.dueAt = Math.min(entry.dueAt, now);
+    if (this.#entries.size === 0 || this.#stopped) return;
+    const done = new Promise<void>(resolve => this.#idleWaiters.push(resolve));
+    this.#arm();
+    await done;
+  }
+
+  /** Ends it. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#rest();
+  }
+
+  #rest(): void {
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    if (this.#stopped || this.#working || this.#entries.size === 0) return;
+    const next = Math.min(...[...this.#entries.values()].map(({ dueAt }) => dueAt));
+    this.#timer = setTimeout(() => void this.#work(), Math.max(0, next - performance.now()));
+  }
+
+  /** The entry to read now: the one that is looked at, then those never read, then the longest due. */
+  #next(): Entry | undefined {
+    const now = performance.now();
+    const rank = (entry: Entry): number =>
+      entry.target.id === this.#attended ? -2 : entry.reads === 0 ? -1 : entry.dueAt;
+    let best: Entry | undefined;
+    for (const entry of this.#entries.values()) {
+      if (entry.dueAt <= now && (!best || rank(entry) < rank(best))) best = entry;
+    }
+    return best;
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    for (let entry = this.#next(); entry && !this.#stopped; entry = this.#next()) {
+      await this.#read(entry);
+      // Keys and events go first.
+      await breathe();
+    }
+    this.#working = false;
+    this.#rest();
+    this.#arm();
+  }
+
+  async #read(entry: Entry): Promise<void> {
+    const { host, hostLinks, thorough } = this.#options;
+    const { id, pid } = entry.target;
+    const attended = id === this.#attended;
+    const before = entry.reading;
+    entry.dueAt = Infinity;
+    let reading: Reading<InsideReading>;
+    try {
+      const outcome = await withTimeout(
+        readInside(host, {
+          containerId: id,
+          pid,
+          hostLinks: hostLinks(),
+          previous: before.value,
+          listeners: true,
+          detail: attended || thorough,
+          // Runs a program, once per socket, which only root may do: not on the first round, which is to be quick.
+          exact: host.uid === 0 && entry.reads > 0,
+        }),
+        readTimeoutMs,
+      );
+      const value = reuse(before.value, outcome.value);
+      reading = { state: outcome.missing === undefined ? 'ok' : 'partial', at: host.now(), value };
+      if (outcome.missing !== undefined) reading.reason = outcome.missing;
+    } catch (error) {
+      const gone = error instanceof HostError && error.code === 'gone';
+      reading = { ...before, state: 'failed', reason: reasonOf(error) };
+      if (gone) delete reading.value;
+    }
+    if (this.#stopped || this.#entries.get(id) !== entry) return;
+    entry.reads += 1;
+    entry.reading = reading;
+    this.#plan(entry);
+    this.#options.onReading(
+      reading.value !== before.value || reading.state !== before.state || reading.reason !== before.reason,
+    );
+  }
+
+  #plan(entry: Entry): void {
+    const now = performance.now();
+    while (entry.planned.length > 0 && entry.planned[0]! <= now) entry.planned.shift();
+    const rest = Math.max(idleMs, this.#entries.size * perContainerMs);
+    const regular = entry.target.id === this.#attended ? attendedMs : rest * (0.75 + Math.random() / 2);
+    entry.dueAt = Math.min(entry.dueAt, now + regular, entry.planned[0] ?? Infinity);
+  }
+}

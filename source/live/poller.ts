@@ -1,0 +1,169 @@
+/** Reads one source again and again: on a slow timer, on hints, on demand; never twice at a time. */
+import { HostError } from '../host/host.ts';
+import type { Outcome, Reading } from '../host/readings.ts';
+import { reuse } from '../facts/sharing.ts';
+
+/** How a source is read. */
+export interface PollerOptions<T> {
+  /** Reads it. @throws HostError when there is nothing at all */
+  read(previous: T | undefined): Promise<Outcome<T>>;
+  /** The time on the machine that is read, ms since the epoch. */
+  now(): number;
+  /** Ms from the end of one read to the next that nothing else asks for; undefined: only on demand. Asked after each read. */
+  everyMs(): number | undefined;
+  /** After this long a read counts as failed, though nothing can end it. */
+  timeoutMs: number;
+  /** Hints are obeyed at most once in this many ms. */
+  hintGapMs: number;
+  /** Called after every read. `changed` is false when state, reason and value are as before. */
+  onReading(reading: Reading<T>, changed: boolean): void;
+  /** Items of lists in the value that have no `id`: see `reuse`. */
+  keyOf?: (item: never) => string;
+}
+
+/** The longest pause between two tries of a source that fails. */
+const longestBackOffMs = 30_000;
+const firstBackOffMs = 1000;
+
+/** One source. Made idle: the first `poke` starts it. */
+export class Poller<T> {
+  /** The latest reading; its value keeps its identity while it stays equal. */
+  reading: Reading<T> = { state: 'pending' };
+  readonly #options: PollerOptions<T>;
+  #timer: NodeJS.Timeout | undefined;
+  #dueAt = Infinity;
+  #running: Promise<void> | undefined;
+  #again: Promise<void> | undefined;
+  #lastStart = -Infinity;
+  #failures = 0;
+  #stopped = false;
+
+  constructor(options: PollerOptions<T>) {
+    this.#options = options;
+  }
+
+  /** Reads now. While a read runs, one more follows it, since that one may have begun too early; resolves when it is done. */
+  poke(): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    if (!this.#running) {
+      this.#running = this.#read();
+      return this.#running;
+    }
+    this.#again ??= this.#running.then(() => {
+      this.#again = undefined;
+      return this.poke();
+    });
+    return this.#again;
+  }
+
+  /** Something may have changed: reads `delayMs` from now, together with all other hints until then. A failing source keeps to its back-off. */
+  hint(delayMs: number): void {
+    const now = performance.now();
+    const gap = this.#failures > 0 ? this.#backOff() : this.#options.hintGapMs;
+    this.#arm(Math.max(now + delayMs, this.#lastStart + gap));
+  }
+
+  /** Puts off the next timed read, or brings it forward, after `everyMs` has changed its mind. */
+  reschedule(): void {
+    if (this.#stopped || this.#running) return;
+    this.#disarm();
+    this.#schedule();
+  }
+
+  /** Takes what was come by in another way than by `read`: it counts as read now. */
+  accept(outcome: Outcome<T>): void {
+    if (!this.#stopped) this.#take(outcome);
+  }
+
+  /** Takes the news, from elsewhere, that the source does not answer. */
+  reject(reason: string): void {
+    if (!this.#stopped) this.#fail(reason);
+  }
+
+  /** Ends it; a read that still runs changes nothing any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#disarm();
+  }
+
+  #backOff(): number {
+    return Math.min(longestBackOffMs, firstBackOffMs * 2 ** (this.#failures - 1));
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#dueAt = Infinity;
+  }
+
+  #arm(at: number): void {
+    if (this.#stopped || at >= this.#dueAt) return;
+    clearTimeout(this.#timer);
+    this.#dueAt = at;
+    this.#timer = setTimeout(
+      () => {
+        this.#disarm();
+        void this.poke();
+      },
+      Math.max(0, at - performance.now()),
+    );
+  }
+
+  #schedule(): void {
+    const every = this.#options.everyMs();
+    if (every === undefined) return;
+    this.#arm(performance.now() + (this.#failures > 0 ? Math.max(every, this.#backOff()) : every));
+  }
+
+  async #read(): Promise<void> {
+    this.#lastStart = performance.now();
+    this.#disarm();
+    try {
+      const outcome = await withTimeout(this.#options.read(this.reading.value), this.#options.timeoutMs);
+      if (!this.#stopped) this.#take(outcome);
+    } catch (error) {
+      if (!this.#stopped) this.#fail(reasonOf(error));
+    }
+    this.#running = undefined;
+    this.#schedule();
+  }
+
+  #take({ value, missing }: Outcome<T>): void {
+    this.#failures = 0;
+    const before = this.reading;
+    const kept = reuse(before.value, value, this.#options.keyOf);
+    const at = this.#options.now();
+    this.reading =
+      missing === undefined ? { state: 'ok', at, value: kept } : { state: 'partial', reason: missing, at, value: kept };
+    const changed = kept !== before.value || before.state !== this.reading.state || before.reason !== missing;
+    this.#options.onReading(this.reading, changed);
+  }
+
+  #fail(reason: string): void {
+    this.#failures += 1;
+    const before = this.reading;
+    this.reading = { ...before, state: 'failed', reason };
+    this.#options.onReading(this.reading, before.state !== 'failed' || before.reason !== reason);
+  }
+}
+
+/** One line for the operator, whatever was thrown. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof HostError) return error.message;
+  return `internal error: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+/** Settles as `promise` does, or rejects with a HostError `timeout` after `ms`. */
+export async function withTimeout<T>(promise: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await Promise.race([
+      promise,
+      new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new HostError('timeout', `no answer within ${ms / 1000} s`)), ms);
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,221 @@
+/** Puts the sources together and keeps the view current. */
+import { redactInspect } from '../host/docker-redact.ts';
+import type { Host } from '../host/host.ts';
+import type { DockerReading, Reading, Readings } from '../host/readings.ts';
+import type { NetdashEvent, Source } from '../facts/schema.ts';
+import type { SnapshotContext } from '../facts/snapshot.ts';
+import { DockerSource } from './docker-source.ts';
+import { HostSources } from './host-sources.ts';
+import { InsideSource } from './inside-source.ts';
+import type { Live, LiveView } from './live.ts';
+import { reasonOf } from './poller.ts';
+import { stateFolder } from './state-file.ts';
+import { PortState } from './state-ports.ts';
+import { ViewKeeper } from './view.ts';
+
+/** How to follow a host. */
+export interface LiveOptions {
+  /** Folder of the state file; null: none is kept. Default: `stateFolder` for a live host, none for a recording. */
+  stateDir?: string | null;
+  /** For a command that looks once: everything is read at the first go, and findings do not wait to be seen twice. */
+  once?: boolean;
+}
+
+/** Readings that come within this time make one view. */
+const gatherMs = 8;
+/** A view takes at most a fifth of the time. */
+const restFactor = 4;
+/** Readings that only confirm what was known make a view this often: findings that want to be seen twice, or end with time, hang on it. */
+const confirmMs = 10_000;
+/** How soon a change of ports that waits for its cause is looked at again. */
+const causeMs = 60;
+
+/**
+ * Begins to follow a host; resolves as soon as reading has begun. The view fills in as the sources answer.
+ */
+export function startLive(host: Host, options: LiveOptions = {}): Promise<Live> {
+  const session = new LiveSession(host, options);
+  session.start();
+  return Promise.resolve(session);
+}
+
+class LiveSession implements Live {
+  readonly #host: Host;
+  readonly #once: boolean;
+  readonly #stateDir: string | null;
+  readonly #docker: DockerSource;
+  readonly #machine: HostSources;
+  readonly #inside: InsideSource;
+  readonly #view: ViewKeeper;
+  #state: PortState | undefined;
+  #stateOf: string | undefined;
+  #stateLoaded = true;
+  #dockerTold: Reading<DockerReading> = { state: 'pending' };
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Infinity;
+  #restUntil = 0;
+  #firstRound: Promise<void> | undefined;
+  #roundDone = false;
+  #internal: string | undefined;
+  #stopped = false;
+
+  constructor(host: Host, options: LiveOptions) {
+    this.#host = host;
+    this.#once = options.once === true;
+    this.#stateDir =
+      host.kind === 'recording' ? null : options.stateDir === undefined ? stateFolder(process.env) : options.stateDir;
+    const onReading = (changed: boolean) => this.#soon(changed ? gatherMs : confirmMs);
+    this.#docker = new DockerSource({
+      host,
+      onReading: changed => this.#onDocker(changed),
+      onEvent: event => {
+        if (event.type === 'container' || event.type === 'network') this.#machine.dockerChanged();
+        const id = event.type === 'network' ? event.attributes['container'] : undefined;
+        if (id) this.#inside.changed(id);
+      },
+    });
+    this.#inside = new InsideSource({
+      host,
+      thorough: this.#once,
+      hostLinks: () => this.#machine.readings.links.value?.links ?? [],
+      onReading,
+    });
+    this.#machine = new HostSources({
+      host,
+      docker: () => this.#docker.reading.value,
+      onReading,
+      onLinks: () => this.#inside.linksRead(),
+    });
+    this.#view = new ViewKeeper(this.#collect(), this.#context());
+  }
+
+  start(): void {
+    this.#firstRound = Promise.all([this.#docker.start(), this.#machine.start(!this.#once)]).then(async () => {
+      await this.#stateReady;
+      this.#roundDone = true;
+      this.#soon(0);
+    });
+  }
+
+  subscribe = (listener: () => void): (() => void) => this.#view.store.subscribe(listener);
+  getView = (): LiveView => this.#view.store.get();
+  getReadings = (): Readings => this.#view.readings;
+  onEvent = (listener: (event: NetdashEvent) => void): (() => void) => this.#view.onEvent(listener);
+
+  freeze(on: boolean): void {
+    this.#view.freeze(on, this.#host.now());
+  }
+
+  async refresh(): Promise<void> {
+    await this.#firstRound;
+    await Promise.all([this.#docker.refresh(), this.#machine.refresh()]);
+    await this.#inside.refresh();
+    this.#flush();
+  }
+
+  attend(attention: { containerId?: string; rates: boolean; counters: boolean }): void {
+    this.#machine.attend(attention);
+    this.#inside.attend(attention.containerId);
+  }
+
+  async inspectRaw(containerId: string): Promise<unknown> {
+    return redactInspect(await this.#host.docker.get(`/containers/${encodeURIComponent(containerId)}/json`));
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#inside.stop();
+    await Promise.all([this.#docker.stop(), this.#machine.stop(), this.#state?.stop()]);
+  }
+
+  #stateReady: Promise<void> = Promise.resolve();
+
+  #onDocker(changed: boolean): void {
+    const { reading } = this.#docker;
+    const daemonId = reading.value?.engine.id;
+    if (this.#stateDir !== null && daemonId !== undefined && daemonId !== '' && daemonId !== this.#stateOf) {
+      this.#stateReady = this.#recall(this.#stateDir, daemonId);
+    }
+    // Until the ports of the last run are known, ports of this one must not be taken for first seen.
+    if (this.#stateLoaded) this.#dockerTold = reading;
+    const { value } = this.#dockerTold;
+    if (value) {
+      const running = value.engine.local === false ? [] : value.containers.filter(({ pid }) => pid > 0);
+      this.#inside.follow(running.map(({ id, pid, startedAt }) => ({ id, pid, startedAt })));
+    }
+    this.#soon(changed ? gatherMs : confirmMs);
+  }
+
+  async #recall(folder: string, daemonId: string): Promise<void> {
+    this.#stateOf = daemonId;
+    this.#stateLoaded = false;
+    const before = this.#state;
+    const state = new PortState(folder, daemonId, () => this.#soon(gatherMs));
+    this.#state = state;
+    await before?.stop();
+    const kept = await state.load();
+    if (this.#state !== state) return;
+    this.#view.recall(kept);
+    this.#stateLoaded = true;
+    this.#onDocker(true);
+  }
+
+  /** Makes the view `delayMs` from now, or when it is due anyhow if that is sooner. */
+  #soon(delayMs: number): void {
+    if (this.#stopped) return;
+    const at = Math.max(performance.now() + delayMs, this.#restUntil);
+    if (at >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(() => this.#flush(), Math.max(0, at - performance.now()));
+  }
+
+  #flush(): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = Infinity;
+    const startedAt = performance.now();
+    const ready = this.#roundDone && this.#inside.complete;
+    try {
+      this.#view.update(this.#collect(), this.#context(), ready, this.#ownSources());
+      this.#internal = undefined;
+    } catch (error) {
+      // A fault in the facts must not take the screen down with it: the last view stays, and says so.
+      const reason = reasonOf(error);
+      if (reason !== this.#internal) {
+        this.#internal = reason;
+        const { latest } = this.#view.store;
+        const sources = { ...latest.snapshot.sources, ...this.#ownSources() };
+        this.#view.store.set({ ...latest, ready, snapshot: { ...latest.snapshot, sources } });
+      }
+    }
+    const endedAt = performance.now();
+    this.#restUntil = endedAt + restFactor * (endedAt - startedAt);
+    if (this.#stateLoaded && this.#docker.reading.value) this.#state?.update(this.#view.ports);
+    if (this.#view.isWaiting) this.#soon(causeMs);
+  }
+
+  #ownSources(): Record<string, Source> {
+    const own: Record<string, Source> = {};
+    const problem = this.#state?.problem;
+    if (problem !== undefined) own['state'] = { state: 'partial', reason: problem, ageMs: null };
+    if (this.#internal !== undefined) own['facts'] = { state: 'failed', reason: this.#internal, ageMs: null };
+    return own;
+  }
+
+  #collect(): Readings {
+    return { docker: this.#dockerTold, ...this.#machine.readings, inside: this.#inside.readings };
+  }
+
+  #context(): SnapshotContext {
+    const host = this.#host;
+    return {
+      now: host.now(),
+      host: { kind: host.kind, name: host.name, uid: host.uid, dockerEndpoint: host.docker.endpoint },
+      hints: this.#docker.memory.hints(this.#docker.following),
+      once: this.#once,
+    };
+  }
+}

@@ -1,0 +1,97 @@
+/** From readings to the view that screens and commands see. */
+import type { Readings } from '../host/readings.ts';
+import type { NetdashEvent, Snapshot, Source } from '../facts/schema.ts';
+import { emptyMemory, sayTheSame, snapshot, type SnapshotContext, type SnapshotMemory } from '../facts/snapshot.ts';
+import type { LiveView } from './live.ts';
+import type { KeptPorts } from './state-ports.ts';
+import { Store } from './store.ts';
+
+/** How many events a view keeps. */
+const mostEvents = 500;
+/** Ages on screen count in minutes: a view in which nothing else changed is renewed that often. */
+const renewMs = 60_000;
+
+/** The view, its memory and its listeners. */
+export class ViewKeeper {
+  readonly store: Store<LiveView>;
+  #memory: SnapshotMemory = emptyMemory();
+  #readings: Readings;
+  readonly #eventListeners = new Set<(event: NetdashEvent) => void>();
+
+  constructor(readings: Readings, context: SnapshotContext) {
+    const made = snapshot(this.#memory, readings, context);
+    this.#memory = made.memory;
+    this.#readings = readings;
+    this.store = new Store<LiveView>({ snapshot: made.snapshot, events: [], ready: false });
+  }
+
+  /** The last known ports and the changes seen: what the state file keeps. */
+  get ports(): { ledger: SnapshotMemory['ledger']; portChanges: Snapshot['portChanges'] } {
+    return { ledger: this.#memory.ledger, portChanges: this.#memory.snapshot?.portChanges ?? [] };
+  }
+
+  /** Whether a port change waits for the event that tells its cause, so that the view must be made anew soon. */
+  get isWaiting(): boolean {
+    return this.#memory.ledger.pending.length > 0;
+  }
+
+  /** The readings behind the newest view. */
+  get readings(): Readings {
+    return this.#readings;
+  }
+
+  /** Takes up what an earlier run of netdash left, before the first containers are seen. */
+  recall(kept: KeptPorts): void {
+    const { ledger, snapshot: last } = this.#memory;
+    this.#memory = {
+      ...this.#memory,
+      ledger: kept.ledger ?? ledger,
+      snapshot: last && { ...last, portChanges: kept.portChanges },
+    };
+  }
+
+  /**
+   * Makes the view of these readings.
+   * @param own sources of netdash's own (its state file), shown beside those of the host
+   * @returns whether there was anything new to see
+   */
+  update(readings: Readings, context: SnapshotContext, ready: boolean, own: Record<string, Source>): boolean {
+    const made = snapshot(this.#memory, readings, context);
+    this.#memory = made.memory;
+    this.#readings = readings;
+    const shown: Snapshot =
+      Object.keys(own).length === 0
+        ? made.snapshot
+        : { ...made.snapshot, sources: { ...made.snapshot.sources, ...own } };
+    const before = this.store.latest;
+    const isOld = context.now - Date.parse(before.snapshot.takenAt) >= renewMs;
+    const isNew =
+      made.events.length > 0 ||
+      ready !== before.ready ||
+      isOld ||
+      !sameSources(before.snapshot, shown) ||
+      !sayTheSame(before.snapshot, shown);
+    if (isNew) {
+      const events =
+        made.events.length === 0 ? before.events : [...made.events.toReversed(), ...before.events].slice(0, mostEvents);
+      this.store.set({ snapshot: shown, events, ready });
+    }
+    for (const event of made.events) for (const listener of this.#eventListeners) listener(event);
+    return isNew;
+  }
+
+  /** Calls back with every event; returns the way to stop that. */
+  onEvent(listener: (event: NetdashEvent) => void): () => void {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  }
+
+  /** Pins what is shown now, marked with the time, or follows again. */
+  freeze(on: boolean, now: number): void {
+    if (!on) this.store.pin(undefined);
+    else if (this.store.get().frozenAt === undefined) this.store.pin({ ...this.store.latest, frozenAt: now });
+  }
+}
+
+const sameSources = (a: Snapshot, b: Snapshot): boolean =>
+  Object.keys(a.sources).length === Object.keys(b.sources).length;
