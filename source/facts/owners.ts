@@ -217,6 +217,27 @@ function daemonHolder(socket: SocketReading, index: OwnerIndex): Holder {
 /** Programs that hold published ports for a rootless daemon (rootlesskit's port drivers). */
 const rootlessPortDrivers = new Set(['rootlesskit', 'slirp4netns', 'pasta', 'pasta.avx2', 'passt']);
 
+/**
+ * The owner of a socket by the cgroup of its holder: a container of this daemon, or why it is none although the path names
+ * one. undefined: the path names no container.
+ */
+function cgroupOwner(cgroup: string | undefined, index: OwnerIndex): PortOwner | undefined {
+  const id = cgroup
+    ?.match(/[0-9a-f]{64}/g)
+    ?.at(-1)
+    ?.slice(0, 12);
+  if (id === undefined) return undefined;
+  if (index.withoutDocker !== undefined) {
+    return { kind: 'unknown', reason: `it is in container ${id}; ${index.withoutDocker}` };
+  }
+  const container = containerOfCgroup(cgroup, index);
+  if (container) return ownerOf(container, 'own');
+  // Other runtimes name themselves in the path: libpod-, kubepods, crio-.
+  return cgroup?.includes('docker')
+    ? { kind: 'unknown', reason: `it is in container ${id}, which is not among this daemon's` }
+    : { kind: 'process', reason: `it is in container ${id} of another runtime` };
+}
+
 /** A process as it was read, unless its pid was another's name then: pids are used again. */
 export function processOf(opener: { pid: number; name: string }, index: OwnerIndex): ProcessReading | undefined {
   const process = index.processes[opener.pid];
@@ -226,9 +247,9 @@ export function processOf(opener: { pid: number; name: string }, index: OwnerInd
 /** The owner of a socket whose process is known. */
 function processHolder(socket: SocketReading, opener: { pid: number; name: string }, index: OwnerIndex): Holder {
   const cgroup = processOf(opener, index)?.cgroup ?? socket.cgroup;
-  const container = containerOfCgroup(cgroup, index);
-  if (container && index.withoutDocker === undefined) return { owner: ownerOf(container, 'own') };
   if (opener.name === 'dockerd') return daemonHolder(socket, index);
+  const owner = cgroupOwner(cgroup, index);
+  if (owner) return { owner };
   if (rootlessPortDrivers.has(opener.name)) {
     const mapped = mappedHolder(socket, index, undefined);
     if (mapped) return mapped;
@@ -241,10 +262,11 @@ function processHolder(socket: SocketReading, opener: { pid: number; name: strin
 
 /** The owner of a socket whose process is not known. */
 function anonymousHolder(socket: SocketReading, index: OwnerIndex): Holder {
-  const container = containerOfCgroup(socket.cgroup, index);
-  if (container && index.withoutDocker === undefined) return { owner: ownerOf(container, 'own') };
+  const owner = cgroupOwner(socket.cgroup, index);
+  if (owner?.kind === 'container') return { owner };
   const proxy = index.proxyByKey.get(claimKey(socket.proto, socket.address, socket.port));
   if (proxy) return proxyHolder(proxy, index);
+  if (owner) return { owner };
   const unit = unitOfCgroup(socket.cgroup);
   if (unit !== undefined && !unit.includes('docker')) return { owner: { kind: 'process' } };
   const mapped = mappedHolder(socket, index, undefined);

@@ -154,7 +154,7 @@ test('no daemon: the host’s own facts are there all the same', () => {
   assert.equal(facts.host.containersRunning, null);
   assert.deepEqual(
     facts.listeners?.map(item => item.owner.kind),
-    ['process', 'process', 'docker'],
+    ['process', 'unknown', 'docker'],
   );
   assert.match(facts.listeners?.[2]?.owner.reason ?? '', /172\.17\.0\.2 port 80; Docker is not known: nobody listens/);
   assert.match(facts.links[0]?.unknown?.containerId ?? '', /nobody listens/);

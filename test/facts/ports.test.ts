@@ -155,9 +155,21 @@ test('processes outside Docker keep their own name and unit', () => {
   const nginx = listenerRow(socket('0.0.0.0', 80, held(800, 'nginx')), index({ processes }));
   assert.deepEqual([nginx.owner, nginx.unit, nginx.pid], [{ kind: 'process' }, 'nginx.service', 800]);
   const pod = listenerRow(socket('0.0.0.0', 81, held(801, 'podman-app')), index({ processes }));
-  assert.deepEqual(pod.owner, { kind: 'process' });
+  assert.equal(pod.owner.kind, 'process');
+  assert.match(pod.owner.reason ?? '', /of another runtime/);
   const byCgroup = listenerRow(socket('0.0.0.0', 80, { cgroup: '/system.slice/nginx.service' }), index());
   assert.deepEqual([byCgroup.owner, byCgroup.unit, byCgroup.pid], [{ kind: 'process' }, 'nginx.service', null]);
+});
+
+test('in the cgroup of a Docker container that is not known, nobody is guessed', () => {
+  const cgroup = `/docker/${hosted.id}`;
+  const withoutDocker = 'Docker is not known: permission denied';
+  const processes = [process(700, 'httpd', { cgroup })];
+  const silent = listenerRow(socket('0.0.0.0', 80, held(700, 'httpd')), index({ processes, withoutDocker }));
+  assert.deepEqual([silent.owner.kind, silent.process], ['unknown', 'httpd']);
+  assert.match(silent.owner.reason ?? '', /permission denied/);
+  const foreign = listenerRow(socket('0.0.0.0', 80, { cgroup: `/docker/${hexId('x')}` }), index());
+  assert.match(foreign.owner.reason ?? '', /not among this daemon's/);
 });
 
 test('sockets of the kernel have no process; only a failed read has a reason to be unknown', () => {
