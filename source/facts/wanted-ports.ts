@@ -27,6 +27,7 @@ const clients = new Set(
     ' ',
   ),
 );
+const netcat = /^(nc|ncat|netcat)$/;
 const wrappers = new Set('tini dumb-init docker-init nohup exec env sudo su-exec gosu setsid time busybox'.split(' '));
 const shells = new Set(['sh', 'bash', 'ash', 'dash', 'zsh']);
 const portFlags = /^(-p|--?port|--http-port|--listen-port|--server-port|--server\.port)$/;
@@ -83,14 +84,21 @@ function simpleCommandOf(words: string[]): string[][] {
   return rest.length > 0 ? [rest] : [];
 }
 
+/** Whether a command connects to somebody's port and binds none. */
+function isClient([program = '', ...args]: readonly string[]): boolean {
+  const name = base(program);
+  return (
+    clients.has(name) || (netcat.test(name) && !args.some(word => /^-[a-zA-Z]*l/.test(word) || word === '--listen'))
+  );
+}
+
 type Found = Omit<WantedPort, 'from' | 'proto'> & { proto?: Proto };
 
 /** The ports that one simple command names outright. */
 function portsOfCommand([program = '', ...args]: readonly string[]): Found[] {
   const name = base(program);
   if (/^(tcp|udp)svd$/.test(name)) return superServer(name === 'udpsvd' ? 'udp' : 'tcp', args);
-  const isNetcat = /^(nc|ncat|netcat)$/.test(name);
-  if (isNetcat && !args.some(word => /^-[a-zA-Z]*l/.test(word) || word === '--listen')) return [];
+  const isNetcat = netcat.test(name);
   const proto: Proto | undefined = isNetcat && args.some(word => /^-[a-z]*u/.test(word)) ? 'udp' : undefined;
   const found: Found[] = [];
   let host: string | undefined;
@@ -143,7 +151,7 @@ function superServer(proto: Proto, args: readonly string[]): Found[] {
  * programs that bind nothing (`sleep`).
  */
 export function wantedPorts(container: Pick<ContainerReading, 'command' | 'exposedPorts'>): WantedPort[] {
-  const commands = simpleCommands(container.command).filter(([program = '']) => !clients.has(base(program)));
+  const commands = simpleCommands(container.command).filter(words => !isClient(words));
   const found = commands.flatMap(portsOfCommand);
   if (found.length > 0) {
     return found.map(({ proto, port, address }) => ({

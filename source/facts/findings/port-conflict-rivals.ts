@@ -48,8 +48,9 @@ function rivalGroups(wishes: readonly Wish[]): Wish[][] {
   return groups.filter(group => new Set(group.map(wish => wish.container)).size > 1);
 }
 
-function draft(key: string, group: readonly Wish[]): FindingDraft {
-  const containers = [...new Set(group.map(wish => wish.container))].sort((a, b) => (a.name < b.name ? -1 : 1));
+function draft(key: string, wishes: readonly Wish[]): FindingDraft {
+  const group = wishes.toSorted((a, b) => (a.container.name < b.container.name ? -1 : 1));
+  const containers = [...new Set(group.map(wish => wish.container))];
   const claims = group.flatMap(wish => wish.claims);
   const addresses = [...new Set(claims.map(claim => claim.address))].sort();
   const names = containers.map(container => container.name);
