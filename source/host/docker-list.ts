@@ -132,7 +132,7 @@ export function readingFromList(
     networkMode: entry.networkMode,
     links: settled.links,
     labels: entry.labels,
-    endpoints: entry.endpoints,
+    endpoints: isRunning(entry.state) ? entry.endpoints : entry.endpoints.map(unused),
     requestedPorts: settled.requestedPorts,
     publishAllPorts: settled.publishAllPorts,
     exposedPorts: settled.exposedPorts,
@@ -143,6 +143,13 @@ export function readingFromList(
   };
   if (entry.health) reading.health = entry.health;
   return reading;
+}
+
+const isRunning = (state: ContainerState): boolean => state === 'running' || state === 'paused';
+
+/** The list keeps the addresses of a failed start's endpoint, which it had for a moment. */
+function unused({ network, networkId, aliases, links }: EndpointReading): EndpointReading {
+  return { network, aliases, links, ...(networkId !== undefined && { networkId }) };
 }
 
 /**
