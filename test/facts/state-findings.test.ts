@@ -1,0 +1,455 @@
+/** Findings about networks, links, forwarding and what is behind published ports. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ContainerReading, InsideReading, Reading, Readings, SocketReading } from '../../source/host/readings.ts';
+import { keepEarlier } from '../../source/facts/findings/earlier.ts';
+import { containersToReadAgain } from '../../source/facts/findings/index.ts';
+import type { PortChange } from '../../source/facts/schema.ts';
+import {
+  container,
+  docker,
+  endpoint,
+  engine,
+  hexId,
+  inner,
+  inside,
+  link,
+  network,
+  now,
+  ok,
+  port,
+  proxy,
+  socket,
+  veth,
+} from './build.ts';
+import { briefly, dockerWith, judging } from './judging.ts';
+
+const web = (rest: Partial<ContainerReading> = {}) =>
+  container('web', {
+    requestedPorts: [port('8080', 80)],
+    publishedPorts: [port('8080', 80, { hostIp: '0.0.0.0' })],
+    endpoints: [endpoint('bridge', { ipv4: '172.17.0.2' })],
+    pid: 4242,
+    ...rest,
+  });
+
+describe('bindings-missing', () => {
+  const judged = (of: ContainerReading, networks = [network('app')]) =>
+    briefly(judging(dockerWith({ containers: [of], networks })));
+
+  it('tells of a container without network, and of one whose binding is not mapped', () => {
+    const detached = judging(dockerWith({ containers: [web({ endpoints: [], publishedPorts: [] })] }));
+    assert.deepEqual(briefly(detached), ['bindings-missing web']);
+    assert.match(detached[0]?.message ?? '', /asks for 8080 → 80\/tcp and does not have it: it has no network at all/);
+    assert.deepEqual(judged(web({ publishedPorts: [] })), ['bindings-missing web']);
+    assert.deepEqual(judged(web({ publishedPorts: [port('8081', 80, { hostIp: '0.0.0.0' })] })), [
+      'bindings-missing web',
+    ]);
+    const udp = web({ requestedPorts: [port('8080', 80), port('8080', 80, { proto: 'udp' })] });
+    assert.deepEqual(judged(udp), ['bindings-missing web']);
+    assert.deepEqual(judged(web({ publishAllPorts: true, exposedPorts: [{ proto: 'tcp', port: 443 }] })), [
+      'bindings-missing web',
+    ]);
+  });
+
+  it('is content with any mapping that fits the request', () => {
+    const asked = [port('', 80), port('7000-7005', 81), port('9000', 82, { hostIp: '::1' })];
+    const given = [
+      port('32768', 80, { hostIp: '::' }),
+      port('7003', 81, { hostIp: '10.0.0.1' }),
+      port('9000', 82, { hostIp: '::1' }),
+    ];
+    assert.deepEqual(judged(web({ requestedPorts: asked, publishedPorts: given })), []);
+    assert.deepEqual(judged(web({ state: 'exited', publishedPorts: [] })), []);
+    assert.deepEqual(
+      judged(web({ networkMode: 'plugged', endpoints: [endpoint('plugged')], publishedPorts: [] }), [
+        network('plugged', { driver: 'weave' }),
+      ]),
+      [],
+    );
+    const routed = network('routed', { options: { 'com.docker.network.bridge.gateway_mode_ipv4': 'routed' } });
+    assert.deepEqual(
+      judged(web({ networkMode: 'routed', endpoints: [endpoint('routed')], publishedPorts: [port('', 80)] }), [routed]),
+      [],
+    );
+  });
+});
+
+describe('ports-ignored', () => {
+  const networks = [network('backend', { internal: true }), network('lan', { driver: 'macvlan' }), network('app')];
+  const on = (networkMode: string, names: string[], rest: Partial<ContainerReading> = {}) =>
+    web({ networkMode, endpoints: names.map(name => endpoint(name)), publishedPorts: [], ...rest });
+  const judged = (of: ContainerReading) => judging(dockerWith({ containers: [of], networks }));
+
+  it('tells of each mode that gives no ports', () => {
+    const cases: [ContainerReading, RegExp][] = [
+      [on('host', ['host'], { state: 'created' }), /on the host network$/],
+      [on('none', ['none']), /on the network none$/],
+      [on('backend', ['backend']), /on the internal network backend$/],
+      [on('lan', ['lan']), /on the macvlan network lan$/],
+      [on('backend', ['backend', 'lan'], { state: 'exited' }), /internal network backend and the macvlan network lan$/],
+    ];
+    for (const [of, text] of cases) {
+      const findings = judged(of);
+      assert.deepEqual(briefly(findings), ['ports-ignored web'], of.networkMode);
+      assert.match(findings[0]?.message ?? '', text);
+    }
+  });
+
+  it('is silent where a second network publishes, and where nothing is asked', () => {
+    const both = on('backend', ['backend', 'app'], { publishedPorts: web().publishedPorts });
+    assert.deepEqual(briefly(judged(both)), []);
+    assert.deepEqual(briefly(judged(on('none', ['none'], { requestedPorts: [] }))), []);
+  });
+});
+
+describe('nothing-listening and listener-loopback-only', () => {
+  const started = now - 60_000;
+  const of = web({ startedAt: started });
+  const seen = (
+    listeners: SocketReading[] | undefined,
+    at = now,
+    rest: Partial<InsideReading> = {},
+  ): Reading<InsideReading> => ({
+    state: 'ok',
+    at,
+    value: { containerId: of.id, pid: 4242, ...(listeners ? { listeners } : {}), ...rest },
+  });
+  const host = (reading: Reading<InsideReading> | undefined, containers = [of]): Readings =>
+    dockerWith({ containers }, { inside: reading === undefined ? {} : { [of.id]: reading } });
+  const judged = (listeners: SocketReading[] | undefined, containers?: ContainerReading[]) =>
+    briefly(judging(host(seen(listeners), containers)));
+
+  it('knows which sockets take what is sent to the container', () => {
+    const served = [
+      socket('0.0.0.0', 80),
+      socket('172.17.0.2', 80),
+      socket('::', 80, { v6only: false }),
+      socket('::ffff:172.17.0.2', 80),
+      socket('::', 80),
+    ];
+    for (const listener of served) assert.deepEqual(judged([listener]), [], JSON.stringify(listener));
+    assert.deepEqual(judged([]), ['nothing-listening web']);
+    assert.deepEqual(judged([socket('0.0.0.0', 81)]), ['nothing-listening web']);
+    assert.deepEqual(judged([socket('0.0.0.0', 80, { proto: 'udp' })]), ['nothing-listening web']);
+    assert.deepEqual(judged([socket('::', 80, { v6only: true })]), ['nothing-listening web']);
+    assert.deepEqual(judged([socket('127.0.0.11', 80)]), ['nothing-listening web']);
+    for (const address of ['127.0.0.1', '127.0.0.9', '::1', '::ffff:127.0.0.1']) {
+      assert.deepEqual(judged([socket(address, 80)]), ['listener-loopback-only web'], address);
+    }
+    assert.deepEqual(judged([socket('127.0.0.1', 80), socket('0.0.0.0', 80)]), []);
+  });
+
+  it('asks only one family of a container with two', () => {
+    const dual = { ...of, endpoints: [endpoint('bridge', { ipv4: '172.17.0.2', ipv6: 'fd00::2' })] };
+    assert.deepEqual(judged([socket('::', 80, { v6only: true })], [dual]), []);
+    assert.deepEqual(judged([socket('0.0.0.0', 80)], [dual]), []);
+  });
+
+  it('joins the ports of one container', () => {
+    const ports = [7000, 7001, 7002, 53].map(number =>
+      port(String(number), number, { hostIp: '0.0.0.0', proto: number === 53 ? 'udp' : 'tcp' }),
+    );
+    const many = { ...of, requestedPorts: [], publishedPorts: ports };
+    const [finding, ...rest] = judging(host(seen([]), [many]));
+    assert.match(finding?.message ?? '', /^web publishes 7000-7002\/tcp and 53\/udp at /);
+    assert.equal(finding?.ports.length, 4);
+    assert.deepEqual(rest, []);
+  });
+
+  it('does not know what it has not read, or read too early, or of another run', () => {
+    assert.deepEqual(judged(undefined), []);
+    assert.deepEqual(briefly(judging(host(undefined))), []);
+    assert.deepEqual(briefly(judging(host(seen([], started + 14_000)))), []);
+    assert.deepEqual(briefly(judging(host(seen([], now, { pid: 7 })))), []);
+    assert.deepEqual(briefly(judging(host({ ...seen([]), state: 'failed' }))), []);
+    const sctp = { ...of, requestedPorts: [], publishedPorts: [port('9', 9, { proto: 'sctp', hostIp: '0.0.0.0' })] };
+    assert.deepEqual(judged([], [sctp]), []);
+  });
+
+  it('raises when two readings in a row agree, and asks for the second', () => {
+    const first = host(seen([], now - 5000));
+    const context = (readings: Readings, history: ReturnType<typeof keepEarlier>) => ({
+      readings,
+      facts: { portChanges: [] } as never,
+      now,
+      previous: [],
+      earlier: history.earlier,
+    });
+    const one = keepEarlier(undefined, first);
+    assert.deepEqual(briefly(judging(first, { earlier: one.earlier })), []);
+    assert.deepEqual(containersToReadAgain(context(first, one)), [of.id]);
+    const same = keepEarlier(one, first);
+    assert.deepEqual(briefly(judging(first, { earlier: same.earlier })), []);
+    const second = host(seen([], now));
+    const two = keepEarlier(same, second);
+    assert.deepEqual(briefly(judging(second, { earlier: two.earlier })), ['nothing-listening web']);
+    assert.deepEqual(containersToReadAgain(context(second, two)), []);
+    const good = host(seen([socket('0.0.0.0', 80)], now));
+    assert.deepEqual(briefly(judging(good, { earlier: keepEarlier(one, good).earlier })), []);
+  });
+
+  it('tells of a paused container at once', () => {
+    const findings = judging(host(undefined, [{ ...of, state: 'paused' }]));
+    assert.deepEqual(briefly(findings), ['nothing-listening web']);
+    assert.match(findings[0]?.message ?? '', /is paused: what connects hangs/);
+  });
+
+  it('stays, stale, when the container cannot be read any more, until it is restarted', () => {
+    const previous = judging(host(seen([])), { at: now - 1000 });
+    const blind = { state: 'failed' as const, reason: 'denied' };
+    assert.deepEqual(briefly(judging(host(blind), { previous })), ['nothing-listening web (stale)']);
+    assert.deepEqual(briefly(judging(host(seen([socket('0.0.0.0', 80)])), { previous })), []);
+    assert.deepEqual(briefly(judging(host(blind, [{ ...of, startedAt: now }]), { previous })), []);
+    assert.deepEqual(briefly(judging(host(blind, []), { previous })), []);
+  });
+});
+
+describe('forwarding-off', () => {
+  const links = ok({
+    links: [link(2, 'eth0'), link(3, 'docker0', { kind: 'bridge' })],
+    routes: [
+      {
+        family: 4 as const,
+        destination: 'default',
+        device: 'eth0',
+        table: 'main',
+        type: 'unicast',
+        protocol: 'static',
+        flags: [],
+      },
+    ],
+    traffic: {},
+  });
+  const judged = (
+    kernel: Readings['kernel']['value'],
+    containers = [web()],
+    networks = [network('app', { ipv6: true })],
+  ) => briefly(judging(dockerWith({ containers, networks }, { links, ...(kernel ? { kernel: ok(kernel) } : {}) })));
+
+  it('tells of the global settings, where containers need them', () => {
+    assert.deepEqual(judged({ ipForward: false, ipv6Forward: false, interfaces: {} }), [
+      'forwarding-off net.ipv4.ip_forward',
+    ]);
+    assert.deepEqual(judged({ ipForward: false, interfaces: {} }, []), []);
+    assert.deepEqual(judged({ interfaces: {} }), []);
+    const six = container('six', { networkMode: 'app', endpoints: [endpoint('app', { ipv6: 'fd00::2' })] });
+    assert.deepEqual(judged({ ipForward: true, ipv6Forward: false, interfaces: {} }, [six]), [
+      'forwarding-off net.ipv6.conf.all.forwarding',
+    ]);
+  });
+
+  it('tells of one interface that does not forward', () => {
+    assert.deepEqual(
+      judged({
+        ipForward: true,
+        interfaces: { docker0: { forwarding4: false }, eth0: { forwarding4: false }, eth9: { forwarding4: false } },
+      }),
+      ['forwarding-off docker0', 'forwarding-off eth0'],
+    );
+  });
+
+  it('says nothing of a daemon elsewhere', () => {
+    const remote = dockerWith(
+      { engine: engine({ local: false }), containers: [web()] },
+      { kernel: ok({ ipForward: false, interfaces: {} }) },
+    );
+    assert.deepEqual(briefly(judging(remote)), []);
+  });
+});
+
+describe('stale-proxy', () => {
+  const left = proxy(900, '0.0.0.0', 9999, '172.17.0.9', 80);
+  const host = (proxies = [left], dockerAt = now, processesAt = now, containers = [web()]): Readings =>
+    dockerWith(
+      { containers },
+      {
+        docker: ok(docker({ containers }), dockerAt),
+        processes: ok({ processes: {}, proxies }, processesAt),
+        inside: inside(web(), [inner('eth0', 2, 9)], { listeners: [socket('0.0.0.0', 80)] }),
+      },
+    );
+
+  it('tells of a proxy that serves no running container', () => {
+    assert.deepEqual(briefly(judging(host([left, proxy(901, '0.0.0.0', 8080, '172.17.0.2', 80)]))), [
+      'stale-proxy 0.0.0.0:9999/tcp',
+    ]);
+    assert.deepEqual(
+      briefly(judging(host([proxy(901, '0.0.0.0', 8080, '172.17.0.2', 80)], now, now, [web({ state: 'exited' })]))),
+      ['stale-proxy 0.0.0.0:8080/tcp'],
+    );
+  });
+
+  it('waits until the proxy was there before and after Docker was asked', () => {
+    const first = host([left], now - 20_000, now - 19_000);
+    const one = keepEarlier(undefined, first);
+    assert.deepEqual(briefly(judging(first, { earlier: one.earlier })), []);
+    const soon = host([left], now - 18_900, now - 18_800);
+    assert.deepEqual(briefly(judging(soon, { earlier: keepEarlier(one, soon).earlier })), []);
+    const later = host([left], now - 10_000, now - 5000);
+    assert.deepEqual(briefly(judging(later, { earlier: keepEarlier(one, later).earlier })), [
+      'stale-proxy 0.0.0.0:9999/tcp',
+    ]);
+  });
+});
+
+describe('orphan-link', () => {
+  const mine = web();
+  const insideWeb = inside(mine, [inner('eth0', 10, 11, { ipv4: '172.17.0.2' })], {
+    listeners: [socket('0.0.0.0', 80)],
+  });
+  const host = (more: ReturnType<typeof link>[], isRead = true, networks = [network('app')]) =>
+    dockerWith(
+      { containers: [mine], networks },
+      {
+        links: ok({
+          links: [link(2, 'docker0', { kind: 'bridge' }), veth(11, 10, 0, 'docker0', { name: 'veth0000001' }), ...more],
+          routes: [],
+          traffic: {},
+        }),
+        inside: isRead ? insideWeb : {},
+      },
+    );
+
+  it('tells of a veth whose other end is in no running container, and of a bridge without a network', () => {
+    const orphan = veth(21, 20, 3, 'docker0', { name: 'vethabcdef0' });
+    const bridge = link(30, 'br-0123456789ab', { kind: 'bridge' });
+    assert.deepEqual(briefly(judging(host([orphan, bridge]))), [
+      'orphan-link br-0123456789ab',
+      'orphan-link vethabcdef0',
+    ]);
+  });
+
+  it('is silent about the links of others and about what it does not know', () => {
+    const app = link(31, `br-${hexId('net-app').slice(0, 12)}`, { kind: 'bridge' });
+    const admins = [
+      veth(22, 20, 4, 'docker0', { name: 'vpn-in' }),
+      veth(23, 20, 4, 'br-mine', { name: 'vethabcdef1' }),
+      link(24, 'br-mine', { kind: 'bridge' }),
+    ];
+    assert.deepEqual(briefly(judging(host([app, ...admins]))), []);
+    assert.deepEqual(briefly(judging(host([veth(21, 20, 3, 'docker0', { name: 'vethabcdef0' })], false))), []);
+  });
+});
+
+describe('stranded-netns', () => {
+  const partner = web({ startedAt: now - 100_000 });
+  const sharer = (rest: Partial<ContainerReading> = {}) =>
+    container('shared', {
+      networkMode: `container:${partner.id}`,
+      endpoints: [],
+      startedAt: now - 50_000,
+      command: ['sleep', '1'],
+      pid: 777,
+      ...rest,
+    });
+  const judged = (containers: ContainerReading[], more: Readings['inside'] = {}) =>
+    briefly(judging(dockerWith({ containers }, { inside: more })));
+  const netns = (of: ContainerReading, inode: number) => ({
+    [of.id]: ok<InsideReading>({ containerId: of.id, pid: of.pid, netns: inode }),
+  });
+
+  it('tells when the partner is gone, stopped, restarted or recreated', () => {
+    assert.deepEqual(judged([sharer()]), ['stranded-netns shared']);
+    assert.deepEqual(judged([sharer(), web({ state: 'exited' })]), ['stranded-netns shared']);
+    assert.deepEqual(judged([sharer(), web({ startedAt: now - 10_000 })]), ['stranded-netns shared']);
+    assert.deepEqual(judged([sharer(), web({ id: hexId('another') })]), ['stranded-netns shared']);
+    assert.deepEqual(judged([sharer(), partner], { ...netns(sharer(), 1), ...netns(partner, 2) }), [
+      'stranded-netns shared',
+    ]);
+  });
+
+  it('is silent while they share, and believes the inode more than the clock', () => {
+    assert.deepEqual(judged([sharer(), partner]), []);
+    assert.deepEqual(judged([sharer(), web({ startedAt: now })], { ...netns(sharer(), 5), ...netns(partner, 5) }), []);
+    assert.deepEqual(judged([sharer({ state: 'exited' })]), []);
+    const hostPartner = web({
+      networkMode: 'host',
+      endpoints: [],
+      requestedPorts: [],
+      publishedPorts: [],
+      startedAt: now,
+    });
+    assert.deepEqual(judged([sharer(), hostPartner]), []);
+  });
+});
+
+describe('subnet-overlap', () => {
+  const route = (destination: string, device: string, rest: { table?: string; family?: 4 | 6 } = {}) => ({
+    family: rest.family ?? (4 as const),
+    destination,
+    device,
+    table: rest.table ?? 'main',
+    type: 'unicast',
+    protocol: 'kernel',
+    flags: [],
+  });
+  const net = (name: string, subnet: string, rest = {}) => network(name, { ipam: [{ subnet }], ...rest });
+  const judged = (networks: ReturnType<typeof network>[], routes: ReturnType<typeof route>[]) =>
+    briefly(judging(dockerWith({ networks }, { links: ok({ links: [], routes, traffic: {} }) })));
+  const bridge = `br-${hexId('net-app').slice(0, 12)}`;
+
+  it('tells of a route of the host in either direction, in any table', () => {
+    assert.deepEqual(judged([net('app', '10.20.0.0/16')], [route('10.20.30.0/24', 'eth0')]), ['subnet-overlap app']);
+    assert.deepEqual(judged([net('app', '10.20.30.0/24')], [route('10.0.0.0/8', 'wg0', { table: '51820' })]), [
+      'subnet-overlap app',
+    ]);
+    assert.deepEqual(judged([net('app', 'fd00:1::/64')], [route('fd00::/8', 'eth0', { family: 6 })]), [
+      'subnet-overlap app',
+    ]);
+  });
+
+  it('is silent about its own route, default routes in disguise, and networks that share a LAN on purpose', () => {
+    const own = [
+      route('10.20.0.0/16', bridge),
+      route('default', 'eth0'),
+      route('0.0.0.0/1', 'tun0'),
+      route('10.20.0.1', bridge, { table: 'local' }),
+    ];
+    assert.deepEqual(judged([net('app', '10.20.0.0/16')], own), []);
+    assert.deepEqual(judged([net('lan', '10.20.0.0/16', { driver: 'macvlan' })], [route('10.20.0.0/16', 'eth0')]), []);
+    assert.deepEqual(judged([net('app', '172.18.0.0/16')], [route('172.19.0.0/16', 'eth0')]), []);
+    assert.deepEqual(judged([net('app', 'fe80::/64')], [route('fe80::/64', 'eth0', { family: 6 })]), []);
+  });
+
+  it('tells of two networks once, at the later one', () => {
+    const later = net('later', '10.20.30.0/24', { created: '2026-11-21T09:00:00Z' });
+    assert.deepEqual(judged([later, net('app', '10.20.0.0/16')], []), ['subnet-overlap later']);
+  });
+});
+
+describe('port-moved', () => {
+  const change = (at: number, from: number, to: number): PortChange => ({
+    at: new Date(at).toISOString(),
+    containerId: web().id,
+    containerName: 'web',
+    proto: 'tcp',
+    containerPort: 80,
+    from: [
+      { hostIp: '0.0.0.0', hostPort: from },
+      { hostIp: '::', hostPort: from },
+    ],
+    to: [
+      { hostIp: '0.0.0.0', hostPort: to },
+      { hostIp: '::', hostPort: to },
+    ],
+    cause: 'restart',
+  });
+  const judged = (portChanges: PortChange[], containers = [web()]) =>
+    judging(dockerWith({ containers }), { portChanges });
+
+  it('tells of the latest change of a quarter of an hour', () => {
+    const [finding, ...rest] = judged([
+      change(now - 1000, 2, 3),
+      change(now - 60_000, 1, 2),
+      change(now - 3_600_000, 0, 1),
+    ]);
+    assert.deepEqual(rest, []);
+    assert.equal(
+      finding?.message,
+      'web 80/tcp moved from host port 2 to 3 (restart), the last of 2 changes in 15 minutes',
+    );
+    assert.deepEqual(judged([change(now - 16 * 60_000, 1, 2)]), []);
+    assert.deepEqual(judged([change(now, 1, 2)], []), []);
+  });
+});
