@@ -73,7 +73,7 @@ test('a line without end is given up, the one after it is read', () => {
 test('messages of Docker 20.10 and 29 are understood', () => {
   const attributes = { image: 'web:1', name: 'myapp2', signal: '15' };
   const actor = { ID: 'd65cf302a211', Attributes: attributes };
-  const time = { scope: 'local', time: 1795221665, timeNano: 1795221665799732777 };
+  const time = { scope: 'local', time: 1795221665, timeNano: 1795221665799732000 };
   const expected = { type: 'container', action: 'kill', id: 'd65cf302a211', attributes, at: 1795221665799 };
   const old = { status: 'kill', id: 'd65cf302a211', from: 'web:1', Type: 'container', Action: 'kill', Actor: actor };
   assert.deepEqual(parseEvent(JSON.stringify({ ...old, ...time })), expected);

@@ -20,6 +20,7 @@ async function answers(): Promise<{ path: string; answer: unknown }[]> {
   );
 }
 
+const mapped = ({ hostPort }: { hostPort: string }) => hostPort !== '';
 const inOneOrder = (value: object) => JSON.stringify(value, Object.keys(value).sort());
 
 for (const name of hostFixtures) {
@@ -54,7 +55,6 @@ for (const name of hostFixtures) {
 
   test(`the list of fixture ${name} agrees with its inspects on what both tell`, async () => {
     const host = await fixtureHost(name);
-    const mapped = ({ hostPort }: { hostPort: string }) => hostPort !== '';
     for (const entry of await listContainers(host)) {
       const single = await inspectContainer(host, entry.id);
       // Captured one after the other, these had been started again in between.

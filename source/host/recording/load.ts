@@ -18,7 +18,8 @@ export function parseRecording(content: Uint8Array | string, name = 'the recordi
   try {
     json = JSON.parse(text);
   } catch (error) {
-    const where = error instanceof Error ? error.message : String(error);
+    // Node quotes the text around the fault, line breaks and all.
+    const where = (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ');
     throw new UsageError(`${name} is no JSON (${where}): give a file that "netdash record" has written`);
   }
   const schema = typeof json === 'object' && json !== null && 'schema' in json ? json.schema : undefined;
