@@ -86,7 +86,7 @@ function freshChange({ changes, now }: ContainerRow): PortChange | undefined {
 }
 
 /** Findings about the container itself before those that only name it. */
-function own(findings: readonly Finding[], container: Container): Finding[] {
+function subjectFirst(findings: readonly Finding[], container: Container): Finding[] {
   const isSubject = (finding: Finding) => Number(finding.containerIds[0] === container.id);
   return [...findings].sort((a, b) => isSubject(b) - isSubject(a));
 }
@@ -95,7 +95,7 @@ function own(findings: readonly Finding[], container: Container): Finding[] {
 function noteCell(row: ContainerRow): Cell {
   const { container, now } = row;
   const serious = findingsCell(
-    own(
+    subjectFirst(
       row.findings.filter(finding => finding.severity !== 'info'),
       container,
     ),

@@ -1,0 +1,103 @@
+/** A pane: its rule or the tabs, the titles of its columns, and the rows that are on screen. */
+import { Box } from 'ink';
+import type { ReactElement } from 'react';
+import { cell } from '../../present/cell.ts';
+import type { Cell, Line } from '../../present/cell.ts';
+import { cutLine, itemLine, lineWidth, titleLine } from '../../present/layout.ts';
+import { spread } from '../../present/segments.ts';
+import { plural } from '../../present/units.ts';
+import { glyphs } from '../../terminal/charset.ts';
+import { markerWidth } from '../model.ts';
+import type { Entry, PaneModel } from '../model.ts';
+import { LinesView, LineView } from './line.tsx';
+import { ruleLine } from './rule.ts';
+
+/** `12`, or `3/12` when some are filtered out or hidden. */
+export function countText({ list }: PaneModel): string {
+  const all = list.total + list.hidden;
+  return list.items.length === all ? String(all) : `${list.items.length}/${all}`;
+}
+
+/** The pane's own rule, when several panes are on screen. */
+export function paneRule(model: PaneModel): Line {
+  const { pane, place, focused, shape, state } = model;
+  const title = [
+    cell(`${pane.hotkey} `, focused ? 'accent' : 'dim'),
+    cell(pane.title, focused ? 'title' : 'plain'),
+    cell(` ${countText(model)}`, 'dim'),
+  ];
+  const isScrolled = shape.lineCount > shape.height;
+  const right = isScrolled
+    ? `${state.top + 1}-${Math.min(shape.lineCount, state.top + shape.height)} of ${shape.lineCount}`
+    : '';
+  return ruleLine(title, right, place.width, focused);
+}
+
+function filterLine(model: PaneModel, editing: boolean): Line {
+  const { state, list } = model;
+  const caret = editing ? glyphs.caret : '';
+  const said: Cell = list.filterError
+    ? cell(`  ${list.filterError}`, 'bad')
+    : cell(`  ${plural(list.items.length, 'row')} of ${list.total}`, 'dim');
+  return [cell('  / ', 'accent'), cell(state.filter + caret, 'title'), said];
+}
+
+/** The titles, and at the right how many columns there was no room for. */
+function titles({ list, layout, place }: PaneModel): Line {
+  const line: Line = [cell(' '.repeat(markerWidth)), ...titleLine(list, layout)];
+  if (layout.dropped.length === 0) return line;
+  const note = cell(` +${plural(layout.dropped.length, 'column')}`, 'dim');
+  const last = line.at(-1)!;
+  const bare = [...line.slice(0, -1), cell(last.text.trimEnd(), last.tone)];
+  return lineWidth(bare) + lineWidth([note]) <= place.width ? spread(bare, [note], place.width) : line;
+}
+
+function EntryView({ entry, model }: { entry: Entry; model: PaneModel }): ReactElement {
+  const { list, layout, place, focused, state } = model;
+  const { width } = place;
+  if (entry.kind === 'section')
+    return <LineView width={width} line={cutLine([cell(`  ${entry.text}`, 'title')], width)} />;
+  const item = list.items[entry.index]!;
+  const isSelected = focused && item.key === state.key;
+  const line = itemLine(list, item, layout);
+  if (!isSelected) return <LineView width={width} line={[cell(' '.repeat(markerWidth)), ...line]} />;
+  return (
+    <Box width={width} height={1}>
+      <LineView width={1} line={[cell(glyphs.marker, 'accent')]} />
+      <LineView width={width - 1} line={[cell(' '), ...line]} selected />
+    </Box>
+  );
+}
+
+export interface PaneViewProps {
+  model: PaneModel;
+  /** The line above the titles: the tabs, or the pane's rule. */
+  top: Line;
+  editing: boolean;
+}
+
+/** Draws a pane in exactly its place. */
+export function PaneView({ model, top, editing }: PaneViewProps): ReactElement {
+  const { place, entries, state, shape, notices, empty } = model;
+  const isFiltered = state.filter !== '' || (editing && model.focused);
+  const visible = entries.slice(state.top, state.top + shape.height);
+  const indent = (line: Line): Line => cutLine([cell(' '.repeat(markerWidth)), ...line], place.width);
+  return (
+    <Box flexDirection="column" width={place.width} height={place.height} overflow="hidden">
+      <LineView width={place.width} line={cutLine(top, place.width)} />
+      {isFiltered && (
+        <LineView width={place.width} line={cutLine(filterLine(model, editing && model.focused), place.width)} />
+      )}
+      <LinesView width={place.width} lines={notices.map(indent)} />
+      {visible.length > 0 && <LineView width={place.width} line={titles(model)} />}
+      {visible.map((entry, i) => (
+        <EntryView
+          key={entry.kind === 'row' ? model.list.items[entry.index]!.key : `section ${i}`}
+          entry={entry}
+          model={model}
+        />
+      ))}
+      <LinesView width={place.width} lines={empty.map(indent)} />
+    </Box>
+  );
+}

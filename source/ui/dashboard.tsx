@@ -1,0 +1,139 @@
+/** Runs the dashboard on a terminal from start to quit, and leaves the terminal as it was. */
+import type { Live } from '../live/live.ts';
+import { announceColour, detectTerminal } from '../terminal/detect.ts';
+import { TerminalOutput } from '../terminal/output.ts';
+import { suspendProcess } from '../terminal/suspend.ts';
+import type { HandOver } from '../terminal/suspend.ts';
+import { createController } from './controller.ts';
+import { createScreenStore } from './screen-store.ts';
+
+/** The streams and environment of a terminal; the process's own where absent. */
+export interface TerminalStreams {
+  stdin?: NodeJS.ReadStream;
+  stdout?: NodeJS.WriteStream;
+  env?: NodeJS.ProcessEnv;
+}
+
+export interface DashboardOptions {
+  live: Live;
+  terminal?: TerminalStreams;
+  /** What to show first: the page of this container (name, or at least four digits of its id). */
+  initial?: { containerName?: string };
+  /** Shown with RECORDING in the header of a recording. */
+  title?: string;
+}
+
+const endSignals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+/** Calls back at the beginning of every minute of the local clock; returns the way to stop that. */
+function everyMinute(callback: () => void): () => void {
+  let timer: NodeJS.Timeout;
+  const wait = () => {
+    timer = setTimeout(
+      () => {
+        callback();
+        wait();
+      },
+      60_050 - (Date.now() % 60_000),
+    );
+    timer.unref();
+  };
+  wait();
+  return () => clearTimeout(timer);
+}
+
+/**
+ * Shows the dashboard until the operator quits, the terminal goes away or a signal asks for the end; by then the
+ * terminal is restored. `live` is left running: its owner stops it. After a signal, `process.exitCode` is 128 and its
+ * number. Call only where `detectTerminal` says `interactive`.
+ */
+export async function renderDashboard(options: DashboardOptions): Promise<void> {
+  const { live, title } = options;
+  const { stdin = process.stdin, stdout = process.stdout, env = process.env } = options.terminal ?? {};
+  const terminal = detectTerminal(env, stdout, stdin);
+  announceColour(terminal, process.env);
+  // chalk reads FORCE_COLOR and React NODE_ENV when they are imported: not before now.
+  process.env['NODE_ENV'] ??= 'production';
+  const [{ render }, { createElement }, { App }] = await Promise.all([
+    import('ink'),
+    import('react'),
+    import('./app.tsx'),
+  ]);
+
+  const output = new TerminalOutput(stdout);
+  const { kind } = live.getView().snapshot.host;
+  const clock = () => (kind === 'recording' ? Date.parse(live.getView().snapshot.takenAt) : Date.now());
+  const store = createScreenStore({
+    live,
+    size: { columns: output.columns, rows: output.rows },
+    containerName: options.initial?.containerName,
+    clock: clock(),
+    sink: output,
+  });
+
+  let handOver: HandOver | undefined;
+  let isSuspended = false;
+  const flushed = () => new Promise<void>(resolve => output.whenIdle(resolve));
+  const onResize = () => store.resize({ columns: output.columns, rows: output.rows });
+  const suspend = async (): Promise<void> => {
+    if (!handOver || isSuspended) return;
+    isSuspended = true;
+    await suspendProcess(handOver, flushed);
+    isSuspended = false;
+    onResize();
+  };
+  const redraw = async (): Promise<void> => {
+    const session = await handOver?.();
+    await session?.resume();
+  };
+  const controller = createController(store, live, {
+    write: sequence => output.write(sequence),
+    quit: () => quit(),
+    redraw: () => void redraw(),
+    suspend: () => void suspend(),
+  });
+
+  const app = render(
+    createElement(App, {
+      store,
+      controller,
+      look: terminal,
+      title,
+      onHandOver: way => {
+        handOver = way;
+      },
+    }),
+    {
+      stdout: output as unknown as NodeJS.WriteStream,
+      stdin,
+      alternateScreen: true,
+      incrementalRendering: true,
+      patchConsole: false,
+      exitOnCtrlC: false,
+      interactive: true,
+      maxFps: 30,
+    },
+  );
+  const quit = () => app.unmount();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    process.exitCode = 128 + endSignals[signal as keyof typeof endSignals];
+    quit();
+  };
+  for (const signal of Object.keys(endSignals)) process.on(signal, onSignal);
+  stdin.once('end', quit).once('error', quit);
+  output.once('close', quit);
+  output.on('resize', onResize);
+  const stopClock = everyMinute(() => store.setClock(clock()));
+
+  try {
+    await app.waitUntilExit();
+  } finally {
+    stopClock();
+    controller.dispose();
+    store.dispose();
+    for (const signal of Object.keys(endSignals)) process.off(signal, onSignal);
+    stdin.off('end', quit).off('error', quit);
+    output.off('resize', onResize).off('close', quit);
+    output.release();
+  }
+}

@@ -1,0 +1,175 @@
+/** The panes: which table each shows, what its rows are made of, and which source it cannot do without. */
+import type { LiveView } from '../live/live.ts';
+import type { Line } from '../present/cell.ts';
+import { containerRows, containerTable, isUp } from '../present/container-table.ts';
+import { eventRows, eventTable } from '../present/event-table.ts';
+import { parseFilter } from '../present/filter.ts';
+import { findingRows, findingTable } from '../present/finding-table.ts';
+import { linkRows, linkTable } from '../present/link-table.ts';
+import { networkRows, networkTable } from '../present/network-table.ts';
+import type { PaneSource } from '../present/notices.ts';
+import { portRows, portTable } from '../present/port-table.ts';
+import { ruleRows, ruleTable } from '../present/rule-table.ts';
+import { listOf } from '../present/table.ts';
+import type { List, Sort, Table } from '../present/table.ts';
+import type { PaneId } from './state.ts';
+
+/** What of the state decides which rows a pane has. */
+export interface PaneChoice {
+  filter: string;
+  sort?: Sort;
+  stopped: boolean;
+  grouped: boolean;
+}
+
+/** A pane's rows and what the filter had to say. */
+export interface PaneList extends List {
+  filterError?: string;
+  /** How many rows are not shown since they are of containers that do not run. */
+  hidden: number;
+}
+
+export interface Pane {
+  id: PaneId;
+  title: string;
+  /** The key that goes to it. */
+  hotkey: string;
+  source?: PaneSource;
+  /** What it means that there are no rows although everything could be read. */
+  none: string;
+  /** The same object as long as neither view nor choice changed. */
+  list(view: LiveView, choice: PaneChoice): PaneList;
+  /** All there is to say about one row; undefined when it is gone. */
+  details(view: LiveView, key: string): readonly Line[] | undefined;
+}
+
+/** Rows sorted by something that always moves are put in order this often, in ms, so that one can read them. */
+const resortMilliseconds = 5000;
+
+interface Definition<Row> {
+  id: PaneId;
+  hotkey: string;
+  table: Table<Row>;
+  /** The table in another arrangement, for some choices. */
+  arranged?: (choice: PaneChoice) => Table<Row>;
+  rows: (view: LiveView) => readonly Row[];
+  shown?: (row: Row, choice: PaneChoice) => boolean;
+  source?: PaneSource;
+  none: string;
+}
+
+/** Puts items in the order they had, while that is fresh; new ones come last. */
+function heldOrder(list: List, ranks: ReadonlyMap<string, number>): List {
+  const rank = (key: string) => ranks.get(key) ?? Number.MAX_SAFE_INTEGER;
+  return { ...list, items: [...list.items].sort((a, b) => rank(a.key) - rank(b.key)) };
+}
+
+function pane<Row>(definition: Definition<Row>): Pane {
+  const { table, rows } = definition;
+  let last: { view: LiveView; choice: string; list: PaneList } | undefined;
+  let order: { sort: string; at: number; ranks: ReadonlyMap<string, number> } | undefined;
+
+  const inOrder = (list: List, now: number): List => {
+    const { sort } = list;
+    if (!sort || !list.columns.find(column => column.id === sort.column)?.live) return list;
+    const name = `${sort.column} ${sort.reverse}`;
+    if (order?.sort === name && now - order.at < resortMilliseconds && now >= order.at)
+      return heldOrder(list, order.ranks);
+    order = { sort: name, at: now, ranks: new Map(list.items.map((item, i) => [item.key, i])) };
+    return list;
+  };
+
+  return {
+    id: definition.id,
+    title: table.title,
+    hotkey: definition.hotkey,
+    source: definition.source,
+    none: definition.none,
+    list(view, choice) {
+      const choiceName = JSON.stringify(choice);
+      if (last?.choice === choiceName && last.view.snapshot === view.snapshot && last.view.events === view.events) {
+        return last.list;
+      }
+      const all = rows(view);
+      const shown = definition.shown ? all.filter(row => definition.shown!(row, choice)) : all;
+      const { filter, error } = parseFilter(choice.filter, table.fields);
+      const arranged = definition.arranged?.(choice) ?? table;
+      const list = listOf(arranged, shown, { filter, sort: choice.sort });
+      const held = inOrder(list, Date.parse(view.snapshot.takenAt));
+      last = { view, choice: choiceName, list: { ...held, filterError: error, hidden: all.length - shown.length } };
+      return last.list;
+    },
+    details(view, key) {
+      const row = rows(view).find(candidate => table.key(candidate) === key);
+      return row && table.details?.(row);
+    },
+  };
+}
+
+const byProject = {
+  ...containerTable,
+  section: (row: Parameters<typeof containerTable.key>[0]) => row.container.composeProject ?? 'No Compose project',
+};
+
+/** Makes the panes of one screen; they remember the last list they made. */
+export function createPanes(): Readonly<Record<PaneId, Pane>> {
+  return {
+    containers: pane({
+      id: 'containers',
+      hotkey: '1',
+      table: containerTable,
+      arranged: choice => (choice.grouped ? byProject : containerTable),
+      rows: view => containerRows(view.snapshot),
+      shown: (row, choice) =>
+        choice.stopped || isUp(row.container) || row.findings.some(finding => finding.severity !== 'info'),
+      source: 'docker',
+      none: 'Docker has no containers.',
+    }),
+    links: pane({
+      id: 'links',
+      hotkey: '2',
+      table: linkTable,
+      rows: view => linkRows(view.snapshot),
+      source: 'links',
+      none: 'There are no network interfaces.',
+    }),
+    ports: pane({
+      id: 'ports',
+      hotkey: '3',
+      table: portTable,
+      rows: view => portRows(view.snapshot),
+      source: 'sockets',
+      none: 'Nothing listens and nothing is published.',
+    }),
+    networks: pane({
+      id: 'networks',
+      hotkey: '4',
+      table: networkTable,
+      rows: view => networkRows(view.snapshot),
+      source: 'docker',
+      none: 'Docker has no networks.',
+    }),
+    firewall: pane({
+      id: 'firewall',
+      hotkey: '5',
+      table: ruleTable,
+      rows: view => ruleRows(view.snapshot),
+      source: 'netfilter',
+      none: 'There are no rules that act on Docker traffic.',
+    }),
+    events: pane({
+      id: 'events',
+      hotkey: '6',
+      table: eventTable,
+      rows: view => eventRows(view.events, Date.parse(view.snapshot.takenAt)),
+      none: 'Nothing has happened since netdash started.',
+    }),
+    findings: pane({
+      id: 'findings',
+      hotkey: 'f',
+      table: findingTable,
+      rows: view => findingRows(view.snapshot),
+      none: 'No findings in what can be read.',
+    }),
+  };
+}
