@@ -66,7 +66,7 @@ function portRanges(list: Element[] | undefined, op: string): Range[] | undefine
     return typeof item.from === 'number' && typeof item.to === 'number' ? [item.from, item.to] : undefined;
   });
   if (!found?.every(item => item !== undefined)) return undefined;
-  if (op === '==' || op === '!=' || op === 'in') return found;
+  if (op === '==' || op === '!=' || op === 'in' || op === '!') return found;
   const [only, more] = found;
   if (!only || more || only[0] !== only[1]) return undefined;
   const port = only[0];
@@ -125,7 +125,8 @@ function payload(body: Json, question: Question): Understood | undefined {
   if (protocol === 'tcp' && field === 'flags') {
     const found = flags(right);
     if (!found) return undefined;
-    // `in` asks whether any of them is set.
+    // `in` asks whether any of them is set, `!` whether none is.
+    if (op === '!') return one({ kind: 'tcpflags', negate: false, mask: found, set: [] }, { proto: 'tcp' });
     if (op === 'in') return one({ kind: 'tcpflags', negate: true, mask: found, set: [] }, { proto: 'tcp' });
     if (equal) return one({ kind: 'tcpflags', negate, mask: allFlags, set: found }, { proto: 'tcp' });
   }
@@ -173,8 +174,8 @@ function conntrack(body: Json, { negate, equal, list, op }: Question): Understoo
     case 'state':
       return one(values && { kind: 'ctstate', negate, states: values });
     case 'status':
-      // Only these two bits of the status are states as well (nft(8), CONNTRACK EXPRESSIONS; iptables' --ctstate DNAT).
-      return values?.every(value => value === 'dnat' || value === 'snat')
+      // Only these two bits of the status are states as well (iptables' --ctstate DNAT); `==` compares all of its bits.
+      return (op === 'in' || op === '!') && values?.every(value => value === 'dnat' || value === 'snat')
         ? one({ kind: 'ctstate', negate, states: values })
         : undefined;
     case 'direction': {
@@ -203,7 +204,8 @@ function conntrack(body: Json, { negate, equal, list, op }: Question): Understoo
 /** `meta mark & 0xff == 1`, `tcp flags & (fin|syn) == syn`. */
 function masked(parts: Json[], { negate, equal, right, op }: Question): Understood | undefined {
   const [left, mask, more] = parts;
-  if (!equal || op === 'in' || left === undefined || mask === undefined || more !== undefined) return undefined;
+  if (!equal || op === 'in' || op === '!' || left === undefined || mask === undefined || more !== undefined)
+    return undefined;
   if (textOf(child(left, 'meta'), 'key') === 'mark' && typeof mask === 'number' && typeof right === 'number') {
     return one({ kind: 'mark', negate, value: right, mask });
   }
@@ -267,8 +269,8 @@ export function readMatch(body: Json, family: NetfilterFamily, findSet: FindSet)
   const left = isObject(body) ? (body['left'] ?? null) : null;
   const right = isObject(body) ? (body['right'] ?? null) : null;
   const op = textOf(body, 'op') ?? '==';
-  const equal = op === '==' || op === '!=' || op === 'in';
-  const question: Question = { op, negate: op === '!=', equal, right, list: elements(right, findSet) };
+  const equal = op === '==' || op === '!=' || op === 'in' || op === '!';
+  const question: Question = { op, negate: op === '!=' || op === '!', equal, right, list: elements(right, findSet) };
   const found = understand(left, question, findSet);
   if (!found) return [{ kind: 'unknown', text: statementText({ match: body }) }];
   const implied: RuleMatch[] = [];

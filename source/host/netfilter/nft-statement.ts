@@ -145,7 +145,10 @@ export function readStatements(statements: readonly Json[], family: NetfilterFam
     } else if (passing.has(tag)) {
       effects.push({ kind: 'continue', text: statementText(statement) });
     } else {
-      target = targetOf(tag, body, findSet, statement) ?? unknownTarget(statement);
+      const found = targetOf(tag, body, findSet, statement);
+      // A statement that is not known may let what follows happen, or not.
+      if (!found && statement !== statements.at(-1)) add({ kind: 'unknown', text: statementText(statement) });
+      else target = found ?? unknownTarget(statement);
     }
   }
   meaning.matches = [...matches.values()];

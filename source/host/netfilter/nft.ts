@@ -57,7 +57,7 @@ function readChain(body: JsonObject, dormant: boolean): ChainReading | undefined
   if (!isFamily(family) || table === undefined || name === undefined) return undefined;
   const chain: ChainReading = { backend: 'nft', family, table, name, rules: [] };
   const [hook, type, policy] = [textOf(body, 'hook'), textOf(body, 'type'), textOf(body, 'policy')];
-  // The kernel takes the base chains of a dormant table off their hooks.
+  // The kernel takes the base chains of a dormant table off their hooks. (nft 1.0.6 prints the table's name for any flag.)
   if (dormant || !isHook(hook)) return chain;
   chain.hook = hook;
   chain.priority = numberOf(body, 'prio') ?? 0;

@@ -13,15 +13,25 @@ const matchKey = (match: RuleMatch): string => (match.kind === 'unknown' ? 'unkn
 
 /** What a rule means, whatever the order of its matches; what is not evaluated counts but is not compared. */
 function meaningKey(rule: RuleReading): string {
-  const target = rule.target.kind === 'unknown' ? 'unknown' : JSON.stringify(rule.target);
+  // NFLOG is a statement of its own to iptables and a kind of log to nft.
+  const passes = rule.target.kind === 'log' || rule.target.kind === 'continue';
+  const target = passes ? 'log' : rule.target.kind === 'unknown' ? 'unknown' : JSON.stringify(rule.target);
   return `${rule.matches.map(matchKey).sort().join(' ')} ${target} ${rule.effects?.length ?? 0}`;
 }
 
-/** The same match with lists and keys in order. */
+/** The same match with lists and keys in order, and prefixes of names in one way (`eth+` is nft's `eth*`). */
 const sorted = (match: RuleMatch): [string, unknown][] =>
   Object.entries(match)
-    .map(([key, value]): [string, unknown] => [key, Array.isArray(value) ? [...value].map(String).sort() : value])
+    .map(([key, value]): [string, unknown] => [
+      key,
+      Array.isArray(value) ? value.map(item => String(item).replace(/\*$/, '+')).sort() : value,
+    ])
     .sort(([a], [b]) => (a < b ? -1 : 1));
+
+/** A chain that no packet comes to by itself. */
+function unhooked({ backend, family, table, name, rules }: ChainReading): ChainReading {
+  return { backend, family, table, name, rules };
+}
 
 /** The chains of both, each once, and the chains on which the two disagree. */
 export interface Joined {
@@ -56,7 +66,8 @@ export function joinTools(saved: readonly ChainReading[], ruleset: Ruleset | und
       if (!ruleset.xtRules.has(other) && meaningKey(other) !== meaningKey(rule)) return other;
       return other.handle === undefined ? rule : { ...rule, handle: other.handle };
     });
-    return { ...chain, rules };
+    // A built-in chain is only off its hook when nft has made its table dormant.
+    return native.hook === undefined ? { ...unhooked(chain), rules } : { ...chain, rules };
   });
   const left = [...rest.values()];
   const halfRead = left.flatMap(chain => chain.rules).filter(rule => ruleset.xtRules.has(rule)).length;

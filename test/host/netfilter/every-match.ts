@@ -10,10 +10,8 @@ export interface Meaning {
   comment?: string;
 }
 
-const is = <K extends RuleMatch['kind']>(kind: K, rest: object): RuleMatch =>
-  ({ kind, negate: false, ...rest }) as RuleMatch;
-const not = <K extends RuleMatch['kind']>(kind: K, rest: object): RuleMatch =>
-  ({ kind, negate: true, ...rest }) as RuleMatch;
+const is = (kind: RuleMatch['kind'], rest: object): RuleMatch => ({ kind, negate: false, ...rest }) as RuleMatch;
+const not = (kind: RuleMatch['kind'], rest: object): RuleMatch => ({ kind, negate: true, ...rest }) as RuleMatch;
 const unknown = (text: string): RuleMatch => ({ kind: 'unknown', text });
 const proto = (name: string): RuleMatch => is('proto', { protos: [name] });
 const dport = (...ports: [number, number][]): RuleMatch => is('dport', { ports });
