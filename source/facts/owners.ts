@@ -248,6 +248,11 @@ export function processOf(opener: { pid: number; name: string }, index: OwnerInd
 function processHolder(socket: SocketReading, opener: { pid: number; name: string }, index: OwnerIndex): Holder {
   const cgroup = processOf(opener, index)?.cgroup ?? socket.cgroup;
   if (opener.name === 'dockerd') return daemonHolder(socket, index);
+  if (opener.name === 'docker-proxy') {
+    const reason = index.withoutDocker ?? 'its command line, which says whom it serves, was not read';
+    const owner: PortOwner = { kind: 'docker', via: 'docker-proxy', reason };
+    return mappedHolder(socket, index, 'docker-proxy') ?? { owner };
+  }
   const owner = cgroupOwner(cgroup, index);
   if (owner) return { owner };
   if (rootlessPortDrivers.has(opener.name)) {
