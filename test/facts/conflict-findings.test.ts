@@ -341,9 +341,11 @@ describe('port-conflict-host-mode', () => {
       startedAt: now - 5000,
       finishedAt: now - 4900,
     });
-    const findings = judging(host([sharer]));
-    assert.deepEqual(briefly(findings), ['port-conflict-host-mode side']);
-    assert.match(findings[0]?.message ?? '', /web/);
+    for (const listener of [socket('0.0.0.0', 80), socket('::', 80)]) {
+      const findings = judging(host([sharer], [], { inside: inside(web, [], { listeners: [listener] }) }));
+      assert.deepEqual(briefly(findings), ['port-conflict-host-mode side']);
+      assert.match(findings[0]?.message ?? '', /container web holds .*:80\/tcp$/);
+    }
   });
 
   it('stays through the short runs of a crash loop', () => {

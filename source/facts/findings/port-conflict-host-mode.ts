@@ -30,6 +30,15 @@ function listenersAround(
 
 const claimOf = ({ proto, port, address = '0.0.0.0' }: WantedPort): Claim => ({ proto, port, address });
 
+/**
+ * Whether a listener takes what a program wants. Where the program's address is not known it wants a wildcard, of either
+ * family, so that a `::` listener of which IPV6_V6ONLY is not known is in its way as well.
+ */
+function isInTheWay(listener: Listener, wanted: WantedPort): boolean {
+  const verdict = bindConflict(claimOfListener(listener), claimOf(wanted));
+  return verdict === true || (verdict === 'unknown' && wanted.address === undefined);
+}
+
 /** A wanted port with the listener of somebody else that is in its way. */
 interface Clash {
   wanted: WantedPort;
@@ -43,7 +52,7 @@ function clashesOf(container: ContainerReading, listeners: readonly Listener[], 
       .filter(({ owner }) =>
         owner.kind === 'unknown' && owner.containerId === undefined ? isDown : owner.containerId !== container.id,
       )
-      .filter(listener => bindConflict(claimOfListener(listener), claimOf(wanted)) === true)
+      .filter(listener => isInTheWay(listener, wanted))
       .map(listener => ({ wanted, listener })),
   );
 }
