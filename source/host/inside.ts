@@ -4,10 +4,10 @@ import { readInterfaces } from './inside-interfaces.ts';
 import { keepKnown, proveV6only, socketKey } from './known-sockets.ts';
 import { netnsOf, sharesHostNetns } from './netns.ts';
 import { containerIdOf, parseCgroup } from './proc-pid.ts';
-import { readSocketTables } from './socket-tables.ts';
+import { readSocketTables, sortSockets } from './socket-tables.ts';
 import { containerProcesses } from './processes.ts';
 import type { InsideInterface, InsideReading, LinkReading, Outcome, SocketReading } from './readings.ts';
-import { orderOpeners, ownersHidden, scanOpeners } from './socket-owners.ts';
+import { missingRights, orderOpeners, scanOpeners } from './socket-owners.ts';
 import { hasCgroup2, ssLines, type SsSocket } from './ss.ts';
 
 /** Which container is read, and how much of it. */
@@ -113,8 +113,8 @@ async function addListeners(
   missing: string[],
 ): Promise<void> {
   const exact = options.exact || options.detail;
-  // The first time, `ss` alone tells more than the tables, for the same price.
-  if (exact && !previous?.listeners) {
+  // Where it would have to be asked anyway, `ss` alone tells more than the tables, for the same price.
+  if (exact && (!previous?.listeners || previous.listeners.some(isUnclear))) {
     value.listeners = await listenersBySs(host, options.pid);
     if (value.listeners) return;
   }
@@ -130,13 +130,18 @@ async function addListeners(
     missing.push(`listeners: ${value.listenersReason}`);
     return;
   }
-  const unclear = value.listeners.filter(({ address, v6only }) => address === '::' && v6only === undefined);
+  const unclear = value.listeners.filter(isUnclear);
   if (exact && unclear.length > 0) {
     // Who may not even see which netns it is cannot enter it.
     const complaint =
       value.netns === undefined ? `${v4Question}: needs root` : await askInside(host, options.pid, unclear);
     if (complaint) missing.push(complaint);
   }
+}
+
+/** A wildcard of IPv6 of which is not known whether it takes IPv4 as well. */
+function isUnclear(socket: SocketReading): boolean {
+  return socket.address === '::' && socket.v6only === undefined;
 }
 
 async function enterWithSs(host: Host, pid: number): Promise<SsSocket[]> {
@@ -150,7 +155,7 @@ async function listenersBySs(host: Host, pid: number): Promise<SocketReading[] |
   try {
     const lines = await enterWithSs(host, pid);
     if (lines.some(({ inode }) => inode === undefined)) return undefined;
-    return lines.map(line => {
+    const listeners = lines.map(line => {
       const socket: SocketReading = {
         proto: line.proto,
         family: line.address.includes(':') ? 6 : 4,
@@ -165,6 +170,7 @@ async function listenersBySs(host: Host, pid: number): Promise<SocketReading[] |
       if (line.cgroup !== undefined) socket.cgroup = line.cgroup;
       return socket;
     });
+    return sortSockets(listeners);
   } catch (error) {
     if (error instanceof HostError) return undefined;
     throw error;
@@ -218,6 +224,6 @@ async function addProcesses(
     const found = openers.get(socket.inode);
     if (found) socket.processes = orderOpeners(host, found);
   }
-  const hidden = ownersHidden(host);
+  const hidden = missingRights(host);
   if (hidden && openers.size < inodes.size) missing.push(`owners of listeners: ${hidden}`);
 }

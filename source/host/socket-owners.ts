@@ -11,27 +11,31 @@ const CAP_SYS_PTRACE = 1n << 19n;
 /** The inode of the PID namespace that the kernel boots with (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
 const initialPidNamespace = 'pid:[4026531836]';
 
-/**
- * Why the processes of some sockets may stay hidden from netdash; undefined when every process can be seen, so that a
- * socket without one belongs to the kernel.
- */
-export function ownersHidden(host: Host): string | undefined {
+/** Why netdash may not look into the processes of others; undefined when it may. */
+export function missingRights(host: Host): string | undefined {
   const [status] = host.readFiles(['/proc/self/status']);
-  const [namespace] = host.readLinks(['/proc/self/ns/pid']);
   const digits = typeof status === 'string' ? /^CapEff:\s*([0-9a-f]+)$/im.exec(status)?.[1] : undefined;
   if (digits === undefined) return host.uid === 0 ? undefined : 'processes of other users need root';
   const capabilities = BigInt(`0x${digits}`);
   const searches = (capabilities & (CAP_DAC_OVERRIDE | CAP_DAC_READ_SEARCH)) !== 0n;
   const traces = (capabilities & CAP_SYS_PTRACE) !== 0n;
-  if (!searches || !traces) {
-    return host.uid === 0
-      ? 'processes of others need CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH'
-      : 'processes of other users need root';
-  }
-  if (typeof namespace === 'string' && namespace !== initialPidNamespace) {
-    return 'processes outside the PID namespace that netdash runs in cannot be seen (--pid=host)';
-  }
-  return undefined;
+  if (searches && traces) return undefined;
+  return host.uid === 0
+    ? 'processes of others need CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH'
+    : 'processes of other users need root';
+}
+
+/**
+ * Why the processes of some sockets of a netns may stay hidden; undefined when every process can be seen, so that a socket
+ * without one belongs to the kernel.
+ */
+export function ownersHidden(host: Host): string | undefined {
+  const reason = missingRights(host);
+  if (reason !== undefined) return reason;
+  const [namespace] = host.readLinks(['/proc/self/ns/pid']);
+  return typeof namespace === 'string' && namespace !== initialPidNamespace
+    ? 'processes outside the PID namespace that netdash runs in cannot be seen (--pid=host)'
+    : undefined;
 }
 
 /** The inode in `socket:[123]`, the target of /proc/<pid>/fd/<n> for a socket. */

@@ -121,8 +121,21 @@ export function readSocketTables(
     all.holding.push(...parsed.holding);
     all.skipped += parsed.skipped;
   });
+  sortSockets(all.listeners);
+  sortSockets(all.holding);
   if (read === 0) throw errors[0] ?? new HostError('missing', `/proc/${pid}/net: no socket tables`);
   const missing = errors.map(error => error.message);
   if (all.skipped > 0) missing.push(`${all.skipped} lines of /proc/${pid}/net not understood`);
   return missing.length > 0 ? { ...all, missing: missing.join('; ') } : all;
+}
+
+/** Puts sockets, in place, into an order that does not depend on who listed them: by port, protocol, address and inode. */
+export function sortSockets(sockets: SocketReading[]): SocketReading[] {
+  return sockets.sort(
+    (a, b) => a.port - b.port || compare(a.proto, b.proto) || compare(a.address, b.address) || a.inode - b.inode,
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

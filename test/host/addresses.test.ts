@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { addressOfBytes, canonicalAddress, ipv4Number, procAddress } from '../../source/host/addresses.ts';
 
 test('writes addresses in one form', () => {

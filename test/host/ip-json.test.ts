@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ipArray, parseLinks, parseRoutes } from '../../source/host/ip-json.ts';
 
 const result = (stdout: string, code: number | null = 0, stderr = '', signal: string | null = null) => ({

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseSsLine, ssLines } from '../../source/host/ss.ts';
 
 const id = '07e47b96ae873142000c3609e268faa3093e69e7f7e2fb91cfd5767950fa230d';
