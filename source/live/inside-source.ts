@@ -36,13 +36,17 @@ interface Entry {
   /** Further times at which it is read in any case, soonest first. */
   planned: number[];
   reads: number;
+  /** Somebody waits for the next reading, even if it only confirms this one. */
+  awaited: boolean;
 }
 
-/** How long after its start a container is read: servers take time to listen, and findings want to see a thing twice, 15 s after the start. */
-const afterStartMs = [1000, 5000, 16_000, 18_500];
+/** How long after its start a container is read: servers take time to listen, and their absence counts from 15 s on. */
+const afterStartMs = [1000, 5000, 15_500];
 /** The first read waits this long for the host's links, which tell the other ends of its interfaces. */
 const linksPatienceMs = 250;
 const attendedMs = 2000;
+/** Between two looks that are to confirm each other. */
+const secondLookMs = 1500;
 /** A container that is not looked at is read this often, and all of them together no more often than `perContainerMs` apart. */
 const idleMs = 60_000;
 const perContainerMs = 500;
@@ -89,10 +93,8 @@ export class InsideSource {
       if (known?.target.pid === target.pid && known.target.startedAt === target.startedAt) continue;
       const age = target.startedAt === undefined ? Infinity : this.#options.host.now() - target.startedAt;
       const planned = afterStartMs.filter(ms => ms > age).map(ms => now + ms - age);
-      // One that has run for long is seen a second time before long, all of them spread out.
-      if (planned.length === 0) planned.push(now + 4000 + Math.random() * 6000);
       const dueAt = age < 5000 ? now + linksPatienceMs : now;
-      this.#entries.set(target.id, { target, reading: { state: 'pending' }, dueAt, planned, reads: 0 });
+      this.#entries.set(target.id, { target, reading: { state: 'pending' }, dueAt, planned, reads: 0, awaited: false });
     }
     if (gone) this.#options.onReading(true);
     this.#arm();
@@ -115,6 +117,17 @@ export class InsideSource {
     if (!entry) return;
     entry.dueAt = Math.min(entry.dueAt, performance.now() + linksPatienceMs);
     this.#arm();
+  }
+
+  /** A conclusion hangs on seeing these a second time. */
+  readAgain(ids: readonly string[]): void {
+    for (const id of ids) {
+      const entry = this.#entries.get(id);
+      if (!entry || entry.awaited) continue;
+      entry.awaited = true;
+      entry.dueAt = Math.min(entry.dueAt, performance.now() + secondLookMs);
+    }
+    if (ids.length > 0) this.#arm();
   }
 
   /** This container is looked at, or none. */
@@ -211,8 +224,10 @@ export class InsideSource {
     entry.reads += 1;
     entry.reading = reading;
     this.#plan(entry);
+    const awaited = entry.awaited;
+    entry.awaited = false;
     this.#options.onReading(
-      reading.value !== before.value || reading.state !== before.state || reading.reason !== before.reason,
+      awaited || reading.value !== before.value || reading.state !== before.state || reading.reason !== before.reason,
     );
   }
 

@@ -179,7 +179,7 @@ class LiveSession implements Live {
     const startedAt = performance.now();
     const ready = this.#roundDone && this.#inside.complete;
     try {
-      this.#view.update(this.#collect(), this.#context(), ready, this.#ownSources());
+      this.#inside.readAgain(this.#view.update(this.#collect(), this.#context(), ready, this.#ownSources()));
       this.#internal = undefined;
     } catch (error) {
       // A fault in the facts must not take the screen down with it: the last view stays, and says so.

@@ -1,6 +1,7 @@
 /** From readings to the view that screens and commands see. */
 import type { Readings } from '../host/readings.ts';
 import type { NetdashEvent, Snapshot, Source } from '../facts/schema.ts';
+import { containersToReadAgain } from '../facts/findings/index.ts';
 import { emptyMemory, sayTheSame, snapshot, type SnapshotContext, type SnapshotMemory } from '../facts/snapshot.ts';
 import type { LiveView } from './live.ts';
 import type { KeptPorts } from './state-ports.ts';
@@ -53,9 +54,9 @@ export class ViewKeeper {
   /**
    * Makes the view of these readings.
    * @param own sources of netdash's own (its state file), shown beside those of the host
-   * @returns whether there was anything new to see
+   * @returns containers of which a second reading is wanted soon
    */
-  update(readings: Readings, context: SnapshotContext, ready: boolean, own: Record<string, Source>): boolean {
+  update(readings: Readings, context: SnapshotContext, ready: boolean, own: Record<string, Source>): string[] {
     const made = snapshot(this.#memory, readings, context);
     this.#memory = made.memory;
     this.#readings = readings;
@@ -77,7 +78,11 @@ export class ViewKeeper {
       this.store.set({ snapshot: shown, events, ready });
     }
     for (const event of made.events) for (const listener of this.#eventListeners) listener(event);
-    return isNew;
+    const { history } = made.memory;
+    if (context.once || !history) return [];
+    const { snapshot: facts } = made;
+    const previous = facts.findings;
+    return containersToReadAgain({ readings, facts, now: context.now, previous, earlier: history.earlier });
   }
 
   /** Calls back with every event; returns the way to stop that. */

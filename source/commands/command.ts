@@ -1,0 +1,36 @@
+/** What a command is, and what it gets to work with. */
+import type { Readable, Writable } from 'node:stream';
+import type { OptionName } from './options.ts';
+
+/** The process around a command. */
+export interface Io {
+  stdin: Readable & { isTTY?: boolean };
+  stdout: Writable & { isTTY?: boolean; columns?: number; rows?: number };
+  stderr: Writable;
+  env: Record<string, string | undefined>;
+}
+
+/** The options that were given, by their long name. */
+export type OptionValues = Partial<Record<OptionName, string | boolean>>;
+
+/** One call of a command. */
+export interface Invocation {
+  io: Io;
+  options: OptionValues;
+  /** The container that a bare `netdash NAME` names. */
+  target?: string;
+  /** Names of all commands, one of which may have been meant. */
+  commandNames: readonly string[];
+}
+
+/** A command. */
+export interface Command {
+  /** One line for the list in `--help`. */
+  summary: string;
+  /** The rest of its own `--help`. */
+  details: string;
+  /** The options that it takes beside those that all take. */
+  options: readonly OptionName[];
+  /** Loads what it needs and runs it. @returns the exit code */
+  run(invocation: Invocation): Promise<number>;
+}

@@ -1,0 +1,35 @@
+/** `netdash`: the dashboard, or text where there is no terminal for one. */
+import { detectTerminal } from '../terminal/detect.ts';
+import type { Invocation } from './command.ts';
+import { exitCodes } from './exit.ts';
+import { openHost } from './open-host.ts';
+
+/** Runs it. */
+export async function run(invocation: Invocation): Promise<number> {
+  const { io, target, commandNames } = invocation;
+  if (!detectTerminal(io.env, io.stdout, io.stdin).interactive) {
+    if (target === undefined) return (await import('./snapshot.ts')).run(invocation);
+    return (await import('./container.ts')).run(invocation, target);
+  }
+  // The screen takes longest to load: it loads while the sources are being read.
+  const screen = import('../ui/dashboard.tsx');
+  const { startLive } = await import('../live/start-live.ts');
+  const { host, title } = await openHost(invocation);
+  const containerId =
+    target === undefined
+      ? undefined
+      : await (await import('./find-container.ts')).findContainer(host, target, commandNames);
+  const live = await startLive(host);
+  try {
+    const { renderDashboard } = await screen;
+    await renderDashboard({
+      live,
+      ...(title !== undefined && { title }),
+      ...(containerId !== undefined && { initial: { containerName: containerId } }),
+    });
+  } finally {
+    await live.stop();
+  }
+  // A signal that ended it has set the code.
+  return Number(process.exitCode ?? exitCodes.fine);
+}

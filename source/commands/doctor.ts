@@ -1,0 +1,90 @@
+/** `netdash doctor`: every finding with its evidence, what could not be judged, and an exit code to go by. */
+import { detectors } from '../facts/findings/index.ts';
+import type { Severity, Snapshot } from '../facts/schema.ts';
+import { cell, type Line } from '../present/cell.ts';
+import { findingDetails } from '../present/finding-table.ts';
+import { sanitise } from '../terminal/sanitise.ts';
+import type { Invocation } from './command.ts';
+import { doctorJson } from './doctor-json.ts';
+import { exitCodes } from './exit.ts';
+import { lookOnce } from './look-once.ts';
+import { nagiosReport } from './nagios.ts';
+import { openHost } from './open-host.ts';
+import { layoutOf, print, printJson, textOf } from './output.ts';
+
+/** Codes of findings that could not be judged, with the sources that were missing. */
+export interface Unjudged {
+  sources: { name: string; reason: string }[];
+  codes: string[];
+}
+
+/** What could not be judged: a source that failed has nothing new, whatever it said before. */
+export function unjudged(snapshot: Snapshot): Unjudged {
+  const failed = Object.entries(snapshot.sources).filter(([, { state }]) => state === 'failed');
+  const names = new Set(failed.map(([name]) => name));
+  const codes = detectors.filter(({ needs }) => needs.some(name => names.has(name))).map(({ code }) => code);
+  const blocking = new Set<string>(detectors.filter(({ code }) => codes.includes(code)).flatMap(({ needs }) => needs));
+  return {
+    sources: failed
+      .filter(([name]) => blocking.has(name))
+      .map(([name, { reason }]) => ({ name, reason: reason ?? 'no reason given' })),
+    codes,
+  };
+}
+
+/** The exit code of a judgement: errors that were found count more than what could not be looked at. */
+export function doctorExit(snapshot: Snapshot, { codes }: Unjudged): number {
+  if (snapshot.findings.some(({ severity }) => severity === 'error')) return exitCodes.findings;
+  return codes.length > 0 ? exitCodes.unjudged : exitCodes.fine;
+}
+
+const headings: Record<Severity, string> = { error: 'ERRORS', warning: 'WARNINGS', info: 'INFORMATION' };
+
+function findingLines(snapshot: Snapshot): Line[] {
+  const now = Date.parse(snapshot.takenAt);
+  return (['error', 'warning', 'info'] as const).flatMap(severity => {
+    const found = snapshot.findings.filter(finding => finding.severity === severity);
+    if (found.length === 0) return [];
+    return [
+      [cell(`${headings[severity]} (${found.length})`)],
+      [],
+      ...found.flatMap(finding => [...findingDetails(finding, now).map(line => [cell('  '), ...line]), []]),
+    ];
+  });
+}
+
+/** What was looked at and found well, and what was not. */
+function summary(snapshot: Snapshot, { sources, codes }: Unjudged): string[] {
+  const judged = detectors.length - codes.length;
+  const found = new Set(snapshot.findings.map(({ code }) => code));
+  const clean = detectors.filter(({ code }) => !codes.includes(code) && !found.has(code)).length;
+  const { containersRunning, containersTotal } = snapshot.host;
+  const whose =
+    containersTotal === null ? 'no Docker' : `${containersRunning} of ${containersTotal} containers running`;
+  const partial = Object.entries(snapshot.sources).filter(([, { state }]) => state === 'partial');
+  return [
+    ...sources.map(({ name, reason }) => `not readable: ${name}: ${sanitise(reason)}`),
+    ...(codes.length > 0 ? [`not judged for want of that: ${codes.join(', ')}`] : []),
+    ...partial.map(([name, { reason }]) => `incomplete: ${name}: ${sanitise(reason ?? '')}`),
+    `${clean} of ${judged} kinds of trouble looked for are absent (${whose})`,
+  ];
+}
+
+/** Runs it. */
+export async function run(invocation: Invocation): Promise<number> {
+  const { io, options } = invocation;
+  const { host } = await openHost(invocation);
+  const { snapshot } = await lookOnce(host);
+  const missing = unjudged(snapshot);
+  if (options.nagios) {
+    const { line, code } = nagiosReport(snapshot, missing);
+    await print(io, [line]);
+    return code;
+  }
+  if (options.json) await printJson(io, doctorJson(snapshot, missing));
+  else {
+    const { charset } = layoutOf(io);
+    await print(io, [...findingLines(snapshot).map(line => textOf(line, charset)), ...summary(snapshot, missing)]);
+  }
+  return doctorExit(snapshot, missing);
+}

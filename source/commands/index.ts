@@ -1,0 +1,110 @@
+/** The commands by name, and how a command line becomes one of them. */
+import { parseArgs } from 'node:util';
+import { HostError } from '../host/host.ts';
+import { UsageError } from '../host/usage-error.ts';
+import type { Command, Invocation, Io, OptionValues } from './command.ts';
+import { exitCodes } from './exit.ts';
+import { commandHelp, mainHelp } from './help.ts';
+import { commonOptions, optionTable, type OptionName } from './options.ts';
+
+const dashboard: Command = {
+  summary: 'the dashboard, or with a container its page; into a pipe: snapshot',
+  details: 'netdash NAME opens the page of a container, by name, id or beginning of an id.',
+  options: [],
+  run: async invocation => (await import('./dashboard.ts')).run(invocation),
+};
+
+/** Every command by its name. */
+export const commands: Readonly<Record<string, Command>> = {
+  snapshot: {
+    summary: 'containers, ports, links, networks, rules and findings, once',
+    details: 'Reads every source once and prints what it found; what cannot be read says why. Exits 0.',
+    options: ['json'],
+    run: async invocation => (await import('./snapshot.ts')).run(invocation),
+  },
+  ports: {
+    summary: 'every listener and published port, on the host and in containers',
+    details: 'One line per protocol, address and port, with its owner. Exits 0.',
+    options: ['json'],
+    run: async invocation => (await import('./ports.ts')).run(invocation),
+  },
+  doctor: {
+    summary: 'what is wrong, with evidence, what to do and how to see it by hand',
+    details:
+      'Exits 1 when something is an error, 3 when nothing is but a source that it needs cannot be read, else 0.\nWith --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.',
+    options: ['json', 'nagios'],
+    run: async invocation => (await import('./doctor.ts')).run(invocation),
+  },
+  watch: {
+    summary: 'what happens, a line each, until interrupted',
+    details:
+      'With --json one JSON object a line: {at, type, …}. Ends with Ctrl-C, SIGTERM or when nobody reads it; exits 0.',
+    options: ['json', 'for'],
+    run: async invocation => (await import('./watch.ts')).run(invocation),
+  },
+};
+
+/** The call that a command line asks for. @throws UsageError */
+export function parseCommandLine(args: readonly string[]): {
+  name: string | undefined;
+  target?: string;
+  options: OptionValues;
+} {
+  let parsed;
+  try {
+    parsed = parseArgs({ args: [...args], options: optionTable, allowPositionals: true, strict: true });
+  } catch (error) {
+    const words = error instanceof Error ? error.message.split('. ')[0]! : String(error);
+    throw new UsageError(`${words}; see netdash --help`);
+  }
+  const options: OptionValues = { ...parsed.values };
+  const [name, ...rest] = parsed.positionals;
+  if (rest.length > 0) throw new UsageError(`unexpected argument '${rest[0]}'; see netdash --help`);
+  const isCommand = name !== undefined && Object.hasOwn(commands, name);
+  const taken: readonly OptionName[] = [...commonOptions, ...(isCommand ? commands[name]!.options : dashboard.options)];
+  // `netdash --json` without a command has only one sensible meaning.
+  if (name === undefined && options.json) return { name: 'snapshot', options };
+  for (const option of Object.keys(options) as OptionName[]) {
+    if (taken.includes(option)) continue;
+    throw new UsageError(
+      `${isCommand ? `netdash ${name}` : 'netdash'} has no option --${option}; see netdash ${isCommand ? `${name} ` : ''}--help`,
+    );
+  }
+  return isCommand || name === undefined ? { name, options } : { name: undefined, target: name, options };
+}
+
+/**
+ * Runs what the arguments ask for.
+ * @param version netdash's own
+ * @returns the exit code; never throws
+ */
+export async function main(args: readonly string[], io: Io, version: string): Promise<number> {
+  try {
+    const { name, target, options } = parseCommandLine(args);
+    const command = name === undefined ? dashboard : commands[name]!;
+    if (options.version) io.stdout.write(`netdash ${version}\n`);
+    else if (options.help)
+      io.stdout.write(name === undefined ? mainHelp(dashboard, commands) : commandHelp(name, command));
+    else {
+      const invocation: Invocation = { io, options, commandNames: Object.keys(commands) };
+      if (target !== undefined) invocation.target = target;
+      return await command.run(invocation);
+    }
+    return exitCodes.fine;
+  } catch (error) {
+    return failed(error, io);
+  }
+}
+
+function failed(error: unknown, io: Io): number {
+  // Whoever read the output has had enough of it.
+  if (error instanceof Error && 'code' in error && error.code === 'EPIPE') return exitCodes.fine;
+  if (error instanceof UsageError || error instanceof HostError) {
+    io.stderr.write(`netdash: ${error.message}\n`);
+    return error instanceof UsageError ? exitCodes.usage : exitCodes.unjudged;
+  }
+  io.stderr.write(
+    `netdash: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  return exitCodes.internal;
+}

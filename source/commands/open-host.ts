@@ -1,0 +1,49 @@
+/** From the options to the host that is read: this machine with the daemon asked for, or a recording. */
+import type { Host } from '../host/host.ts';
+import { UsageError } from '../host/usage-error.ts';
+import type { Invocation } from './command.ts';
+
+/** A host, and what a recording is called. */
+export interface OpenedHost {
+  host: Host;
+  /** The recording's title. */
+  title?: string;
+}
+
+/** @throws UsageError when the options contradict each other or name something that cannot be used */
+export async function openHost({ options, io }: Invocation): Promise<OpenedHost> {
+  const { demo, replay, host, context } = options;
+  if (demo && replay !== undefined)
+    throw new UsageError('--demo and --replay are two recordings: give only one of them');
+  if ((demo || replay !== undefined) && (host !== undefined || context !== undefined)) {
+    throw new UsageError('a recording needs no Docker daemon: leave --host and --context away');
+  }
+  if (demo) {
+    const [{ demoRecording }, { parseRecording }, { replayHost }] = await Promise.all([
+      import('../demo/recording.ts'),
+      import('../host/recording/load.ts'),
+      import('../host/recording/replay-host.ts'),
+    ]);
+    const recording = parseRecording(Buffer.from(demoRecording, 'base64'), 'the recording of --demo');
+    return { host: replayHost(recording), title: recording.title };
+  }
+  if (typeof replay === 'string') {
+    const [{ loadRecording }, { replayHost }] = await Promise.all([
+      import('../host/recording/load.ts'),
+      import('../host/recording/replay-host.ts'),
+    ]);
+    const recording = await loadRecording(replay);
+    return { host: replayHost(recording), title: recording.title };
+  }
+  const [{ resolveEndpoint }, { connectDocker }, { createLiveHost }] = await Promise.all([
+    import('../host/docker-endpoint.ts'),
+    import('../host/docker-api.ts'),
+    import('../host/live-host.ts'),
+  ]);
+  const endpoint = resolveEndpoint({
+    env: io.env,
+    ...(typeof host === 'string' && { flag: host }),
+    ...(typeof context === 'string' && { context }),
+  });
+  return { host: createLiveHost({ docker: connectDocker(endpoint) }) };
+}

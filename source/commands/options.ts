@@ -1,0 +1,43 @@
+/** The options of all commands, for the parser and for `--help`. */
+
+interface Option {
+  type: 'string' | 'boolean';
+  short?: string;
+  /** What its value is, for `--help`. */
+  value?: string;
+  about: string;
+}
+
+/** By long name. */
+export const optionTable = {
+  host: {
+    type: 'string',
+    short: 'H',
+    value: 'URL',
+    about: 'the Docker daemon: unix://, tcp:// or ssh:// (else DOCKER_HOST, the Docker context, the default socket)',
+  },
+  context: { type: 'string', short: 'c', value: 'NAME', about: 'the Docker context to use' },
+  json: { type: 'boolean', about: 'print JSON (docs/json.md)' },
+  nagios: { type: 'boolean', about: 'print one line with performance data and exit as monitoring plugins do' },
+  for: { type: 'string', value: 'SECONDS', about: 'end after this time' },
+  demo: { type: 'boolean', about: 'show the recording of a Docker host that comes with netdash' },
+  replay: { type: 'string', value: 'FILE', about: 'show a recording' },
+  help: { type: 'boolean', short: 'h', about: 'print this' },
+  version: { type: 'boolean', short: 'V', about: 'print the version' },
+} as const satisfies Record<string, Option>;
+
+/** Long name of an option. */
+export type OptionName = keyof typeof optionTable;
+
+/** The options that every command takes. */
+export const commonOptions: readonly OptionName[] = ['host', 'context', 'demo', 'replay', 'help', 'version'];
+
+/** Lines of `--help` for these options. */
+export function optionLines(names: readonly OptionName[]): string[] {
+  const heads = names.map(name => {
+    const option: Option = optionTable[name];
+    return `${option.short ? `-${option.short}, ` : '    '}--${name}${option.value ? ` ${option.value}` : ''}`;
+  });
+  const width = Math.max(...heads.map(head => head.length));
+  return names.map((name, index) => `  ${heads[index]!.padEnd(width)}  ${optionTable[name].about}`);
+}
