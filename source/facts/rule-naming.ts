@@ -121,13 +121,16 @@ export class RuleNaming implements DockerNames {
     }
   }
 
-  /** Ids of the Docker networks whose bridge or subnet a rule names. */
-  networks(rule: RuleReading): string[] {
+  /** Ids of the Docker networks whose bridge or subnet a rule, or in Docker's nftables its chain, names. */
+  networks(chain: ChainReading, rule: RuleReading): string[] {
     const found = new Set<string>();
     const noteBridge = (name: string) => {
       const network = this.byBridge.get(name);
       if (network) found.add(network.id);
     };
+    // Docker with nftables has chains of their own for each bridge: filter-forward-in__docker0.
+    const suffix = chain.table === 'docker-bridges' ? chain.name.indexOf('__') : -1;
+    if (suffix >= 0) noteBridge(chain.name.slice(suffix + 2));
     for (const match of rule.matches) {
       if (match.kind === 'iif' || match.kind === 'oif') match.names.forEach(noteBridge);
       for (const cidr of addressesOf(match)) for (const id of this.bySubnet.get(cidr) ?? []) found.add(id);

@@ -85,7 +85,7 @@ export function ruleRows(netfilter: NetfilterReading, docker?: DockerReading): R
       action: rule ? actionText(rule.target) : (chain.policy ?? ''),
       author: authorOf(chain, rule, naming, firewalld),
       containerIds: rule ? naming.containers(chain, rule, hooks.get(chain) ?? noHooks) : [],
-      networkIds: rule ? naming.networks(rule) : [],
+      networkIds: rule ? naming.networks(chain, rule) : [],
     };
   });
 }
