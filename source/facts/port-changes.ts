@@ -63,18 +63,26 @@ function pairBindings(
 /** Compose names the container that it is about to replace after its own id: `0123456789ab_web`. */
 const baseName = (id: string, name: string): string => (name.startsWith(`${id.slice(0, 12)}_`) ? name.slice(13) : name);
 
+/** The last name of a container that is gone: its events are newer than the last reading of it. */
+function lastName(id: string, entry: LedgerEntry, hints: PortHints): string {
+  const named = hints.events.get(id)?.findLast(({ attributes }) => attributes['name'] !== undefined);
+  return baseName(id, named?.attributes['name'] ?? entry.name);
+}
+
 /** The entry of the container that this one was made in place of: same name, another id, gone (or set aside by Compose and not running). */
 function predecessorOf(
   container: ContainerReading,
   containers: Ledger['containers'],
   present: ReadonlyMap<string, ContainerReading>,
+  hints: PortHints,
 ): string | undefined {
   return Object.keys(containers)
     .filter(id => {
       const entry = containers[id];
-      if (id === container.id || entry === undefined || baseName(id, entry.name) !== container.name) return false;
+      if (id === container.id || entry === undefined) return false;
       const still = present.get(id);
-      return still === undefined || !isUp(still) || still.name === container.name;
+      if (still === undefined) return lastName(id, entry, hints) === container.name;
+      return baseName(id, still.name) === container.name && (!isUp(still) || still.name === container.name);
     })
     .sort((a, b) => (containers[a]?.inspectedAt ?? 0) - (containers[b]?.inspectedAt ?? 0))
     .at(-1);
@@ -160,7 +168,7 @@ export function trackPorts(
     const bindings = pickedBindings(container);
     const isReadable = bindings.some(({ sides }) => sides.length > 0);
     if (bindings.length > 0 && !isReadable) continue;
-    const predecessor = entry === undefined ? predecessorOf(container, containers, present) : undefined;
+    const predecessor = entry === undefined ? predecessorOf(container, containers, present, hints) : undefined;
     const prior = entry ?? (predecessor === undefined ? undefined : containers[predecessor]);
     if (predecessor !== undefined) {
       delete containers[predecessor];
