@@ -35,6 +35,8 @@ export interface LabOptions {
   seed?: 'mission' | 'none';
   /** The machine's host name; `lab` by default. */
   hostname?: string;
+  /** When aborted, the lab is taken down, also in the midst of its start; `startLab` rejects then. */
+  signal?: AbortSignal;
   /** Is told what is going on, a line each. */
   report?: (line: string) => void;
 }
@@ -189,7 +191,10 @@ export const startLab = async (options: LabOptions = {}): Promise<Lab> => {
   };
   report('starting the machine');
   const machine = await startMachine(dir, name, options.hostname ?? 'lab', env);
+  const abort = (): void => void machine.stop();
+  options.signal?.addEventListener('abort', abort);
   try {
+    options.signal?.throwIfAborted();
     report('starting dockerd');
     const daemon = createDaemon(machine, dir, name, binaries.tree, options.dockerdArgs ?? []);
     await daemon.start();
