@@ -55,11 +55,12 @@ test('finds a peer in this netns by its name, and one whose name is not known he
   );
 });
 
+const hairpin = (value: unknown) =>
+  parseLinks([
+    { ifindex: 1, ifname: 'v', linkinfo: { info_slave_kind: 'bridge', info_slave_data: { hairpin: value } } },
+  ]).links[0]?.bridgePort?.hairpin;
+
 test('takes flags of bridge ports as every release of iproute2 prints them', () => {
-  const hairpin = (value: unknown) =>
-    parseLinks([
-      { ifindex: 1, ifname: 'v', linkinfo: { info_slave_kind: 'bridge', info_slave_data: { hairpin: value } } },
-    ]).links[0]?.bridgePort?.hairpin;
   assert.deepEqual([true, 'on', 1, false, 'off', 0, undefined].map(hairpin), [
     true,
     true,

@@ -6,9 +6,10 @@ import { readKernel } from '../../source/host/kernel.ts';
 import { createLiveHost } from '../../source/host/live-host.ts';
 import { textHost } from './text-host.ts';
 
+const read = (path: string) => readFileSync(`/proc/sys/net/${path}`, 'utf8').trim();
+
 test('reads this machine’s settings', async () => {
   const { value, missing } = await readKernel(createLiveHost({ docker: {} as DockerApi }), ['lo']);
-  const read = (path: string) => readFileSync(`/proc/sys/net/${path}`, 'utf8').trim();
   assert.equal(missing, undefined);
   assert.equal(value.ipForward, read('ipv4/ip_forward') !== '0');
   assert.deepEqual(value.localPortRange, read('ipv4/ip_local_port_range').split('\t').map(Number));

@@ -19,6 +19,11 @@ const root = join(fileURLToPath(import.meta.url), '../../..');
 const httpd = (where: string) => ['httpd', '-f', '-p', where, '-h', '/www'];
 const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', '--no-new-privs'];
 
+const owners = (sockets: SocketReading[]) =>
+  sockets.map(({ inode, processes }) => [inode, processes?.map(({ pid }) => pid)]);
+const sorted = (reading: ProcessesReading) => reading.proxies.sort((a, b) => a.pid - b.pid);
+const takesOnlyV6 = (answer: Answer) => (answer.outcome!.value as InsideReading).listeners?.map(({ v6only }) => v6only);
+
 /** A probe on the machine: asks it one thing at a time. */
 class Probe {
   readonly #process: LabProcess;
@@ -175,7 +180,7 @@ for (const docker of (process.env['LAB_VERSIONS'] ?? '20').split(',') as ('20' |
       const noticed = await probe.ask({ reader: 'sockets', remember: true });
       assert.deepEqual(noticed.ran, ['ss -H -tulnpe']);
       const find = (answer: Answer) =>
-        (answer.outcome?.value as SocketsReading).listeners.find(({ port }) => port === held.ports[0]);
+        (answer.outcome!.value as SocketsReading).listeners.find(({ port }) => port === held.ports[0]);
       assert.equal(find(noticed)?.processes?.[0]?.pid, held.pid);
       await held.close();
       const gone = await probe.ask({ reader: 'sockets', remember: true });
@@ -188,14 +193,14 @@ for (const docker of (process.env['LAB_VERSIONS'] ?? '20').split(',') as ('20' |
       const parent = await lab.spawnInHost([process.execPath, '-e', heir]);
       const [data] = (await once(parent.child.stdout!, 'data')) as [Buffer];
       const { port, child } = JSON.parse(data.toString()) as { port: number; child: number };
-      const owners = async (remember: boolean) =>
+      const ownersOf = async (remember: boolean) =>
         (await probe.read<SocketsReading>({ reader: 'sockets', remember })).listeners
           .find(socket => socket.port === port)
           ?.processes?.map(({ pid }) => pid);
-      assert.deepEqual(await owners(false), [parent.pid, child]);
+      assert.deepEqual(await ownersOf(false), [parent.pid, child]);
       await parent.kill('SIGKILL');
       await parent.exited;
-      assert.deepEqual(await owners(true), [child]);
+      assert.deepEqual(await ownersOf(true), [child]);
       await lab.inHost(['kill', '-9', String(child)]);
     });
 
@@ -204,8 +209,6 @@ for (const docker of (process.env['LAB_VERSIONS'] ?? '20').split(',') as ('20' |
       const { listeners } = outcome!.value as SocketsReading;
       assert.match(outcome!.missing!, /^ss -H -tulnpe ended with status/);
       const exact = await probe.read<SocketsReading>({ reader: 'sockets' });
-      const owners = (sockets: SocketReading[]) =>
-        sockets.map(({ inode, processes }) => [inode, processes?.map(({ pid }) => pid)]);
       assert.deepEqual(owners(listeners), owners(exact.listeners));
       // What the tables prove without it: docker-proxy's IPv6 listeners stand beside IPv4 ones.
       const proxied = listeners.filter(
@@ -237,7 +240,6 @@ for (const docker of (process.env['LAB_VERSIONS'] ?? '20').split(',') as ('20' |
       const pids = [...new Set(listeners.flatMap(({ processes }) => processes ?? []).map(({ pid }) => pid))];
       const bySockets = await probe.read<ProcessesReading>({ reader: 'processes', pids });
       const bySearch = await probe.read<ProcessesReading>({ reader: 'processes', pids: [], searchProxies: true });
-      const sorted = (reading: ProcessesReading) => reading.proxies.sort((a, b) => a.pid - b.pid);
       assert.deepEqual(sorted(bySockets), sorted(bySearch));
       const expected = (await lab.inHost(['pgrep', '-c', 'docker-proxy'])).stdout.trim();
       assert.equal(String(bySockets.proxies.length), expected);
@@ -299,9 +301,7 @@ for (const docker of (process.env['LAB_VERSIONS'] ?? '20').split(',') as ('20' |
       assert.equal(first.ran.length, 1);
       const again = await probe.ask({ ...request, remember: true });
       assert.deepEqual(again.ran, []);
-      const v6only = (answer: Answer) =>
-        (answer.outcome?.value as InsideReading).listeners?.map(socket => socket.v6only);
-      assert.deepEqual(v6only(again), v6only(first));
+      assert.deepEqual(takesOnlyV6(again), takesOnlyV6(first));
     });
 
     test('a container that stopped, and another one’s pid, are told from the container', async () => {

@@ -42,9 +42,10 @@ test('takes unconnected UDP sockets for listeners, connected ones not', () => {
   );
 });
 
+const row = (inode: number) =>
+  `   1: 00000000:1F90 00000000:0000 0A 0:0 00:0 0     0        0 ${inode} 1 0 100 0 0 10 0`;
+
 test('keeps two sockets of one address apart and a row that is shown twice together', () => {
-  const row = (inode: number) =>
-    `   1: 00000000:1F90 00000000:0000 0A 0:0 00:0 0     0        0 ${inode} 1 0 100 0 0 10 0`;
   const { listeners } = parseSocketTable([heading, row(7), row(8), row(7), ''].join('\n'), 'tcp', 4);
   assert.deepEqual(
     listeners.map(({ inode }) => inode),

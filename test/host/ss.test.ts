@@ -27,11 +27,12 @@ test('reads what ss prints with processes and details', () => {
   assert.deepEqual([only?.address, only?.v6only, only?.state], ['::', true, 'UNCONN']);
 });
 
+const read = (local: string) => {
+  const socket = parseSsLine(`udp UNCONN 0 0 ${local} 0.0.0.0:*`);
+  return [socket?.address, socket?.device, socket?.port, socket?.v6only];
+};
+
 test('reads addresses with interfaces, and mapped ones', () => {
-  const read = (local: string) => {
-    const socket = parseSsLine(`udp UNCONN 0 0 ${local} 0.0.0.0:*`);
-    return [socket?.address, socket?.device, socket?.port, socket?.v6only];
-  };
   assert.deepEqual(read('127.0.0.53%lo:53'), ['127.0.0.53', 'lo', 53, undefined]);
   assert.deepEqual(read('[fe80::1]%eth0:546'), ['fe80::1', 'eth0', 546, undefined]);
   assert.deepEqual(read('0.0.0.0%br-1a2b:68'), ['0.0.0.0', 'br-1a2b', 68, undefined]);
@@ -40,9 +41,10 @@ test('reads addresses with interfaces, and mapped ones', () => {
   assert.deepEqual(read('[::ffff:127.0.0.1]:80'), ['::ffff:127.0.0.1', undefined, 80, undefined]);
 });
 
+const openers = (users: string) =>
+  parseSsLine(`tcp LISTEN 0 5 0.0.0.0:1 0.0.0.0:* users:(${users}) ino:7 sk:1 <->`)?.openers;
+
 test('reads process names that contain what separates them', () => {
-  const openers = (users: string) =>
-    parseSsLine(`tcp LISTEN 0 5 0.0.0.0:1 0.0.0.0:* users:(${users}) ino:7 sk:1 <->`)?.openers;
   assert.deepEqual(openers('("nginx: worker",pid=12,fd=6),("nginx",pid=10,fd=6)'), [
     { pid: 12, fd: 6, name: 'nginx: worker' },
     { pid: 10, fd: 6, name: 'nginx' },

@@ -11,12 +11,14 @@ export interface Texts {
   uid?: number;
 }
 
+const missing = (what: string) => new HostError('missing', `${what}: no such file`);
+
+const orThrow = <T>(value: T | HostError): Promise<T> =>
+  value instanceof HostError ? Promise.reject(value) : Promise.resolve(value);
+
 /** A host of these texts. `asked` collects the command lines that were run. */
 export function textHost(texts: Texts): Host & { asked: string[] } {
   const asked: string[] = [];
-  const missing = (what: string) => new HostError('missing', `${what}: no such file`);
-  const orThrow = <T>(value: T | HostError): Promise<T> =>
-    value instanceof HostError ? Promise.reject(value) : Promise.resolve(value);
   return {
     asked,
     kind: 'recording',
