@@ -3,7 +3,7 @@ import type { Container, Finding, PortChange, Severity } from '../facts/schema.t
 import { glyphs } from '../terminal/charset.ts';
 import { cell } from './cell.ts';
 import type { Cell, Tone } from './cell.ts';
-import { rate } from './units.ts';
+import { bytes } from './units.ts';
 
 /** For a value that does not apply here, so that no cell is blank. */
 export const nothing: Cell = cell('-', 'dim');
@@ -26,10 +26,10 @@ export function optional(text: string | number | undefined, tone: Tone = 'plain'
   return text === undefined || text === '' ? nothing : cell(text, tone);
 }
 
-/** A rate in bytes per second; silence is dim. */
+/** A rate in bytes, in a column whose title says that it is per second; silence is dim. */
 export function rateCell(bytesPerSecond: number | undefined): Cell {
   if (bytesPerSecond === undefined) return nothing;
-  return cell(rate(bytesPerSecond), bytesPerSecond < 1 ? 'dim' : 'plain');
+  return cell(bytes(bytesPerSecond), bytesPerSecond < 1 ? 'dim' : 'plain');
 }
 
 const states: Readonly<Record<Container['state'], { tone: Tone; glyph: string }>> = {
@@ -75,7 +75,7 @@ export function findingsCell(findings: readonly Finding[], subject?: string): Ce
 const side = (bindings: PortChange['from']): string =>
   [...new Set(bindings.map(binding => binding.hostPort))].join(',');
 
-/** `80/tcp 32768→32769`. v4 and v6 of one binding that share a port are said once. */
+/** `32768→32769`. v4 and v6 of one binding that share a port are said once. */
 export function changeText(change: PortChange): string {
-  return `${change.containerPort}/${change.proto} ${side(change.from)}${glyphs.arrow}${side(change.to)}`;
+  return `${side(change.from)}${glyphs.arrow}${side(change.to)}`;
 }

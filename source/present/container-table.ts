@@ -85,29 +85,26 @@ function freshChange({ changes, now }: ContainerRow): PortChange | undefined {
   return latest && now - Date.parse(latest.at) < newsMilliseconds ? latest : undefined;
 }
 
-/** Findings about the container itself before those that only name it. */
-function subjectFirst(findings: readonly Finding[], container: Container): Finding[] {
-  const isSubject = (finding: Finding) => Number(finding.containerIds[0] === container.id);
-  return [...findings].sort((a, b) => isSubject(b) - isSubject(a));
+/** Errors and warnings about the container itself, and those that only name it, as the holder of a port that another wants. */
+function seriousFindings({ container, findings }: ContainerRow): { own: Finding[]; others: Finding[] } {
+  const serious = findings.filter(finding => finding.severity !== 'info');
+  const isOwn = (finding: Finding) => finding.containerIds[0] === container.id;
+  return { own: serious.filter(isOwn), others: serious.filter(finding => !isOwn(finding)) };
 }
 
 /** What one should know of it first: errors and warnings, a port that moved, what else is not as usual. */
 function noteCell(row: ContainerRow): Cell {
   const { container, now } = row;
-  const serious = findingsCell(
-    subjectFirst(
-      row.findings.filter(finding => finding.severity !== 'info'),
-      container,
-    ),
-    container.name,
-  );
-  if (serious) return serious;
+  const { own, others } = seriousFindings(row);
+  const serious = findingsCell([...own, ...others], container.name);
+  if (serious && own.length > 0) return serious;
   const change = freshChange(row);
   if (change) return cell(`port moved ${changeText(change)} ${ago(change.at, now)}`, 'info');
   if (container.health === 'unhealthy') return cell(`${glyphs.failed} unhealthy`, 'bad');
   if (container.error) return cell(`${glyphs.failed} ${container.error}`, 'bad');
   if (container.state === 'restarting')
     return cell(`${glyphs.restarting} exited ${container.exitCode ?? '?'}, restarting`, 'warn');
+  if (others[0]) return cell(others[0].message);
   const rest = findingsCell(
     row.findings.filter(finding => finding.code !== 'port-moved'),
     container.name,
@@ -119,9 +116,10 @@ function noteCell(row: ContainerRow): Cell {
 }
 
 function noteRank(row: ContainerRow): number {
-  const ranks = { error: 0, warning: 1, info: 3 };
-  if (row.findings[0]) return ranks[row.findings[0].severity];
-  return freshChange(row) ? 2 : 4;
+  const { own, others } = seriousFindings(row);
+  if (own[0]) return own[0].severity === 'error' ? 0 : 1;
+  if (freshChange(row)) return 2;
+  return others.length > 0 ? 3 : 4;
 }
 
 function veths({ container }: ContainerRow): string {
@@ -138,7 +136,15 @@ export const containerTable: Table<ContainerRow> = {
   key: row => row.container.id,
   sort: { column: 'name', reverse: false },
   columns: [
-    { id: 'name', title: 'NAME', priority: 1, min: 8, max: 28, cell: row => cell(row.container.name, 'accent') },
+    {
+      id: 'name',
+      title: 'NAME',
+      priority: 1,
+      min: 8,
+      max: 28,
+      want: 20,
+      cell: row => cell(row.container.name, 'accent'),
+    },
     {
       id: 'state',
       title: 'STATE',
@@ -147,13 +153,14 @@ export const containerTable: Table<ContainerRow> = {
       max: 12,
       cell: row => stateCell(row.container),
     },
-    { id: 'mode', title: 'MODE', priority: 4, min: 11, max: 22, cell: modeCell },
+    { id: 'mode', title: 'MODE', priority: 4, min: 11, max: 22, want: 13, cell: modeCell },
     {
       id: 'address',
       title: 'ADDRESS',
       priority: 6,
       min: 10,
       max: 32,
+      want: 15,
       cell: addressCell,
       sortKey: row => {
         const address = addressOf(row.container);
@@ -166,16 +173,28 @@ export const containerTable: Table<ContainerRow> = {
       priority: 3,
       min: 12,
       max: 36,
+      want: 18,
       cell: portsCell,
       sortKey: row => row.container.publishedPorts[0]?.hostPort ?? row.container.listeners?.[0]?.port,
     },
-    { id: 'note', title: 'NOTE', priority: 5, min: 12, max: 90, grow: true, cell: noteCell, sortKey: noteRank },
+    {
+      id: 'note',
+      title: 'NOTE',
+      priority: 5,
+      min: 12,
+      max: 90,
+      want: 24,
+      grow: true,
+      cell: noteCell,
+      sortKey: noteRank,
+    },
     {
       id: 'rx',
-      title: 'RX',
+      title: 'RX/s',
       priority: 7,
-      min: 9,
-      max: 9,
+      min: 6,
+      max: 6,
+      extra: true,
       align: 'right',
       live: true,
       cell: row => rateCell(row.traffic?.rxRate),
@@ -183,10 +202,11 @@ export const containerTable: Table<ContainerRow> = {
     },
     {
       id: 'tx',
-      title: 'TX',
+      title: 'TX/s',
       priority: 8,
-      min: 9,
-      max: 9,
+      min: 6,
+      max: 6,
+      extra: true,
       align: 'right',
       live: true,
       cell: row => rateCell(row.traffic?.txRate),
@@ -195,6 +215,7 @@ export const containerTable: Table<ContainerRow> = {
     {
       id: 'up',
       title: 'UP',
+      extra: true,
       priority: 9,
       min: 4,
       max: 5,
@@ -209,6 +230,7 @@ export const containerTable: Table<ContainerRow> = {
     {
       id: 'restarts',
       title: 'RESTARTS',
+      extra: true,
       priority: 10,
       min: 8,
       max: 8,
@@ -216,17 +238,26 @@ export const containerTable: Table<ContainerRow> = {
       cell: row => cell(row.container.restartCount, row.container.restartCount > 0 ? 'warn' : 'dim'),
       sortKey: row => row.container.restartCount,
     },
-    { id: 'veth', title: 'VETH', priority: 11, min: 11, max: 24, cell: row => optional(veths(row)) },
+    { id: 'veth', title: 'VETH', extra: true, priority: 11, min: 11, max: 24, cell: row => optional(veths(row)) },
     {
       id: 'project',
       title: 'PROJECT',
+      extra: true,
       priority: 12,
       min: 8,
       max: 20,
       cell: row => optional(row.container.composeProject),
       sortKey: row => row.container.composeProject,
     },
-    { id: 'image', title: 'IMAGE', priority: 13, min: 10, max: 30, cell: row => cell(row.container.image, 'dim') },
+    {
+      id: 'image',
+      title: 'IMAGE',
+      extra: true,
+      priority: 13,
+      min: 10,
+      max: 30,
+      cell: row => cell(row.container.image, 'dim'),
+    },
   ],
   fields: {
     name: { kind: 'text', of: row => [row.container.name] },

@@ -75,10 +75,11 @@ export const findingTable: Table<FindingRow> = {
       max: 24,
       cell: row => cell(row.finding.subject.name, 'accent'),
     },
-    { id: 'message', title: 'MESSAGE', priority: 2, min: 20, max: 160, grow: true, cell: messageCell },
+    { id: 'message', title: 'MESSAGE', priority: 2, min: 20, max: 160, want: 60, grow: true, cell: messageCell },
     {
       id: 'code',
       title: 'CODE',
+      extra: true,
       priority: 4,
       min: 12,
       max: 26,

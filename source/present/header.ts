@@ -3,7 +3,7 @@ import type { Severity, Snapshot, Source } from '../facts/schema.ts';
 import type { LiveView } from '../live/live.ts';
 import { glyphs } from '../terminal/charset.ts';
 import { cell } from './cell.ts';
-import type { Cell, Line } from './cell.ts';
+import type { Cell, Line, Tone } from './cell.ts';
 import { severities } from './common-cells.ts';
 import { trafficOf } from './lookup.ts';
 import { fitSegments, spread } from './segments.ts';
@@ -29,17 +29,16 @@ function marks(view: LiveView, title: string | undefined): Segment[] {
   return lines.map(line => ({ priority: 1, forms: [line] }));
 }
 
-function onOff(label: string, value: boolean | null): Cell {
+function onOff(label: string, value: boolean | null, offTone: Tone): Cell {
   if (value === null) return cell(`${label} unknown`, 'dim');
-  return cell(`${label} ${value ? glyphs.ok : glyphs.failed}`, value ? 'good' : 'bad');
+  return cell(`${label} ${value ? 'on' : 'off'}`, value ? 'good' : offTone);
 }
 
 function forwarding({ ipForward }: Snapshot['host']): Line[] {
   if (ipForward.v4 === null && ipForward.v6 === null) return [said('ip_forward', cell('unknown', 'dim'))];
-  const both = [onOff('v4', ipForward.v4), cell(' '), onOff('v6', ipForward.v6)];
-  // IPv6 that is not forwarded is the default of every distribution; only IPv4 breaks published ports.
-  const mild = both.map(part => (ipForward.v6 === false && part === both[2] ? cell(part.text, 'dim') : part));
-  return [said('ip_forward', ...mild), said('fwd', ...mild)];
+  // IPv6 that is not forwarded is the default of every distribution; without IPv4 published ports do not work.
+  const both = [onOff('v4', ipForward.v4, 'bad'), cell(' '), onOff('v6', ipForward.v6, 'dim')];
+  return [said('ip_forward', ...both), said('fwd', ...both)];
 }
 
 function policy(host: Snapshot['host']): Line[] {

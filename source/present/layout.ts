@@ -30,27 +30,44 @@ function naturalWidth(list: List, index: number, column: ColumnHead): number {
 }
 
 /**
- * Places columns in `width` columns of the screen: the least important ones are dropped until the rest fits at its
- * smallest, then each gets what its content needs in order of importance, and growing columns share what is left.
+ * Places columns in `width` columns of the screen. Of the columns that are not extra, the least important are dropped
+ * until the rest fits at its smallest; extra ones come in, by importance, where the others have what they want. What is
+ * left goes to what columns want, then to their content, by importance, then to the growing column.
  */
 export function layoutColumns(list: List, width: number): Layout {
-  const wanted = list.columns.map((column, index) => ({ index, column, natural: naturalWidth(list, index, column) }));
-  const kept = [...wanted].sort((a, b) => a.column.priority - b.column.priority);
-  const least = ({ column, natural }: (typeof wanted)[number]) => Math.min(column.min, natural);
-  const total = () => kept.reduce((sum, entry) => sum + least(entry) + gap, -gap);
-  while (kept.length > 1 && total() > width) kept.pop();
-  let spare = Math.max(0, width - total());
-  const widths = new Map<number, number>();
-  for (const entry of kept) {
-    const extra = Math.min(spare, entry.natural - least(entry));
-    widths.set(entry.index, Math.min(width, least(entry) + extra));
-    spare -= extra;
+  const all = list.columns.map((column, index) => {
+    const natural = naturalWidth(list, index, column);
+    return {
+      index,
+      column,
+      natural,
+      least: Math.min(column.min, natural),
+      want: Math.min(natural, column.want ?? natural),
+    };
+  });
+  type Entry = (typeof all)[number];
+  const byImportance = [...all].sort((a, b) => a.column.priority - b.column.priority);
+  const total = (entries: readonly Entry[], size: 'least' | 'want') =>
+    entries.reduce((sum, entry) => sum + entry[size] + gap, -gap);
+  const kept = byImportance.filter(({ column }) => !column.extra);
+  while (kept.length > 1 && total(kept, 'least') > width) kept.pop();
+  for (const entry of byImportance) {
+    if (entry.column.extra && total([...kept, entry], 'want') <= width) kept.push(entry);
+  }
+  const widths = new Map<number, number>(kept.map(entry => [entry.index, Math.min(entry.least, width)]));
+  let spare = Math.max(0, width - total(kept, 'least'));
+  for (const size of ['want', 'natural'] as const) {
+    for (const { index, ...entry } of kept) {
+      const extra = Math.min(spare, Math.max(0, entry[size] - widths.get(index)!));
+      widths.set(index, widths.get(index)! + extra);
+      spare -= extra;
+    }
   }
   const growing = kept.find(entry => entry.column.grow);
   if (growing) widths.set(growing.index, widths.get(growing.index)! + spare);
   return {
-    places: wanted.flatMap(({ index }) => (widths.has(index) ? [{ index, width: widths.get(index)! }] : [])),
-    dropped: wanted.filter(({ index }) => !widths.has(index)).map(({ column }) => column.title.trim()),
+    places: all.flatMap(({ index }) => (widths.has(index) ? [{ index, width: widths.get(index)! }] : [])),
+    dropped: all.filter(({ index }) => !widths.has(index)).map(({ column }) => column.title.trim()),
   };
 }
 

@@ -118,23 +118,34 @@ function interfaceRow(snapshot: Snapshot, item: Interface): LinkRow {
   };
 }
 
-/** How a running container without a veth is connected, or why its link is not known; nothing for one that is not running. */
+/** How a running container without a veth is connected, or why its link is not known; nothing for one that does not run. */
 function linkless(
   container: Container,
-): { note: string; isUnknown?: boolean; bridge?: string; inside?: string } | undefined {
+): Pick<LinkRow, 'name' | 'note' | 'isUnknown' | 'bridge' | 'inside'> | undefined {
   if (!isUp(container) || container.state === 'restarting') return undefined;
   const { networkMode } = container;
-  if (networkMode === 'host') return { note: "shares the host's netns" };
-  if (networkMode === 'none') return { note: 'has no network' };
+  if (networkMode === 'host') return { name: 'host netns', note: "shares the host's netns" };
+  if (networkMode === 'none') return { name: 'none', note: 'has no network' };
   if (networkMode === 'container') {
-    return { note: `shares the netns of ${container.sharesNetnsWith?.name ?? 'a container that is gone'}` };
+    const partner = container.sharesNetnsWith?.name;
+    return partner === undefined
+      ? { name: 'stranded', note: 'shares the netns of a container that is gone' }
+      : { name: `netns of ${partner}`, note: `shares the netns of ${partner}` };
   }
   const parent = container.endpoints.find(endpoint => endpoint.parent);
-  if (parent) return { note: `${parent.driver} on ${parent.parent}`, bridge: parent.parent, inside: parent.interface };
+  if (parent) {
+    return {
+      name: parent.driver,
+      note: `${parent.driver} on ${parent.parent}`,
+      bridge: parent.parent,
+      inside: parent.interface,
+    };
+  }
+  if (container.endpoints.length === 0) return { name: 'none', note: 'is on no network' };
   const reason = container.endpoints
     .map(endpoint => endpoint.unknown && Object.values(endpoint.unknown)[0])
     .find(Boolean);
-  return { note: reason ?? (container.endpoints.length === 0 ? 'is on no network' : 'not read yet'), isUnknown: true };
+  return { name: 'unknown', note: reason ?? 'not read yet', isUnknown: true };
 }
 
 /** Every veth, every interface of the host, and every running container that has no veth, with how it is connected. */
@@ -150,7 +161,6 @@ export function linkRows(snapshot: Snapshot): LinkRow[] {
       {
         key: `container ${container.id}`,
         section: sections.shared,
-        name: '-',
         containerId: container.id,
         containerName: container.name,
         network: container.endpoints[0]?.network,
@@ -162,6 +172,12 @@ export function linkRows(snapshot: Snapshot): LinkRow[] {
     ];
   });
   return [...links, ...without, ...snapshot.interfaces.map(item => interfaceRow(snapshot, item))];
+}
+
+/** The interface, or in its place how the container is connected. */
+function nameCell(row: LinkRow): Cell {
+  if (row.section !== sections.shared) return cell(row.name);
+  return row.isUnknown ? unknownCell(row.note) : cell(row.name, 'dim');
 }
 
 function upCell(row: LinkRow): Cell {
@@ -207,27 +223,28 @@ export const linkTable: Table<LinkRow> = {
   key: row => row.key,
   section: row => row.section,
   columns: [
-    { id: 'bridge', title: 'BRIDGE', priority: 2, min: 7, max: 16, cell: row => optional(row.bridge) },
-    { id: 'veth', title: 'VETH', priority: 1, min: 11, max: 16, cell: row => cell(row.name) },
+    { id: 'bridge', title: 'BRIDGE', priority: 2, min: 7, max: 16, want: 15, cell: row => optional(row.bridge) },
+    { id: 'veth', title: 'VETH', priority: 1, min: 11, max: 24, want: 13, cell: nameCell },
     { id: 'state', title: 'STATE', priority: 6, min: 6, max: 6, cell: upCell },
     {
       id: 'ifindex',
       title: `IF${glyphs.pair}IF`,
       priority: 9,
+      extra: true,
       min: 6,
       max: 9,
       cell: row => optional(row.ifindexes, 'dim'),
     },
-    { id: 'container', title: 'CONTAINER', priority: 3, min: 9, max: 26, cell: containerCell },
+    { id: 'container', title: 'CONTAINER', priority: 3, min: 9, max: 26, want: 18, cell: containerCell },
     { id: 'inside', title: 'INSIDE', priority: 4, min: 6, max: 10, cell: row => optional(row.inside) },
-    { id: 'address', title: 'ADDRESS', priority: 5, min: 11, max: 40, cell: row => optional(row.address) },
-    { id: 'mac', title: 'MAC', priority: 11, min: 17, max: 17, cell: row => optional(row.mac, 'dim') },
+    { id: 'address', title: 'ADDRESS', priority: 5, min: 11, max: 40, want: 18, cell: row => optional(row.address) },
+    { id: 'mac', title: 'MAC', extra: true, priority: 11, min: 17, max: 17, cell: row => optional(row.mac, 'dim') },
     {
       id: 'rx',
-      title: 'RX',
+      title: 'RX/s',
       priority: 7,
-      min: 9,
-      max: 9,
+      min: 6,
+      max: 6,
       align: 'right',
       live: true,
       cell: row => rateCell(row.rxRate),
@@ -235,10 +252,10 @@ export const linkTable: Table<LinkRow> = {
     },
     {
       id: 'tx',
-      title: 'TX',
+      title: 'TX/s',
       priority: 8,
-      min: 9,
-      max: 9,
+      min: 6,
+      max: 6,
       align: 'right',
       live: true,
       cell: row => rateCell(row.txRate),
@@ -247,6 +264,7 @@ export const linkTable: Table<LinkRow> = {
     {
       id: 'drops',
       title: 'DROPS',
+      extra: true,
       priority: 12,
       min: 5,
       max: 6,
@@ -254,9 +272,18 @@ export const linkTable: Table<LinkRow> = {
       cell: row => (row.dropped === undefined ? nothing : cell(count(row.dropped), row.dropped > 0 ? 'warn' : 'dim')),
       sortKey: row => row.dropped,
     },
-    { id: 'mtu', title: 'MTU', priority: 13, min: 5, max: 5, align: 'right', cell: row => optional(row.mtu, 'dim') },
-    { id: 'network', title: 'NETWORK', priority: 14, min: 8, max: 24, cell: row => optional(row.network) },
-    { id: 'note', title: 'NOTE', priority: 10, min: 10, max: 80, grow: true, cell: noteCell },
+    {
+      id: 'mtu',
+      title: 'MTU',
+      extra: true,
+      priority: 13,
+      min: 5,
+      max: 5,
+      align: 'right',
+      cell: row => optional(row.mtu, 'dim'),
+    },
+    { id: 'network', title: 'NETWORK', extra: true, priority: 14, min: 8, max: 24, cell: row => optional(row.network) },
+    { id: 'note', title: 'NOTE', extra: true, priority: 10, min: 10, max: 80, want: 24, grow: true, cell: noteCell },
   ],
   fields: {
     name: { kind: 'text', of: row => [row.containerName] },
@@ -266,7 +293,7 @@ export const linkTable: Table<LinkRow> = {
     ip: { kind: 'text', of: row => [row.address] },
     mac: { kind: 'text', of: row => [row.mac] },
   },
-  copy: row => (row.name === '-' ? (row.containerName ?? '') : row.name),
+  copy: row => (row.section === sections.shared ? (row.containerName ?? '') : row.name),
   containerId: row => row.containerId,
   details: detailsOf,
 };

@@ -102,10 +102,11 @@ export const ruleTable: Table<RuleRow> = {
   columns: [
     { id: 'family', title: 'IP', priority: 5, min: 2, max: 6, cell: row => cell(familyName[row.rule.family], 'dim') },
     { id: 'table', title: 'TABLE', priority: 4, min: 6, max: 16, cell: row => cell(row.rule.table, 'dim') },
-    { id: 'chain', title: 'CHAIN', priority: 2, min: 12, max: 26, cell: row => cell(row.rule.chain) },
+    { id: 'chain', title: 'CHAIN', priority: 2, min: 12, max: 26, want: 22, cell: row => cell(row.rule.chain) },
     {
       id: 'number',
       title: '#',
+      extra: true,
       priority: 9,
       min: 3,
       max: 4,
@@ -113,8 +114,8 @@ export const ruleTable: Table<RuleRow> = {
       cell: row => cell(row.rule.number === 0 ? 'pol' : row.rule.number, 'dim'),
       sortKey: row => row.rule.number,
     },
-    { id: 'action', title: 'ACTION', priority: 1, min: 10, max: 34, cell: row => actionCell(row.rule) },
-    { id: 'about', title: 'ABOUT', priority: 3, min: 8, max: 24, cell: aboutCell },
+    { id: 'action', title: 'ACTION', priority: 1, min: 10, max: 34, want: 20, cell: row => actionCell(row.rule) },
+    { id: 'about', title: 'ABOUT', priority: 3, min: 8, max: 24, want: 16, cell: aboutCell },
     {
       id: 'packets',
       title: 'PACKETS',
@@ -129,6 +130,7 @@ export const ruleTable: Table<RuleRow> = {
     {
       id: 'bytes',
       title: 'BYTES',
+      extra: true,
       priority: 10,
       min: 7,
       max: 7,
@@ -138,7 +140,16 @@ export const ruleTable: Table<RuleRow> = {
       sortKey: row => row.rule.bytes,
     },
     { id: 'author', title: 'AUTHOR', priority: 7, min: 6, max: 10, cell: row => authorCell(row.rule) },
-    { id: 'rule', title: 'RULE', priority: 8, min: 16, max: 200, grow: true, cell: row => cell(row.rule.text, 'dim') },
+    {
+      id: 'rule',
+      title: 'RULE',
+      priority: 8,
+      min: 16,
+      max: 200,
+      want: 40,
+      grow: true,
+      cell: row => cell(row.rule.text, 'dim'),
+    },
   ],
   fields: {
     name: { kind: 'text', of: row => row.containers },

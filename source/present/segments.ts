@@ -16,15 +16,22 @@ function joined(lines: readonly Line[]): Cell[] {
   return lines.filter(line => line.length > 0).flatMap((line, i) => (i === 0 ? [...line] : [gap, ...line]));
 }
 
-/** As many statements as fit in `width`, in the order given, the less important ones shorter or left out. */
+/**
+ * As many statements as fit in `width`, in the order given: first as many as possible in their shortest forms, the less
+ * important ones left out, then the more important ones in longer forms.
+ */
 export function fitSegments(segments: readonly Segment[], width: number): Line {
-  const chosen = segments.map(() => 0);
+  const chosen = segments.map(segment => segment.forms.length - 1);
   const compose = () => joined(segments.map((segment, i) => segment.forms[chosen[i]!] ?? []));
-  const byPriority = segments
-    .map((segment, i) => ({ segment, i }))
-    .sort((a, b) => b.segment.priority - a.segment.priority);
-  for (const { segment, i } of byPriority) {
-    while (lineWidth(compose()) > width && chosen[i]! < segment.forms.length) chosen[i]! += 1;
+  const isTooWide = () => lineWidth(compose()) > width;
+  const order = segments.map((_segment, i) => i).sort((a, b) => segments[a]!.priority - segments[b]!.priority);
+  for (const i of order.toReversed()) {
+    if (isTooWide()) chosen[i] = segments[i]!.forms.length;
+  }
+  for (const i of order) {
+    const shortest = chosen[i]!;
+    if (shortest >= segments[i]!.forms.length) continue;
+    for (chosen[i] = 0; chosen[i]! < shortest && isTooWide();) chosen[i]! += 1;
   }
   return cutLine(compose(), width);
 }

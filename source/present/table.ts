@@ -14,6 +14,10 @@ export interface Column<Row> {
   /** Columns of the screen that it takes at least and at most; `max` is for content, never padding. */
   min: number;
   max: number;
+  /** What it should have before less important columns get more than their least; absent: all that its content takes. */
+  want?: number;
+  /** Is shown only where all columns that are not extra have what they want. */
+  extra?: boolean;
   /** Takes what space is left. */
   grow?: boolean;
   align?: 'right';
@@ -51,7 +55,10 @@ export interface Table<Row> {
 }
 
 /** A column without its row type: what a screen needs to lay it out. */
-export type ColumnHead = Pick<Column<never>, 'id' | 'title' | 'priority' | 'min' | 'max' | 'grow' | 'align' | 'live'>;
+export type ColumnHead = Pick<
+  Column<never>,
+  'id' | 'title' | 'priority' | 'min' | 'max' | 'want' | 'extra' | 'grow' | 'align' | 'live'
+>;
 
 /** A row without its type. */
 export interface ListItem {

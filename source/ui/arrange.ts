@@ -30,11 +30,11 @@ const tiledFrom: Size = { columns: 160, rows: 40 };
 export const headerHeight = 2;
 export const footerHeight = 1;
 
-function tiled(size: Size, focused: PaneId): Arrangement {
+function tiled(size: Size, focused: PaneId, containers: number): Arrangement {
   const height = size.rows - headerHeight - footerHeight;
-  const left = Math.floor((size.columns - 1) * 0.58);
+  const left = Math.floor((size.columns - 1) * 0.6);
   const right = size.columns - 1 - left;
-  const upper = Math.ceil(height * 0.5);
+  const upper = Math.max(Math.ceil(height * 0.3), Math.min(containers + 4, Math.ceil(height * 0.55)));
   const third = Math.floor(height * 0.3);
   const lowerLeft: PaneId = focused === 'firewall' ? 'firewall' : 'ports';
   const upperRight: PaneId = focused === 'networks' ? 'networks' : 'links';
@@ -56,15 +56,17 @@ function tiled(size: Size, focused: PaneId): Arrangement {
 
 /**
  * Arranges a screen.
- * @param findings how many findings there are: they have a strip of their own on a screen with one pane
+ * @param counts how many findings there are, which have a strip of their own on a screen with one pane, and how many
+ * containers, running or not: their pane is no higher than it has to be
  */
-export function arrange(size: Size, state: UiState, findings: number): Arrangement {
+export function arrange(size: Size, state: UiState, counts: { findings: number; containers: number }): Arrangement {
   if (size.columns < smallest.columns || size.rows < smallest.rows) return { kind: 'too-small' };
   const body = size.rows - headerHeight - footerHeight;
   if (topPage(state)) return { kind: 'page', width: size.columns, height: body };
   const isWide = size.columns >= tiledFrom.columns && size.rows >= tiledFrom.rows;
-  if (isWide && !state.zoomed) return tiled(size, state.pane);
+  if (isWide && !state.zoomed) return tiled(size, state.pane, counts.containers);
   const room = size.rows < 18 ? 1 : size.rows < 30 ? 3 : 5;
+  const { findings } = counts;
   const isHidden = state.zoomed || state.pane === 'findings' || findings === 0;
   const strip = isHidden ? 0 : 1 + Math.min(findings, room);
   return { kind: 'single', place: { pane: state.pane, width: size.columns, height: body - strip }, strip };

@@ -136,7 +136,10 @@ export interface ModelInput {
 /** Builds what is on screen. */
 export function buildModel(input: ModelInput): Model {
   const { view, state, size, panes } = input;
-  const arrangement = arrange(size, state, view.snapshot.findings.length);
+  const arrangement = arrange(size, state, {
+    findings: view.snapshot.findings.length,
+    containers: view.snapshot.containers.length,
+  });
   const places =
     arrangement.kind === 'single'
       ? [arrangement.place]

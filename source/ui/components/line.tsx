@@ -70,7 +70,7 @@ export function LineView({ line, width, selected = false }: LineViewProps): Reac
     const text = line.map(part => part.text).join('');
     return (
       <Box width={width} height={1}>
-        <Text wrap="truncate" inverse bold>
+        <Text wrap="truncate" inverse>
           {inCharset(text, look.charset)}
         </Text>
       </Box>

@@ -5,7 +5,7 @@ import { cell } from '../../present/cell.ts';
 import type { Line } from '../../present/cell.ts';
 import { findingLine } from '../../present/finding-table.ts';
 import { headerLines } from '../../present/header.ts';
-import { cutLine } from '../../present/layout.ts';
+import { cutLine, lineWidth } from '../../present/layout.ts';
 import { smallest } from '../arrange.ts';
 import type { Arrangement } from '../arrange.ts';
 import { keyContext } from '../controller.ts';
@@ -28,12 +28,17 @@ const titles = {
 };
 
 /** All panes by name, the one on screen marked and with its count. */
-function tabsLine({ state, model }: Frame): Line {
+function tabsLine(frame: Frame): Line {
+  const spacious = tabs(frame, '  ');
+  return lineWidth(spacious) <= frame.size.columns ? spacious : tabs(frame, ' ');
+}
+
+function tabs({ state, model }: Frame, between: string): Line {
   return paneIds.flatMap((id, i) => {
     const pane = model.panes[id];
-    const gap = cell(i === 0 ? '' : ' ');
+    const gap = cell(i === 0 ? '' : between);
     if (id !== state.pane) return [gap, cell(titles[id], 'dim')];
-    return [gap, cell(titles[id], 'mark'), cell(pane ? ` ${countText(pane)} ` : '', 'title')];
+    return [gap, cell(titles[id], 'mark'), cell(pane ? ` ${countText(pane)}` : '', 'title')];
   });
 }
 
