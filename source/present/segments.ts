@@ -31,7 +31,8 @@ export function fitSegments(segments: readonly Segment[], width: number): Line {
   for (const i of order) {
     const shortest = chosen[i]!;
     if (shortest >= segments[i]!.forms.length) continue;
-    for (chosen[i] = 0; chosen[i]! < shortest && isTooWide();) chosen[i]! += 1;
+    let form = 0;
+    for (chosen[i] = 0; form < shortest && isTooWide(); chosen[i] = form) form += 1;
   }
   return cutLine(compose(), width);
 }
