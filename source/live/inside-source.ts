@@ -51,6 +51,7 @@ const secondLookMs = 1500;
 const idleMs = 60_000;
 const perContainerMs = 500;
 const readTimeoutMs = 15_000;
+const thoroughAtOnce = 6;
 
 /** The readings inside all running containers. */
 export class InsideSource {
@@ -181,11 +182,17 @@ export class InsideSource {
 
   async #work(): Promise<void> {
     this.#working = true;
-    for (let entry = this.#next(); entry && !this.#stopped; entry = this.#next()) {
-      await this.#read(entry);
-      // Keys and events go first.
-      await breathe();
-    }
+    // A thorough read mostly waits for the program that it runs.
+    const atOnce = this.#options.thorough ? thoroughAtOnce : 1;
+    await Promise.all(
+      Array.from({ length: atOnce }, async () => {
+        for (let entry = this.#next(); entry && !this.#stopped; entry = this.#next()) {
+          await this.#read(entry);
+          // Keys and events go first.
+          await breathe();
+        }
+      }),
+    );
     this.#working = false;
     this.#rest();
     this.#arm();
