@@ -12,29 +12,22 @@ import {
 } from './owners.ts';
 import type { Listener, PortOwner } from './schema.ts';
 
-/** The facts of a socket that do not depend on its owner. */
-function socketFacts(socket: SocketReading): Pick<Listener, 'proto' | 'address' | 'port' | 'v6only' | 'device'> {
-  return {
-    proto: socket.proto,
-    address: socket.address,
-    port: socket.port,
-    ...(socket.family === 6 ? { v6only: socket.v6only ?? null } : {}),
-    ...(socket.device === undefined ? {} : { device: socket.device }),
-  };
-}
-
 /** Puts a socket and its holder together in a row. `unread` is why its process is not known. */
 function row(socket: SocketReading, holder: Holder, index: OwnerIndex, unread?: string): Listener {
   const { process, owner, target } = holder;
-  const unit = (process && processOf(process, index)?.unit) ?? unitOfCgroup(socket.cgroup);
   const listener: Listener = {
-    ...socketFacts(socket),
+    proto: socket.proto,
+    address: socket.address,
+    port: socket.port,
     pid: process?.pid ?? null,
     process: process?.name ?? null,
-    ...(unit === undefined ? {} : { unit }),
     owner,
-    ...(target ? { target } : {}),
   };
+  if (socket.family === 6) listener.v6only = socket.v6only ?? null;
+  if (socket.device !== undefined) listener.device = socket.device;
+  const unit = (process && processOf(process, index)?.unit) ?? unitOfCgroup(socket.cgroup);
+  if (unit !== undefined) listener.unit = unit;
+  if (target) listener.target = target;
   if (!process && socket.processes === undefined) {
     listener.unknown = { pid: unread ?? 'the process that holds it could not be read' };
   }

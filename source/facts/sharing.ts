@@ -5,6 +5,25 @@
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
+/** Deep equality of plain data. */
+function isEqual(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (!isObject(a) || !isObject(b)) return false;
+  if (Array.isArray(a)) {
+    if (!Array.isArray(b) || a.length !== b.length) return false;
+    for (let i = 0; i < a.length; i++) if (!isEqual(a[i], b[i])) return false;
+    return true;
+  }
+  if (Array.isArray(b)) return false;
+  let surplus = 0;
+  for (const name in a) {
+    if (!isEqual(a[name], b[name]) || (a[name] === undefined && !(name in b))) return false;
+    surplus++;
+  }
+  for (const _ in b) surplus--;
+  return surplus === 0;
+}
+
 /** How items of a list are told apart: by their `id`, else by their place. */
 function idOf(item: unknown, place: number): string {
   return isObject(item) && typeof item.id === 'string' ? item.id : `#${place}`;
@@ -15,29 +34,16 @@ function idOf(item: unknown, place: number): string {
  * @param keyOf tells which item of one list corresponds to which of the other, when they have no `id`
  */
 export function reuse<T>(before: T | undefined, after: T, keyOf?: (item: never) => string): T {
-  if (Object.is(before, after) || !isObject(before) || !isObject(after)) return after;
+  if (isEqual(before, after)) return before as T;
+  if (!isObject(before) || !isObject(after) || Array.isArray(before) !== Array.isArray(after)) return after;
   if (Array.isArray(after)) {
-    if (!Array.isArray(before)) return after;
     const key = (item: unknown, place: number) => (keyOf ? keyOf(item as never) : idOf(item, place));
-    const known = new Map(before.map((item, place) => [key(item, place), item as unknown]));
-    let isSame = before.length === after.length;
-    const list = after.map((item: unknown, place) => {
-      const kept = reuse(known.get(key(item, place)), item);
-      if (kept !== before[place]) isSame = false;
-      return kept;
-    });
-    return isSame ? before : (list as T);
+    const known = new Map((before as unknown as unknown[]).map((item, place) => [key(item, place), item]));
+    return after.map((item: unknown, place) => reuse(known.get(key(item, place)), item)) as T;
   }
-  if (Array.isArray(before)) return after;
-  const names = Object.keys(after);
-  let isSame = names.length === Object.keys(before).length;
   const object: Record<string, unknown> = {};
-  for (const name of names) {
-    const kept = reuse(before[name], after[name]);
-    object[name] = kept;
-    if (kept !== before[name] || !(name in before)) isSame = false;
-  }
-  return isSame ? before : (object as T);
+  for (const name of Object.keys(after)) object[name] = reuse(before[name], after[name]);
+  return object as T;
 }
 
 /** `reuse` for a map of plain values. */

@@ -2,7 +2,7 @@
  * From readings to a snapshot: joins them, tracks ports, judges, and tells what happened since the snapshot before. What is
  * carried from one to the next is in the memory; all of it is pure.
  */
-import { sourceNames, type Readings } from '../host/readings.ts';
+import { type DockerReading, sourceNames, type Readings, type SourceName } from '../host/readings.ts';
 import { diffEvents } from './events.ts';
 import { keepEarlier, type ReadingHistory } from './findings/earlier.ts';
 import { judge } from './findings/index.ts';
@@ -10,6 +10,7 @@ import { joinFacts, type JoinContext } from './join.ts';
 import { emptyLedger, type Ledger, type PortHints, trackPorts } from './port-changes.ts';
 import type { Finding, NetdashEvent, PortChange, Snapshot } from './schema.ts';
 import { reuse, type Steps, stepping } from './sharing.ts';
+import { keepSightings, type Sightings } from './sightings.ts';
 
 export { joinFacts, type JoinContext, type JoinedFacts } from './join.ts';
 
@@ -30,6 +31,9 @@ export interface SnapshotMemory {
   /** Whether every source had been asked when it was made. */
   complete?: boolean;
   history?: ReadingHistory;
+  sightings?: Sightings;
+  /** The reading and the ledger that ports were last tracked with. */
+  tracked?: { docker: DockerReading; ledger: Ledger };
   steps?: Steps;
 }
 
@@ -48,13 +52,15 @@ function portChanges(
   memory: SnapshotMemory,
   readings: Readings,
   context: SnapshotContext,
-): { ledger: Ledger; list: PortChange[] } {
+): { ledger: Ledger; list: PortChange[]; tracked: SnapshotMemory['tracked'] } {
   const before = memory.snapshot?.portChanges ?? [];
+  const { ledger, tracked } = memory;
   const { state, value } = readings.docker;
-  if (!value || (state !== 'ok' && state !== 'partial')) return { ledger: memory.ledger, list: before };
-  const { ledger, changes } = trackPorts(memory.ledger, value, context.hints, context.now);
-  if (changes.length === 0) return { ledger, list: before };
-  return { ledger, list: [...changes.toReversed(), ...before].slice(0, mostPortChanges) };
+  const isDone = tracked?.docker === value && tracked?.ledger === ledger && ledger.pending.length === 0;
+  if (isDone || !value || (state !== 'ok' && state !== 'partial')) return { ledger, list: before, tracked };
+  const made = trackPorts(ledger, value, context.hints, context.now);
+  const list = made.changes.length === 0 ? before : [...made.changes.toReversed(), ...before].slice(0, mostPortChanges);
+  return { ledger: made.ledger, list, tracked: { docker: value, ledger: made.ledger } };
 }
 
 /**
@@ -77,26 +83,30 @@ export function snapshot(
   context: SnapshotContext,
 ): { snapshot: Snapshot; memory: SnapshotMemory; events: NetdashEvent[] } {
   const steps = new Map<string, { inputs: readonly unknown[]; output: unknown }>();
-  const joined = joinFacts(readings, context, stepping(memory.steps, steps));
-  const { ledger, list } = portChanges(memory, readings, context);
+  const step = stepping(memory.steps, steps);
+  const joined = joinFacts(readings, context, step);
+  const { ledger, list, tracked } = portChanges(memory, readings, context);
   const facts = { ...joined, portChanges: list };
   const history = keepEarlier(memory.history, readings);
-  const previous = memory.snapshot?.findings ?? none;
-  const failed = new Set(
-    sourceNames.filter(name => readings[name].state === 'failed' || readings[name].state === 'pending'),
-  );
-  const judged = judge(
-    { readings, facts, now: context.now, previous, earlier: context.once ? undefined : history.earlier },
-    failed,
-  );
-  const next: Snapshot = { ...facts, findings: reuse(memory.snapshot?.findings, judged) };
+  const sightings = keepSightings(memory.sightings, readings, context.now);
+  const { takenAt: _, sources: __, traffic: ___, ...judged } = facts;
+  const findings = step('findings', [sightings, ...Object.values(judged)], (before: Finding[] | undefined) => {
+    const previous = memory.snapshot?.findings ?? none;
+    const earlier = context.once ? undefined : history.earlier;
+    return reuse(before, judge({ readings, facts, now: context.now, previous, earlier }, silent(readings)));
+  });
+  const next: Snapshot = { ...facts, findings };
   const complete = sourceNames.every(name => readings[name].state !== 'pending');
   return {
     snapshot: next,
-    memory: { ledger, snapshot: next, complete, history, steps },
+    memory: { ledger, snapshot: next, complete, history, sightings, tracked, steps },
     events: diffEvents(baseline(memory, next), next),
   };
 }
+
+/** The sources that say nothing now. */
+const silent = (readings: Readings): Set<SourceName> =>
+  new Set(sourceNames.filter(name => readings[name].state === 'failed' || readings[name].state === 'pending'));
 
 /**
  * Whether two snapshots say the same but for the time: when they were taken, and how old their readings are. A screen that

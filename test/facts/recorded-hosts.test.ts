@@ -207,6 +207,6 @@ test('losing any sources turns facts into unknown ones, never into others', asyn
         }
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });

@@ -87,3 +87,29 @@ test('two snapshots of the same readings differ in time alone', () => {
   const read = { ...same, sockets: { state: 'failed', reason: 'needs root' } as const };
   assert.equal(sayTheSame(second.snapshot, snapshot(second.memory, read, context(6000)).snapshot), false);
 });
+
+test('findings are judged again for what is new, seen for the second time, or due by time alone', () => {
+  const subject = { ...app('32768', now - 600_000), inspectedAt: now };
+  const same = readings(host(subject));
+  const at = (ms: number) => ({ ...same, docker: { ...same.docker, at: now + ms } });
+  let memory = snapshot(emptyMemory(), same, context()).memory;
+  const judgedAgain = (next: Readings, ms: number) => {
+    const before = memory.sightings;
+    memory = snapshot(memory, next, context(ms)).memory;
+    return memory.sightings !== before;
+  };
+  assert.equal(judgedAgain(same, 1000), false);
+  assert.equal(judgedAgain(at(2000), 2000), true, 'confirmed');
+  assert.equal(judgedAgain(at(4000), 4000), false, 'confirmed before');
+  assert.equal(judgedAgain({ ...at(4000), kernel: { state: 'failed', reason: 'gone' } }, 5000), true, 'lost');
+  assert.equal(judgedAgain({ ...at(4000), kernel: { state: 'failed', reason: 'gone' } }, 60_000), true, 'time');
+  const traffic = { eth0: { rxBytes: 1, rxPackets: 0, rxDropped: 0, txBytes: 1, txPackets: 0, txDropped: 0 } };
+  const links = same.links.value;
+  assert.ok(links);
+  const counted = {
+    ...at(4000),
+    links: ok({ ...links, traffic }),
+    kernel: { state: 'failed', reason: 'gone' } as const,
+  };
+  assert.equal(judgedAgain(counted, 61_000), false, 'counters');
+});

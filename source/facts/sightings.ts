@@ -1,0 +1,64 @@
+/**
+ * When findings have to be judged again. Judging looks at everything, so it is done only when a reading says something
+ * new, when one is confirmed for the first time (some findings want to see a thing twice), and now and then for those
+ * that come and go with time.
+ */
+import type { Reading, Readings } from '../host/readings.ts';
+
+/** What a source last said, and whether it has said it twice. */
+interface Sighting {
+  value: unknown;
+  state: Reading<unknown>['state'];
+  reason: string | undefined;
+  at: number | undefined;
+  confirmed: boolean;
+}
+
+/** By source, and by container for what is inside. The same object as long as nothing has to be judged again. */
+export type Sightings = ReadonlyMap<string, Sighting>;
+
+/** How long a container counts as young: findings about what it should be doing by now are due in this time. */
+const youngMs = 60_000;
+const youngStepMs = 2000;
+const calmStepMs = 30_000;
+
+/** A number that changes when findings which depend on the time alone are to be looked at again. */
+function timeStep(readings: Readings, now: number): string {
+  const isYoung = readings.docker.value?.containers.some(
+    ({ startedAt, finishedAt }) => now - Math.max(startedAt ?? 0, finishedAt ?? 0) < youngMs,
+  );
+  return isYoung ? `young ${Math.floor(now / youngStepMs)}` : `calm ${Math.floor(now / calmStepMs)}`;
+}
+
+/** What the findings look at in a reading; the counters of interfaces are not. */
+function* parts(readings: Readings): Generator<[string, Reading<unknown>, unknown]> {
+  for (const name of ['docker', 'sockets', 'netfilter', 'kernel', 'processes', 'vitals'] as const) {
+    yield [name, readings[name], readings[name].value];
+  }
+  yield ['links', readings.links, readings.links.value?.links];
+  yield ['routes', readings.links, readings.links.value?.routes];
+  for (const [id, reading] of Object.entries(readings.inside)) yield [id, reading, reading.value];
+}
+
+/**
+ * Moves on by one round of readings.
+ * @returns `before` itself when nothing has to be judged again
+ */
+export function keepSightings(before: Sightings | undefined, readings: Readings, now: number): Sightings {
+  const after = new Map<string, Sighting>();
+  const step = timeStep(readings, now);
+  let isSame = before?.get('time')?.value === step;
+  after.set('time', { value: step, state: 'ok', reason: undefined, at: undefined, confirmed: true });
+  for (const [name, { state, reason, at }, value] of parts(readings)) {
+    const last = before?.get(name);
+    if (last === undefined || last.value !== value || last.state !== state || last.reason !== reason) {
+      after.set(name, { value, state, reason, at, confirmed: false });
+      isSame = false;
+    } else if (last.confirmed || last.at === at) after.set(name, last);
+    else {
+      after.set(name, { ...last, at, confirmed: true });
+      isSame = false;
+    }
+  }
+  return isSame && before && before.size === after.size ? before : after;
+}
