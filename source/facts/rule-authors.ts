@@ -65,7 +65,8 @@ function firstOf(rule: RuleReading, kind: 'iif' | 'oif' | 'saddr' | 'daddr'): st
  */
 function isDockerShaped(chain: ChainReading, rule: RuleReading, docker: DockerNames): boolean {
   // The mark of encrypted overlay networks, "docker" in hex as far as it goes (libnetwork, overlay driver).
-  if (/0xd0c4e3/.test(rule.text)) return true;
+  if (chain.table === 'mangle') return rule.text.includes('0xd0c4e3');
+  if (chain.name !== 'FORWARD' && chain.name !== 'POSTROUTING' && chain.name !== 'PREROUTING') return false;
   const shape = `${chain.table} ${chain.name} ${rule.matches.map(signOf).sort().join(' ')} ${rule.target.kind}`;
   const input = firstOf(rule, 'iif');
   const output = firstOf(rule, 'oif');

@@ -31,8 +31,13 @@ const push = <K, V>(map: Map<K, V[]>, key: K, value: V): void => {
 
 const addressesOf = (match: RuleMatch): string[] => ('addresses' in match ? match.addresses : []);
 
+const nobody: readonly string[] = [];
+
 /** The address of a /32 or /128. */
-const hostOf = (cidr: string): string | undefined => /^([^/]+)\/(?:32|128)$/.exec(cidr)?.[1];
+function hostOf(cidr: string): string | undefined {
+  if (cidr.endsWith('/32') && !cidr.includes(':')) return cidr.slice(0, -3);
+  return cidr.endsWith('/128') ? cidr.slice(0, -4) : undefined;
+}
 
 /** An index of what Docker has, made once for all rules. */
 export class RuleNaming implements DockerNames {
@@ -82,8 +87,8 @@ export class RuleNaming implements DockerNames {
   }
 
   /** Ids of the running containers that have this address. */
-  containersAt(address: string): readonly string[] {
-    return this.byAddress.get(address) ?? [];
+  private containersAt(address: string | undefined): readonly string[] {
+    return (address === undefined ? undefined : this.byAddress.get(address)) ?? nobody;
   }
 
   /**
@@ -91,34 +96,36 @@ export class RuleNaming implements DockerNames {
    * @param hooks from which its chain is reached: only before the routing decision is a destination port the host's
    */
   containers(chain: ChainReading, rule: RuleReading, hooks: ReadonlySet<Hook>): string[] {
-    const found = new Set<string>();
-    const note = (address: string | undefined) => {
-      for (const id of address === undefined ? [] : this.containersAt(address)) found.add(id);
+    const found: string[] = [];
+    const note = (ids: readonly string[]) => {
+      for (const id of ids) if (!found.includes(id)) found.push(id);
     };
-    for (const match of rule.matches) for (const cidr of addressesOf(match)) note(hostOf(cidr));
-    if (rule.target.kind === 'dnat' || rule.target.kind === 'snat') note(rule.target.address);
+    for (const match of rule.matches) for (const cidr of addressesOf(match)) note(this.containersAt(hostOf(cidr)));
+    if (rule.target.kind === 'dnat' || rule.target.kind === 'snat') note(this.containersAt(rule.target.address));
     const seesHostPorts =
       hooks.has('prerouting') || hooks.has('input') || (hooks.has('output') && chain.type === 'nat');
     for (const match of rule.matches) {
       const isHostPort = match.kind === 'ctorigdport' || (match.kind === 'dport' && seesHostPorts);
-      if (isHostPort && !match.negate) for (const id of this.publishers(match.ports, chain, rule)) found.add(id);
+      if (isHostPort && !match.negate) note(this.publishers(match.ports, chain, rule));
     }
-    return [...found];
+    return found;
   }
 
   /** Containers that publish one of the ports, on an address and with a protocol that the rule does not exclude. */
-  private *publishers(ports: readonly Range[], chain: ChainReading, rule: RuleReading): Generator<string> {
+  private publishers(ports: readonly Range[], chain: ChainReading, rule: RuleReading): string[] {
+    const found: string[] = [];
     const protos = rule.matches.flatMap(match => (match.kind === 'proto' && !match.negate ? match.protos : []));
     for (const [from, to] of ports) {
       if (to - from >= manyPorts) continue;
       for (let port = from; port <= to; port++) {
         for (const proto of protos.length > 0 ? protos : ['tcp', 'udp', 'sctp']) {
           for (const published of this.byPort.get(`${proto} ${port}`) ?? []) {
-            if (isFor(published.hostIp, chain, rule)) yield published.containerId;
+            if (isFor(published.hostIp, chain, rule)) found.push(published.containerId);
           }
         }
       }
     }
+    return found;
   }
 
   /** Ids of the Docker networks whose bridge or subnet a rule, or in Docker's nftables its chain, names. */

@@ -70,23 +70,24 @@ export function ruleRows(netfilter: NetfilterReading, docker?: DockerReading): R
   const hooks = hooksByChain(netfilter.chains);
   const firewalld = hasFirewalldChains(netfilter);
   return evaluationOrder(netfilter.chains).map(({ chain, rule }: PlacedRule): Rule => {
-    const counted = rule ?? chain;
-    return {
+    const { packets, bytes } = rule ?? chain;
+    const row: Rule = {
       backend: chain.backend,
       family: chain.family,
       table: chain.table,
       chain: chain.name,
-      ...(chain.hook !== undefined && { hook: chain.hook }),
       number: rule?.number ?? 0,
-      ...(rule?.handle !== undefined && { handle: rule.handle }),
       text: rule?.text ?? policyText(chain),
-      ...(counted.packets !== undefined && { packets: counted.packets }),
-      ...(counted.bytes !== undefined && { bytes: counted.bytes }),
       action: rule ? actionText(rule.target) : (chain.policy ?? ''),
       author: authorOf(chain, rule, naming, firewalld),
       containerIds: rule ? naming.containers(chain, rule, hooks.get(chain) ?? noHooks) : [],
       networkIds: rule ? naming.networks(chain, rule) : [],
     };
+    if (chain.hook !== undefined) row.hook = chain.hook;
+    if (rule?.handle !== undefined) row.handle = rule.handle;
+    if (packets !== undefined) row.packets = packets;
+    if (bytes !== undefined) row.bytes = bytes;
+    return row;
   });
 }
 
