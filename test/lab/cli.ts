@@ -57,6 +57,7 @@ const interrupted = async (signal: NodeJS.Signals): Promise<void> => {
     lab => lab.stop(),
     () => undefined,
   );
+  say('taken down');
   process.exit(128 + constants.signals[signal]);
 };
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => void interrupted(signal));
@@ -73,7 +74,7 @@ try {
   program = await lab.spawnInHost(command, { stdio: 'inherit', detached: false });
   const { code, signal } = await program.exited;
   await lab.stop();
-  say('taken down');
+  if (!interruption.signal.aborted) say('taken down');
   process.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 } catch (error) {
   if (!interruption.signal.aborted) {
