@@ -1,0 +1,116 @@
+/** Verdicts on port claims against Docker's own: what doctor says of containers that wait is what `docker start` then does. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Finding } from '../../source/facts/schema.ts';
+import { describeLab } from '../lab/for-tests.ts';
+import { EngineError, type Lab, type Listening } from '../lab/lab.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+async function doctor(lab: Lab): Promise<Finding[]> {
+  const command = [process.execPath, '--import', 'tsx', join(root, 'cli.tsx'), 'doctor', '--json'];
+  const { stdout, stderr } = await lab.inHost(command, { cwd: root });
+  assert.notEqual(stdout, '', stderr);
+  return (JSON.parse(stdout) as { findings: Finding[] }).findings;
+}
+
+/** A port that somebody holds and a created container that asks for it. */
+interface Pair {
+  asker: string;
+  holder: string;
+  port: number;
+  proto: 'tcp' | 'udp';
+}
+
+/** Does `work` for every item, a few at a time. */
+async function several<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  };
+  await Promise.all([worker(), worker(), worker()]);
+}
+
+describeLab('Port claims on a lab', {}, lab => {
+  test('a pending conflict is told of exactly those containers that Docker then refuses to start', async () => {
+    const { host, host6 } = lab().addresses;
+    const places = ['', '0.0.0.0:', '127.0.0.1:', `${host}:`, '[::]:', '[::1]:', `[${host6}]:`];
+    const pairs: Pair[] = [];
+    const askers: [string, string][] = [];
+    let port = 21_000;
+    const ask = (holder: string, proto: Pair['proto'], place: string, asked = proto): number => {
+      port += 1;
+      const asker = `asker${port}`;
+      pairs.push({ asker, holder, port, proto: asked });
+      askers.push([asker, `${place}${port}:80/${asked}`]);
+      return port;
+    };
+    for (const [i, held] of places.entries()) {
+      const name = `holder${i}`;
+      const udp = i % 3 === 0 ? places.map(place => `${held}${ask(name, 'udp', place)}:80/udp`) : [];
+      const tcp = places.map(place => `${held}${ask(name, 'tcp', place)}:80`);
+      const crossed = [`${held}${ask(name, 'tcp', '', 'udp')}:80`];
+      await lab().run(name, { publish: [...tcp, ...udp, ...crossed] });
+    }
+    const sockets: Omit<Listening, 'port'>[] = [
+      { address: '0.0.0.0' },
+      { address: '127.0.0.1' },
+      { address: '::', v6only: false },
+      { address: '::', v6only: true },
+      { address: '::1' },
+      { address: '::', v6only: false, proto: 'udp' },
+      { address: host, proto: 'udp' },
+    ];
+    const listening = sockets.flatMap(socket =>
+      places.map(place => ({ ...socket, port: ask('host', socket.proto ?? 'tcp', place) })),
+    );
+    const process = await lab().listen(...listening);
+    // Of a range one free port is enough.
+    askers.push(['range1', '21001-21002:80'], ['range2', `21002-${port + 1}:80`]);
+    pairs.push(
+      { asker: 'range1', holder: 'holder0', port: 21_001, proto: 'tcp' },
+      { asker: 'range2', holder: '', port: 0, proto: 'tcp' },
+    );
+    await several(askers, async ([name, publish]) => {
+      await lab().create(name, { publish: [publish] });
+    });
+
+    const pending = (await doctor(lab())).filter(({ code }) => code === 'port-conflict-pending');
+    const told = new Map(pending.map(finding => [finding.subject.name, finding]));
+    const refused = new Set<string>();
+    await several(pairs, async ({ asker }) => {
+      try {
+        await lab().start(asker);
+      } catch (error) {
+        assert.ok(
+          error instanceof EngineError && /already allocated|already in use/.test(error.message),
+          String(error),
+        );
+        refused.add(asker);
+      }
+    });
+    const wrong = pairs.filter(({ asker }) => told.has(asker) !== refused.has(asker));
+    assert.deepEqual(
+      wrong.map(pair => ({
+        ...pair,
+        publish: askers.find(([name]) => name === pair.asker)?.[1],
+        told: told.has(pair.asker),
+      })),
+      [],
+    );
+    assert.ok(
+      pairs.length > 120 && refused.size > 50 && pairs.length - refused.size > 40,
+      `${refused.size} of ${pairs.length}`,
+    );
+
+    const failed = (await doctor(lab())).filter(({ code }) => code === 'port-conflict-failed');
+    assert.deepEqual(failed.map(({ subject }) => subject.name).sort(), [...refused].sort());
+    for (const { asker, holder, port: at } of pairs) {
+      const message = failed.find(({ subject }) => subject.name === asker)?.message;
+      if (message === undefined) continue;
+      const name = holder === 'host' ? `(pid ${process.pid})` : `container ${holder} holds`;
+      assert.ok(message.includes(name) && message.includes(`:${at}/`), message);
+    }
+  });
+});
