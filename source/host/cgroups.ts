@@ -56,40 +56,43 @@ export function cgroupFolders(mounts: readonly CgroupMount[], lines: readonly Cg
 /** Files of a cgroup's folder, which are no cgroups below it: `cgroup.procs`, `memory.max`, `tasks`… */
 const cgroupFile =
   /^(?:tasks|notify_on_release|release_agent|(?:cgroup|cpu|cpuset|cpuacct|memory|io|blkio|pids|devices|freezer|hugetlb|net_cls|net_prio|perf_event|rdma|misc|irq|dmem)\..+)$/;
-const maximumDepth = 8;
+/** Beyond this many cgroups below one container, the rest is not looked at. */
+const maximumCgroups = 500;
 
 /** The pids in a cgroup and all below it. @throws HostError when the folder itself cannot be read */
-async function pidsBelow(host: Host, folder: string, depth = 0): Promise<number[]> {
-  const [text] = host.readFiles([`${folder}/cgroup.procs`]);
-  const pids =
-    typeof text === 'string'
-      ? text
-          .split('\n')
-          .filter(line => /^\d+$/.test(line))
-          .map(Number)
-          .filter(pid => pid > 0)
-      : [];
-  if (depth === 0 && text instanceof HostError) throw text;
-  if (depth >= maximumDepth) return pids;
-  const names = await host.list(folder).catch(() => []);
-  for (const name of names.filter(each => !cgroupFile.test(each))) {
-    const [procs] = host.readFiles([`${folder}/${name}/cgroup.procs`]);
-    if (typeof procs === 'string') pids.push(...(await pidsBelow(host, `${folder}/${name}`, depth + 1)));
+async function pidsBelow(host: Host, folder: string): Promise<{ pids: number[]; complete: boolean }> {
+  const pids: number[] = [];
+  const folders = [folder];
+  for (let index = 0; index < folders.length; index += 1) {
+    const here = folders[index]!;
+    const [procs] = host.readFiles([`${here}/cgroup.procs`]);
+    if (procs === undefined || procs instanceof HostError) {
+      if (index === 0) throw procs ?? new HostError('failed', `${here}: nothing read`);
+      continue;
+    }
+    pids.push(
+      ...procs
+        .split('\n')
+        .filter(line => /^[1-9]\d*$/.test(line))
+        .map(Number),
+    );
+    const names = await host.list(here).catch(() => []);
+    const below = names.filter(name => !cgroupFile.test(name)).map(name => `${here}/${name}`);
+    folders.push(...below.slice(0, Math.max(0, maximumCgroups - folders.length)));
   }
-  return pids;
+  return { pids, complete: folders.length < maximumCgroups };
 }
 
 /** A process and its descendants, by /proc/<pid>/task/<pid>/children (CONFIG_PROC_CHILDREN). Those that were handed to another parent are missed. */
 function descendants(host: Host, pid: number): number[] {
-  const pids = [pid];
-  for (let index = 0; index < pids.length && pids.length < 100_000; index += 1) {
-    const [children] = host.readFiles([`/proc/${pids[index]}/task/${pids[index]}/children`]);
+  const pids = new Set([pid]);
+  // A Set hands out in a loop also what is added during it.
+  for (const each of pids) {
+    const [children] = host.readFiles([`/proc/${each}/task/${each}/children`]);
     if (typeof children !== 'string') continue;
-    for (const child of children.split(' ')) {
-      if (/^\d+$/.test(child) && !pids.includes(Number(child))) pids.push(Number(child));
-    }
+    for (const child of children.split(' ')) if (/^[1-9]\d*$/.test(child)) pids.add(Number(child));
   }
-  return pids;
+  return [...pids];
 }
 
 /**
@@ -103,8 +106,8 @@ export async function containerPids(host: Host, pid: number): Promise<{ pids: nu
   const mounts = typeof mountinfo === 'string' ? parseCgroupMounts(mountinfo) : [];
   for (const folder of cgroupFolders(mounts, parseCgroup(cgroup ?? ''))) {
     try {
-      const pids = await pidsBelow(host, folder);
-      if (pids.includes(pid)) return { pids: [...new Set(pids)].sort((a, b) => a - b), complete: true };
+      const { pids, complete } = await pidsBelow(host, folder);
+      if (pids.includes(pid)) return { pids: [...new Set(pids)].sort((a, b) => a - b), complete };
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
     }

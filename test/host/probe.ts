@@ -89,8 +89,9 @@ async function answer(request: Request): Promise<Answer> {
         return { outcome, ran };
       }
       case 'netns':
-        return { outcome: { value: hostNetns(host) }, ran };
+        break;
     }
+    return { outcome: { value: hostNetns(host) }, ran };
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     return { error: { code: code ?? 'none', message }, ran };

@@ -1,0 +1,144 @@
+/** What is concluded of a container's netns from texts that no lab shows. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HostError } from '../../source/host/host.ts';
+import { mountsSysfs } from '../../source/host/inside-interfaces.ts';
+import { netnsIdOf, readInside } from '../../source/host/inside.ts';
+import type { InsideInterface, LinkReading } from '../../source/host/readings.ts';
+import { textHost } from './text-host.ts';
+
+const mount = (point: string, type: string, root = '/') =>
+  `31 30 0:27 ${root} ${point} rw,nosuid master:3 - ${type} ${type} rw\n`;
+
+test('believes only a whole sysfs on /sys', () => {
+  const docker =
+    mount('/', 'overlay') + mount('/proc', 'proc') + mount('/sys', 'sysfs') + mount('/sys/fs/cgroup', 'cgroup2');
+  assert.equal(mountsSysfs(docker), true);
+  assert.equal(
+    mountsSysfs(docker + mount('/sys/firmware', 'tmpfs') + mount('/sys/devices/virtual/powercap', 'tmpfs')),
+    true,
+  );
+  assert.equal(mountsSysfs(mount('/', 'overlay')), false);
+  assert.equal(mountsSysfs(docker + mount('/sys', 'tmpfs')), false);
+  assert.equal(mountsSysfs(mount('/sys', 'sysfs', '/class')), false);
+  for (const over of [
+    '/sys/class',
+    '/sys/class/net',
+    '/sys/class/net/eth0',
+    '/sys/devices',
+    '/sys/devices/virtual/net',
+  ]) {
+    assert.equal(mountsSysfs(docker + mount(over, 'tmpfs')), false, over);
+  }
+  assert.equal(mountsSysfs(''), false);
+});
+
+const link = (ifindex: number, peerIfindex: number, peerNetnsId?: number, kind = 'veth') =>
+  ({ ifindex, peerIfindex, peerNetnsId, kind }) as LinkReading;
+const inner = (ifindex: number, iflink: number, peerInside?: boolean) =>
+  ({ ifindex, iflink, peerInside }) as InsideInterface;
+
+test('knows a netns by veths whose ends name each other', () => {
+  assert.equal(netnsIdOf([inner(1, 1), inner(2, 11, false)], [link(11, 2, 5)]), 5);
+  assert.equal(netnsIdOf([inner(2, 11, false), inner(3, 12, false)], [link(11, 2, 5), link(12, 3, 5)]), 5);
+  // Two ids for one netns: one of the pairs is none.
+  assert.equal(netnsIdOf([inner(2, 11, false), inner(3, 12, false)], [link(11, 2, 5), link(12, 3, 6)]), undefined);
+  assert.equal(netnsIdOf([inner(2, 11, false)], [link(11, 3, 5)]), undefined);
+  assert.equal(netnsIdOf([inner(2, 11, true)], [link(11, 2, 5)]), undefined);
+  assert.equal(netnsIdOf([inner(2, 11, false)], [link(11, 2, 5, 'macvlan')]), undefined);
+  assert.equal(netnsIdOf([inner(2, 11, false)], [link(11, 2)]), undefined);
+});
+
+const id = 'd41fd89b6673b573a33551cdfc943eba0c75c02c5d2210dbebd63770de1bb27f';
+const options = { containerId: id, pid: 7, hostLinks: [], listeners: true };
+const own = { '/proc/7/cgroup': `0::/docker/${id}\n` };
+const dev = '    lo: 1 2 3 4 5 6 7 8 9 10 11 12\n  eth0: 1 2 3 4 5 6 7 8 9 10 11 12\n';
+
+test('each part that cannot be read says why, and none is empty instead', async () => {
+  const denied = new HostError('denied', 'permission denied');
+  const host = textHost({
+    uid: 1000,
+    files: { ...own, '/proc/7/net/dev': dev, '/proc/7/mountinfo': mount('/sys', 'sysfs') },
+    folders: {},
+  });
+  const { value, missing } = await readInside(
+    { ...host, list: () => Promise.reject(denied) },
+    { ...options, detail: true },
+  );
+  assert.deepEqual(
+    { interfaces: value.interfaces, why: value.interfacesReason, listeners: value.listeners, netns: value.netns },
+    { interfaces: undefined, why: 'needs root', listeners: undefined, netns: undefined },
+  );
+  assert.ok(value.listenersReason);
+  assert.match(missing!, /^interfaces: needs root; listeners: /);
+  assert.deepEqual(host.asked, []);
+});
+
+test('falls back to ip in the netns when sysfs shows another one', async () => {
+  const host = textHost({
+    files: { ...own, '/proc/7/net/dev': dev, '/proc/7/mountinfo': mount('/sys', 'sysfs') },
+    folders: { '/proc/7/root/sys/class/net': ['lo', 'eth0', 'docker0'] },
+    tools: {
+      'nsenter -t 7 -n ip -j -d addr': JSON.stringify([
+        { ifindex: 2, ifname: 'eth0', link_index: 9, link_netnsid: 0, linkinfo: { info_kind: 'veth' } },
+      ]),
+    },
+  });
+  const { value } = await readInside(host, { ...options, listeners: false });
+  assert.deepEqual(value.interfaces, [
+    { name: 'eth0', ifindex: 2, iflink: 9, peerInside: false, kind: 'veth', addresses: [] },
+  ]);
+});
+
+test('takes sysfs where it agrees, and leaves IPv4 out only when it must', async () => {
+  const net = '/proc/7/root/sys/class/net';
+  const files = {
+    ...own,
+    '/proc/7/net/dev': dev,
+    '/proc/7/net/igmp': '1\tlo        :     1      V3\n2\teth0      :     1      V3\n',
+    '/proc/7/net/fib_trie': '|-- 172.17.0.2\n /32 host LOCAL\n|-- 127.0.0.1\n /32 host LOCAL\n',
+    '/proc/7/net/route': 'Iface\neth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n',
+    '/proc/7/mountinfo': mount('/sys', 'sysfs'),
+    [`${net}/lo/ifindex`]: '1\n',
+    [`${net}/lo/iflink`]: '1\n',
+    [`${net}/lo/address`]: '00:00:00:00:00:00\n',
+    [`${net}/eth0/ifindex`]: '2\n',
+    [`${net}/eth0/iflink`]: '9\n',
+    [`${net}/eth0/address`]: '02:42:ac:11:00:02\n',
+  };
+  const folders = { [net]: ['lo', 'eth0'] };
+  const { value, missing } = await readInside(textHost({ files, folders }), { ...options, listeners: false });
+  assert.equal(missing, undefined);
+  assert.deepEqual(value.interfaces, [
+    {
+      name: 'lo',
+      ifindex: 1,
+      iflink: 1,
+      addresses: [{ family: 4, address: '127.0.0.1', prefixLength: 8, scope: 'host' }],
+    },
+    {
+      name: 'eth0',
+      ifindex: 2,
+      iflink: 9,
+      peerInside: false,
+      mac: '02:42:ac:11:00:02',
+      addresses: [{ family: 4, address: '172.17.0.2', prefixLength: 16, scope: 'global' }],
+    },
+  ]);
+  // Indexes that the tables of the netns contradict, and a peer that could be in either netns: sysfs is not believed.
+  for (const wrong of [
+    { [`${net}/eth0/ifindex`]: '3\n' },
+    { [`${net}/eth0/iflink`]: '1\n' },
+    { [`${net}/eth0/iflink`]: '2\n' },
+  ]) {
+    const doubtful = textHost({ files: { ...files, ...wrong }, folders });
+    const reading = await readInside(doubtful, { ...options, listeners: false });
+    assert.deepEqual(doubtful.asked, ['nsenter -t 7 -n ip -j -d addr']);
+    assert.equal(reading.value.interfaces, undefined);
+  }
+  // A route that holds no address of eth0: which interface it is on cannot be told without ip.
+  const strange = textHost({ files: { ...files, '/proc/7/net/route': 'Iface\n' }, folders });
+  const partial = await readInside(strange, { ...options, listeners: false });
+  assert.match(partial.missing!, /^IPv4 addresses inside: nsenter not found/);
+  assert.equal(partial.value.interfaces?.length, 2);
+});
