@@ -90,14 +90,14 @@ export function judgeWith(
       inspectError === undefined ? [] : [id],
     ),
   );
-  const containers = context.readings.docker.value?.containers;
+  const containers = silent.has('docker') ? undefined : context.readings.docker.value?.containers;
   const isGone = ({ subject, containerIds: [first] }: Finding) =>
     (subject.kind === 'container' || first !== undefined) && containers?.every(({ id }) => id !== first) === true;
   const known = new Map(context.previous.map(finding => [finding.id, finding]));
   const findings = list.flatMap(detector => {
     const { code, severity } = detector;
     const before = context.previous.filter(finding => finding.code === code);
-    if (detector.needs.some(name => silent.has(name))) return before.map(stale);
+    if (detector.needs.some(name => silent.has(name))) return before.filter(finding => !isGone(finding)).map(stale);
     const raised = new Map<string, Finding>();
     for (const draft of detector.detect(context)) {
       const id = idOf(code, draft.subject);
