@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { diffEvents } from '../../source/facts/events.ts';
+import { joinFacts } from '../../source/facts/join.ts';
+import type { Finding, PortChange, Snapshot } from '../../source/facts/schema.ts';
+import type { ContainerReading, Readings } from '../../source/host/readings.ts';
+import { container, docker, endpoint, link, network, now, ok, port, proxy, readings, socket, veth } from './build.ts';
+
+function shot(of: Readings, rest: Partial<Snapshot> = {}, at = now): Snapshot {
+  const host = { kind: 'live' as const, name: 'host1', uid: 0, dockerEndpoint: 'unix:///var/run/docker.sock' };
+  return { ...joinFacts(of, { now: at, host }), findings: [], portChanges: [], ...rest };
+}
+const told = (before: Snapshot | undefined, after: Snapshot) =>
+  diffEvents(before, after).map(({ type, text }) => `${type}: ${text}`);
+const withContainers = (...containers: ContainerReading[]) =>
+  shot(readings({ docker: ok(docker({ containers })) }), {}, now + 1000);
+const web = (rest: Partial<ContainerReading> = {}) => container('web', { pid: 42, startedAt: now - 5000, ...rest });
+
+describe('diffEvents', () => {
+  it('tells nothing of the first snapshot, nor of two that say the same', () => {
+    assert.deepEqual(told(undefined, withContainers(web())), []);
+    assert.deepEqual(told(withContainers(web()), withContainers(web())), []);
+  });
+
+  it('tells what became of containers', () => {
+    const none = withContainers();
+    const up = withContainers(web());
+    const down = withContainers(web({ state: 'exited', exitCode: 3, finishedAt: now }));
+    assert.deepEqual(told(none, up), ['container-created: web created (web:1)', 'container-started: web started']);
+    assert.deepEqual(told(up, down), ['container-died: web exited with 3']);
+    assert.deepEqual(told(down, withContainers(web({ startedAt: now + 500 }))), ['container-started: web started']);
+    assert.deepEqual(told(up, withContainers(web({ startedAt: now + 500, finishedAt: now + 400 }))), [
+      'container-died: web ended',
+      'container-started: web started',
+    ]);
+    assert.deepEqual(told(up, none), ['container-died: web ended', 'container-removed: web removed']);
+    assert.deepEqual(told(down, none), ['container-removed: web removed']);
+    assert.deepEqual(told(up, withContainers(web({ name: 'site' }))), ['container-renamed: web is now called site']);
+    assert.deepEqual(told(up, withContainers(web({ state: 'paused' }))), ['container-paused: web paused']);
+    assert.deepEqual(told(withContainers(web({ state: 'paused' })), up), ['container-unpaused: web unpaused']);
+    const failed = withContainers(web({ state: 'created', error: 'port is already allocated', exitCode: 128 }));
+    assert.deepEqual(told(withContainers(web({ state: 'created' })), failed), [
+      'start-failed: web did not start: port is already allocated',
+    ]);
+    const two = withContainers(web({ endpoints: [endpoint('bridge'), endpoint('app')] }));
+    assert.deepEqual(told(up, two), ['network-connected: web connected to network app']);
+    assert.deepEqual(told(two, up), ['network-disconnected: web disconnected from network app']);
+  });
+
+  it('puts times on them by what Docker says, oldest first', () => {
+    const after = withContainers(web({ startedAt: now + 500, finishedAt: now + 400 }));
+    const at = diffEvents(withContainers(web()), after).map(event => Date.parse(event.at));
+    assert.deepEqual(at, [now + 400, now + 500]);
+  });
+
+  it('tells of listeners, the two families of a docker-proxy as one', () => {
+    const before = shot(readings());
+    const of = web({
+      publishedPorts: [port('8080', 80, { hostIp: '0.0.0.0' }), port('8080', 80, { hostIp: '::' })],
+      endpoints: [endpoint('bridge', { ipv4: '172.17.0.2' })],
+    });
+    const sockets = [
+      socket('0.0.0.0', 8080, { processes: [{ pid: 1, name: 'docker-proxy' }] }),
+      socket('::', 8080, { v6only: true, processes: [{ pid: 2, name: 'docker-proxy' }] }),
+      socket('127.0.0.1', 53, { proto: 'udp' }),
+    ];
+    const after = shot(
+      readings({
+        docker: ok(docker({ containers: [of] })),
+        sockets: ok({ listeners: sockets, holding: [] }),
+        processes: ok({
+          processes: {},
+          proxies: [proxy(1, '0.0.0.0', 8080, '172.17.0.2', 80), proxy(2, '::', 8080, '172.17.0.2', 80)],
+        }),
+      }),
+    );
+    const opened = told(before, after).filter(text => text.startsWith('listener'));
+    assert.equal(opened.length, 2);
+    assert.match(opened.join('\n'), /0\.0\.0\.0 and \[::\]:8080\/tcp opened by container web/);
+    const closed = diffEvents(after, before).filter(({ type }) => type === 'listener-closed');
+    assert.equal(closed.length, 2);
+  });
+
+  it('tells of networks, links and rules, with counts', () => {
+    const before = shot(readings());
+    const links = ok({ links: [link(1, 'lo'), link(2, 'eth0'), veth(9, 2, 0)], routes: [], traffic: {} });
+    const after = shot(readings({ docker: ok(docker({ networks: [network('app')] })), links }));
+    assert.deepEqual(told(before, after), [
+      'network-created: network app (bridge) created',
+      'links-changed: links: + veth9 on docker0',
+    ]);
+    const rule = {
+      backend: 'iptables-nft' as const,
+      family: 'ip' as const,
+      table: 'nat',
+      chain: 'DOCKER',
+      number: 1,
+      text: '-A DOCKER -j RETURN',
+      action: 'return',
+      author: 'docker' as const,
+      containerIds: [],
+      networkIds: [],
+    };
+    const counted = { ...before, rules: [{ ...rule, packets: 1 }] };
+    assert.deepEqual(told({ ...before, rules: [rule] }, counted), []);
+    assert.deepEqual(told({ ...before, rules: [] }, { ...before, rules: [rule, { ...rule, number: 2 }] }), [
+      'rules-changed: netfilter rules: 2 added (DOCKER)',
+    ]);
+  });
+
+  it('tells of port changes and findings once', () => {
+    const before = shot(readings());
+    const change: PortChange = {
+      at: new Date(now).toISOString(),
+      containerId: 'a',
+      containerName: 'web',
+      proto: 'tcp',
+      containerPort: 80,
+      from: [
+        { hostIp: '0.0.0.0', hostPort: 1 },
+        { hostIp: '::', hostPort: 1 },
+      ],
+      to: [
+        { hostIp: '0.0.0.0', hostPort: 2 },
+        { hostIp: '::', hostPort: 3 },
+      ],
+      cause: 'restart',
+    };
+    const finding: Finding = {
+      id: 'x:host:y',
+      code: 'x',
+      severity: 'error',
+      subject: { kind: 'host', name: 'y' },
+      message: 'bad',
+      evidence: [],
+      containerIds: [],
+      ports: [],
+      since: change.at,
+    };
+    const after = { ...before, portChanges: [change], findings: [finding] };
+    assert.deepEqual(told(before, after), [
+      'port-changed: web 80/tcp: 1 → 0.0.0.0:2 [::]:3 (restart)',
+      'finding-raised: x: bad',
+    ]);
+    assert.deepEqual(
+      told(after, { ...after, findings: [{ ...finding, stale: true }], portChanges: [{ ...change }] }),
+      [],
+    );
+    assert.deepEqual(told(after, { ...after, findings: [] }), ['finding-cleared: no longer x: y']);
+  });
+
+  it('takes the loss of a source for what it is, and its return too', () => {
+    const up = withContainers(web());
+    const lost = shot(
+      readings({ docker: { state: 'failed', reason: 'refused' }, sockets: { state: 'failed', reason: 'denied' } }),
+    );
+    assert.deepEqual(told(up, lost), [
+      'source-failed: docker cannot be read: refused',
+      'source-failed: sockets cannot be read: denied',
+    ]);
+    assert.deepEqual(told(lost, up), [
+      'source-recovered: docker can be read again',
+      'source-recovered: sockets can be read again',
+    ]);
+  });
+});
