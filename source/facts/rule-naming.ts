@@ -1,6 +1,5 @@
 /** Which containers and Docker networks a rule is about: by address, published port, bridge and subnet. */
 import ipaddr from 'ipaddr.js';
-import { canonicalAddress, canonicalCidr } from '../host/netfilter/addresses.ts';
 import type {
   ChainReading,
   ContainerReading,
@@ -39,6 +38,13 @@ function hostOf(cidr: string): string | undefined {
   return cidr.endsWith('/128') ? cidr.slice(0, -4) : undefined;
 }
 
+/** A subnet as rules write it: Docker takes `172.18.5.1/16` too, the kernel keeps the network's address. */
+function maskedCidr(subnet: string): string {
+  if (!ipaddr.isValidCIDR(subnet)) return subnet;
+  const family = ipaddr.parseCIDR(subnet)[0].kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6;
+  return `${family.networkAddressFromCIDR(subnet).toString()}/${ipaddr.parseCIDR(subnet)[1]}`;
+}
+
 /** An index of what Docker has, made once for all rules. */
 export class RuleNaming implements DockerNames {
   private readonly byAddress = new Map<string, string[]>();
@@ -53,8 +59,7 @@ export class RuleNaming implements DockerNames {
     this.byBridge = networksByBridge(here?.networks ?? []);
     for (const network of here?.networks ?? []) {
       for (const { subnet } of network.ipam) {
-        const cidr = canonicalCidr(subnet);
-        if (cidr !== undefined) push(this.bySubnet, cidr, network.id);
+        push(this.bySubnet, maskedCidr(subnet), network.id);
       }
     }
     for (const container of here?.containers ?? []) if (isRunning(container)) this.add(container);
@@ -62,8 +67,7 @@ export class RuleNaming implements DockerNames {
 
   private add(container: ContainerReading): void {
     for (const { ipv4, ipv6 } of container.endpoints) {
-      for (const given of [ipv4, ipv6]) {
-        const address = given === undefined ? undefined : canonicalAddress(given);
+      for (const address of [ipv4, ipv6]) {
         if (address !== undefined) push(this.byAddress, address, container.id);
       }
     }

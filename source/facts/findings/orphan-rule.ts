@@ -1,5 +1,4 @@
 import ipaddr from 'ipaddr.js';
-import { canonicalAddress } from '../../host/netfilter/addresses.ts';
 import type {
   ContainerReading,
   DockerReading,
@@ -45,8 +44,7 @@ class Addresses {
   private readonly subnets: { network: NetworkReading; cidr: ReturnType<typeof ipaddr.parseCIDR> }[] = [];
 
   constructor(docker: DockerReading, links: LinksReading | undefined) {
-    const own = (text: string | undefined) => {
-      const address = text === undefined ? undefined : canonicalAddress(text);
+    const own = (address: string | undefined) => {
       if (address !== undefined) this.owned.add(address);
     };
     for (const container of docker.containers.filter(isUp)) {
