@@ -19,12 +19,13 @@ export async function openHost({ options, io }: Invocation): Promise<OpenedHost>
     throw new UsageError('a recording needs no Docker daemon: leave --host and --context away');
   }
   if (demo) {
-    const [{ demoRecording }, { parseRecording }, { replayHost }] = await Promise.all([
+    const [{ brotliDecompressSync }, { demoRecording }, { parseRecording }, { replayHost }] = await Promise.all([
+      import('node:zlib'),
       import('../demo/recording.ts'),
       import('../host/recording/load.ts'),
       import('../host/recording/replay-host.ts'),
     ]);
-    const recording = parseRecording(Buffer.from(demoRecording, 'base64'), 'the recording of --demo');
+    const recording = parseRecording(brotliDecompressSync(Buffer.from(demoRecording, 'base64')), 'the demo');
     return { host: replayHost(recording), title: recording.title };
   }
   if (typeof replay === 'string') {
