@@ -13,6 +13,8 @@ import { readVitals } from '../../source/host/vitals.ts';
 const id = 'd41fd89b6673b573a33551cdfc943eba0c75c02c5d2210dbebd63770de1bb27f';
 const codes: HostErrorCode[] = ['missing', 'denied', 'gone', 'timeout', 'too-large', 'refused', 'failed'];
 
+const vitalLines = '1.71 1.01 0.77 1/233 4711\nMemTotal: 8 kB\nMemFree: 1 kB\nCached: 2 kB';
+
 /** Lines of what is read, true ones among them so that the parsers get further than the first. */
 const line = fc.constantFrom(
   '   0: 0100007F:1F94 00000000:0000 0A 0:0 00:0 0 0 0 29245 1 0',
@@ -32,7 +34,7 @@ const line = fc.constantFrom(
   'eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0',
   '[{"ifindex":2,"ifname":"eth0","link_index":7,"addr_info":[{"family":"inet","local":"1.2.3.4","prefixlen":8}]}]',
   '[{"dst":"default","gateway":"10.0.0.1"}]',
-  '1.71 1.01 0.77 1/233 4711\nMemTotal: 8 kB\nMemFree: 1 kB\nCached: 2 kB',
+  vitalLines,
   'docker-proxy\0-proto\0tcp\0-host-ip\x000.0.0.0\0-host-port\x001\0-container-ip\x001.1.1.1\0-container-port\x002\0',
   '2',
   '7',
@@ -106,7 +108,7 @@ for (const [name, read] of Object.entries(readers)) {
           }
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 300, examples: [[[vitalLines], [['eth0']], 0]] },
     );
     assert.ok(readings > 0, 'no answers at all were taken for a reading');
   });

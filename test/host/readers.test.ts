@@ -14,6 +14,7 @@ import type {
 } from '../../source/host/readings.ts';
 import { labRequirement, startLab, type Lab, type LabProcess } from '../lab/lab.ts';
 import type { Answer, Request } from './probe.ts';
+import { asSs, fromIp, interfaces, ssKey, type IpLink } from './witness.ts';
 
 const root = join(fileURLToPath(import.meta.url), '../../..');
 const httpd = (where: string) => ['httpd', '-f', '-p', where, '-h', '/www'];
@@ -358,52 +359,3 @@ const heir = `const server = require('net').createServer().listen(0, '0.0.0.0', 
 /** A client of the listener on 8070, from a port that nobody listens on, which it prints. */
 const connector = (address: string) =>
   `const socket = require('net').connect(8070, '${address}', () => console.log(socket.localPort)); setInterval(() => {}, 1e6);`;
-
-/** A socket as `ss -tuln` writes its address. */
-function asSs({ proto, family, address, port, v6only, device }: SocketReading): string {
-  const zone = device ? `%${device}` : '';
-  const text = family === 4 ? address : address === '::' && v6only === false ? '*' : `[${address}]`;
-  return `${proto} ${text}${zone}:${port}`;
-}
-
-function ssKey(line: string): string {
-  const fields = line.split(/\s+/);
-  return `${fields[0]} ${fields[4]}`;
-}
-
-interface IpLink {
-  ifindex: number;
-  ifname: string;
-  link?: string;
-  link_index?: number;
-  link_type: string;
-  address: string;
-  addr_info: { local: string; prefixlen: number; scope: string }[];
-}
-
-const text = (address: string, length: number, scope: string) => `${address}/${length} ${scope}`;
-
-function fromIp(links: IpLink[]): unknown {
-  const index = new Map(links.map(({ ifname, ifindex }) => [ifname, ifindex]));
-  return links.map(link => ({
-    name: link.ifname,
-    ifindex: link.ifindex,
-    iflink: link.link_index ?? (link.link === undefined ? link.ifindex : index.get(link.link)),
-    mac: link.link_type === 'ether' ? link.address : undefined,
-    peerInside: link.link !== undefined ? true : link.link_index !== undefined ? false : undefined,
-    addresses: link.addr_info.map(({ local, prefixlen, scope }) => text(local, prefixlen, scope)).sort(),
-  }));
-}
-
-function interfaces({ interfaces: list }: InsideReading): unknown {
-  return list
-    ?.map(({ name, ifindex, iflink, mac, peerInside, addresses }) => ({
-      name,
-      ifindex,
-      iflink,
-      mac,
-      peerInside,
-      addresses: addresses.map(({ address, prefixLength, scope }) => text(address, prefixLength, scope)).sort(),
-    }))
-    .sort((a, b) => a.ifindex - b.ifindex);
-}
