@@ -147,7 +147,10 @@ export function joinFacts(
     },
   );
   const networkRows = step('networks', [linkMap, networks], (before: Snapshot['networks'] | undefined) =>
-    reuse(before, networkFacts(networks, { containers, index, linkMap })),
+    reuse(
+      before,
+      networkFacts(networks, { containers, index, linkMap, links: withoutLinks === undefined ? links : [] }),
+    ),
   );
   const nics = readings.vitals.value?.nics ?? noNics;
   const interfaces = step('interfaces', [linkMap, nics], (before: Snapshot['interfaces'] | undefined) => {

@@ -1,6 +1,6 @@
 /** Networks: options with Docker's defaults filled in, members, and how many of the addresses are used. */
 import ipaddr from 'ipaddr.js';
-import type { ContainerReading, NetworkReading } from '../host/readings.ts';
+import type { ContainerReading, LinkReading, NetworkReading } from '../host/readings.ts';
 import { compact } from './containers.ts';
 import { bridgeOfNetwork, type LinkMap } from './link-map.ts';
 import { isRunning } from './netns.ts';
@@ -12,6 +12,8 @@ export interface NetworkInput {
   containers: readonly ContainerReading[];
   index: ModeIndex;
   linkMap: LinkMap;
+  /** The host's interfaces; none when these networks are not this host's. */
+  links: readonly LinkReading[];
 }
 
 type Member = Network['members'][number];
@@ -19,47 +21,72 @@ type Member = Network['members'][number];
 /** Beyond this prefix length an IPv6 subnet has more addresses than anyone counts. */
 const countableIpv6Prefix = 96;
 
+const isInside = (address: string, cidr: string): boolean => {
+  if (!ipaddr.isValid(address) || !ipaddr.isValidCIDR(cidr)) return false;
+  const [base, length] = ipaddr.parseCIDR(cidr);
+  const parsed = ipaddr.parse(address);
+  return parsed.kind() === base.kind() && parsed.match([base, length]);
+};
+
 /**
  * How many addresses of a subnet containers can have: those of the range that Docker hands out, less the network's and
  * the broadcast address (IPv4; the subnet-router anycast address in IPv6, RFC 4291 2.6.1) and less the gateway.
+ * @param held further addresses that the host has in it
  * @returns null when astronomically many, or when the text is no CIDR
  */
-export function subnetSize(ipam: NetworkReading['ipam'][number]): number | null {
+export function subnetSize(ipam: NetworkReading['ipam'][number], held: readonly string[] = []): number | null {
   if (!ipaddr.isValidCIDR(ipam.subnet) || (ipam.ipRange !== undefined && !ipaddr.isValidCIDR(ipam.ipRange)))
     return null;
   const subnet = ipaddr.parseCIDR(ipam.subnet);
   const [base, length] = ipaddr.parseCIDR(ipam.ipRange ?? ipam.subnet);
   const bits = base.kind() === 'ipv4' ? 32 : 128;
   if (bits === 128 && length < countableIpv6Prefix) return null;
-  const isIn = (address: string) =>
-    ipaddr.isValid(address) &&
-    ipaddr.parse(address).kind() === base.kind() &&
-    ipaddr.parse(address).match([base, length]);
+  const range = ipam.ipRange ?? ipam.subnet;
   const taken = new Set<string>();
   if (subnet[1] < bits - 1) {
     const edges =
       bits === 32
         ? [ipaddr.IPv4.networkAddressFromCIDR(ipam.subnet), ipaddr.IPv4.broadcastAddressFromCIDR(ipam.subnet)]
         : [ipaddr.IPv6.networkAddressFromCIDR(ipam.subnet)];
-    for (const edge of edges) if (isIn(edge.toString())) taken.add(edge.toString());
+    for (const edge of edges) if (isInside(edge.toString(), range)) taken.add(edge.toString());
   }
-  if (ipam.gateway !== undefined && isIn(ipam.gateway)) taken.add(ipaddr.parse(ipam.gateway).toString());
+  for (const address of [ipam.gateway, ...held]) {
+    if (address !== undefined && isInside(address, range)) taken.add(ipaddr.parse(address).toString());
+  }
   return Math.max(0, 2 ** (bits - length) - taken.size);
 }
 
 /** Counts the addresses of running members that are in a subnet. */
 function usedIn(cidr: string, members: readonly Member[]): number {
-  if (!ipaddr.isValidCIDR(cidr)) return 0;
-  const subnet = ipaddr.parseCIDR(cidr);
-  const used = new Set<string>();
-  for (const member of members.filter(item => item.running)) {
-    for (const text of [member.ipv4, member.ipv6]) {
-      if (text === undefined || !ipaddr.isValid(text)) continue;
-      const address = ipaddr.parse(text);
-      if (address.kind() === subnet[0].kind() && address.match(subnet)) used.add(text);
-    }
-  }
-  return used.size;
+  const addresses = members.filter(item => item.running).flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
+  return new Set(addresses.filter(address => address !== undefined && isInside(address, cidr))).size;
+}
+
+/**
+ * One subnet. Where none was asked for, Docker's list of networks lacks the gateway that it chose: then the containers'
+ * endpoints tell it, or the address of the bridge.
+ */
+function subnetFacts(
+  ipam: NetworkReading['ipam'][number],
+  network: NetworkReading,
+  members: readonly Member[],
+  input: NetworkInput,
+): Network['subnets'][number] {
+  const bridge = bridgeOfNetwork(network);
+  const held = input.links.find(link => link.name === bridge && link.kind === 'bridge')?.addresses ?? [];
+  const own = held.map(({ address }) => address).filter(address => isInside(address, ipam.subnet));
+  const asked = ipam.gateway === undefined ? input.containers : [];
+  const told = asked
+    .flatMap(({ endpoints }) => endpoints.filter(endpoint => networkOfEndpoint(endpoint, input.index) === network))
+    .flatMap(({ gateway, gateway6 }) => [gateway, gateway6])
+    .find(address => address !== undefined && isInside(address, ipam.subnet));
+  const gateway = ipam.gateway ?? told ?? (network.internal ? undefined : own[0]);
+  return compact({
+    subnet: ipam.subnet,
+    gateway,
+    used: usedIn(ipam.subnet, members),
+    size: subnetSize({ ...ipam, gateway }, own),
+  });
 }
 
 /** The host interface of a macvlan or ipvlan network; without the option Docker makes a dummy one of that name. */
@@ -140,14 +167,7 @@ export function networkFacts(networks: readonly NetworkReading[], input: Network
       parent: parentOf(network),
       ...bridgeOptions(network),
       mtu: Number.isInteger(mtu) && mtu > 0 ? mtu : undefined,
-      subnets: network.ipam.map(ipam =>
-        compact({
-          subnet: ipam.subnet,
-          gateway: ipam.gateway,
-          used: usedIn(ipam.subnet, own),
-          size: subnetSize(ipam),
-        }),
-      ),
+      subnets: network.ipam.map(ipam => subnetFacts(ipam, network, own, input)),
       members: own,
       composeProject: network.composeProject,
       options: network.options,

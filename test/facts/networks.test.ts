@@ -5,7 +5,7 @@ import { mapNetns } from '../../source/facts/netns.ts';
 import { modeIndex } from '../../source/facts/network-mode.ts';
 import { networkFacts, subnetSize } from '../../source/facts/networks.ts';
 import type { ContainerReading, LinkReading, NetworkReading, Readings } from '../../source/host/readings.ts';
-import { container, endpoint, inner, inside, network, veth } from './build.ts';
+import { container, endpoint, inner, inside, link, network, veth } from './build.ts';
 
 const on = (ipv4?: string) => [endpoint('app', ipv4 === undefined ? {} : { ipv4 })];
 const option = (name: string) => `com.docker.network.bridge.${name}`;
@@ -18,7 +18,12 @@ function facts(
 ) {
   const index = modeIndex(containers, networks);
   const { namespaces } = mapNetns(containers, read, index);
-  return networkFacts(networks, { containers, index, linkMap: mapLinks({ links, networks, namespaces, index }) });
+  return networkFacts(networks, {
+    containers,
+    index,
+    links,
+    linkMap: mapLinks({ links, networks, namespaces, index }),
+  });
 }
 
 test('how many addresses a subnet has for containers', () => {
@@ -115,4 +120,26 @@ test('docker_gwbridge has the overlay containers that Docker does not list there
     { containerId: task.id, containerName: 'task', running: true, ipv4: '172.18.0.3' },
   ]);
   assert.equal(gwbridge?.subnets[0]?.used, 1);
+});
+
+const bridge = (address: string): LinkReading[] => [
+  link(5, 'br-app', {
+    kind: 'bridge',
+    addresses: [{ family: 4, address, prefixLength: 24, scope: 'global' }],
+  }),
+];
+
+test('a gateway that Docker chose itself is told by an endpoint, or by the bridge', () => {
+  const ipam = [{ subnet: '172.28.5.0/24' }];
+  const named = { options: { [option('name')]: 'br-app' }, ipam };
+  const [byEndpoint] = facts(
+    [network('app', named)],
+    [container('a', { networkMode: 'app', endpoints: [endpoint('app', { gateway: '172.28.5.254' })] })],
+  );
+  assert.deepEqual(byEndpoint?.subnets, [{ subnet: '172.28.5.0/24', gateway: '172.28.5.254', used: 0, size: 253 }]);
+  const [byBridge] = facts([network('app', named)], [], bridge('172.28.5.1'));
+  assert.deepEqual(byBridge?.subnets, [{ subnet: '172.28.5.0/24', gateway: '172.28.5.1', used: 0, size: 253 }]);
+  // An internal network's bridge has an address too, but leads nowhere.
+  const [internal] = facts([network('app', { ...named, internal: true })], [], bridge('172.28.5.1'));
+  assert.deepEqual(internal?.subnets, [{ subnet: '172.28.5.0/24', used: 0, size: 253 }]);
 });
