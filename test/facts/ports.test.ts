@@ -189,27 +189,28 @@ test('a published port that a rootless daemon holds through its port driver', ()
   assert.equal(row.owner.containerName, 'web');
 });
 
+const rule = (address: string, to: number): ChainReading => ({
+  backend: 'iptables-nft',
+  family: 'ip',
+  table: 'nat',
+  name: 'DOCKER',
+  rules: [
+    {
+      number: 1,
+      text: '',
+      matches: [
+        { kind: 'proto', negate: false, protos: ['tcp'] },
+        { kind: 'dport', negate: false, ports: [[8082, 8082]] },
+      ],
+      target: { kind: 'dnat', address, port: [to, to] },
+    },
+  ],
+});
+
 test('without a proxy the DNAT rule tells where a port leads; of several addresses none is guessed', () => {
   const multi = container('multi', {
     endpoints: [endpoint('app', { ipv4: '172.19.0.2' }), endpoint('bridge', { ipv4: '172.17.0.4' })],
     publishedPorts: [port('8082', 80, { hostIp: '0.0.0.0' })],
-  });
-  const rule = (address: string, to: number): ChainReading => ({
-    backend: 'iptables-nft',
-    family: 'ip',
-    table: 'nat',
-    name: 'DOCKER',
-    rules: [
-      {
-        number: 1,
-        text: '',
-        matches: [
-          { kind: 'proto', negate: false, protos: ['tcp'] },
-          { kind: 'dport', negate: false, ports: [[8082, 8082]] },
-        ],
-        target: { kind: 'dnat', address, port: [to, to] },
-      },
-    ],
   });
   const target = (chains: ChainReading[]) =>
     listenerRow(
