@@ -10,6 +10,8 @@ read -r pid rest </proc/self/stat
 
 # What is unmounted outside later shall not be held here.
 mount --make-rslave /
+# dockerd asks for these itself, but where its root is an unpacked tree it has no modprobe.
+modprobe -qa overlay br_netfilter veth macvlan 2>/dev/null || :
 # A sysfs shows the network namespace of whoever mounted it; the cgroups are kept below the new one.
 mount --rbind /sys/fs/cgroup "$folder/hold"
 mount -t sysfs sysfs /sys

@@ -16,7 +16,10 @@ export const cacheFolder = (): string =>
   join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'netdash-lab');
 
 /** Counted up when trees are made differently, so that older ones are not taken. */
-const layout = 1;
+const layout = 2;
+
+/** Packages that not every release has: the command line is part of docker.io in older ones. */
+const optional = ['docker-cli'];
 
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
@@ -42,8 +45,9 @@ const withLock = async <T>(file: string, work: () => Promise<T>): Promise<T> => 
 const debianMirror = async (): Promise<string> => {
   const named = process.env['NETDASH_LAB_MIRROR'];
   if (named !== undefined && named !== '') return named;
-  const targets = await must(['apt-get', 'indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages']);
-  const found = targets.split('\n').find(uri => /\/debian\/?$/.test(uri));
+  // The lists that an update would fetch: known even where none has been fetched yet.
+  const lists = await must(['apt-get', 'update', '--print-uris']);
+  const found = /^'(\S+\/debian)\/dists\//m.exec(lists)?.[1];
   if (found === undefined) throw new Error('apt knows no Debian mirror here: name one in NETDASH_LAB_MIRROR');
   return found;
 };
@@ -82,18 +86,23 @@ const configureApt = async (folder: string, suite: string | undefined): Promise<
   return file;
 };
 
-// apt ends with its caller, however the caller ends.
+// What this process starts ends with it, however it ends.
+const withCaller = ['setpriv', '--pdeathsig', 'KILL'];
+
 const apt = (config: string, ...args: string[]): [string[], { env: Record<string, string> }] => [
-  ['setpriv', '--pdeathsig', 'KILL', 'apt-get', '-q', '-y', ...args],
+  [...withCaller, 'apt-get', '-q', '-y', ...args],
   { env: { APT_CONFIG: config, DEBIAN_FRONTEND: 'noninteractive' } },
 ];
 
 const extract = `
   for name in bin sbin lib lib64; do mkdir -p "$2/usr/$name" && ln -s "usr/$name" "$2/$name" || exit 1; done
-  find "$1" -name '*.deb' -print0 | xargs -0 -P 2 -I DEB sh -c '
+  unpack='
     dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --keep-directory-symlink \\
       --exclude "./usr/share/doc/*" --exclude "./usr/share/man/*" --exclude "./usr/share/locale/*" || exit 255
-  ' sh DEB "$2"`;
+  '
+  # base-files makes those links anew, so nothing may be unpacked beside it.
+  find "$1" -name 'base-files_*.deb' -exec sh -c "$unpack" sh {} "$2" ';'
+  find "$1" -name '*.deb' ! -name 'base-files_*' -print0 | xargs -0 -P 2 -I DEB sh -c "$unpack" sh DEB "$2"`;
 
 const rulesTools = ['iptables', 'ip6tables'].flatMap(name => [name, `${name}-save`, `${name}-restore`]);
 const wrapped = ['ip', 'bridge', 'ss', 'nft', 'conntrack', 'docker', 'busybox', ...rulesTools];
@@ -156,7 +165,7 @@ const codename = async (): Promise<string> =>
 /**
  * A tree with these packages and all that they depend on; made when the cache has none.
  * @param suite a Debian suite; undefined for the release that this machine runs
- * @param packages names; those that the release does not have are left out
+ * @param packages names
  * @param report is told what is going on, a line each
  * @returns its folder
  * @throws when apt cannot get them
@@ -178,23 +187,28 @@ export const unpackTree = async (
     if (existsSync(tree)) return tree;
     const work = `${tree}.part`;
     await rm(work, { recursive: true, force: true });
-    const folder = join(work, 'apt');
-    await mkdir(folder, { recursive: true });
-    report(`fetching packages of ${suite ?? 'this release'} (once; kept in ${cache})`);
-    const config = await configureApt(folder, suite);
-    // One unreachable source among many is no failure: whether the packages can be had shows below.
-    const update = await run(...apt(config, 'update'));
-    const known = await run(['apt-cache', 'pkgnames'], { env: { APT_CONFIG: config } });
-    const available = new Set(known.stdout.split('\n'));
-    const wanted = packages.filter(name => available.has(name));
-    if (wanted.length === 0) throw new Error(`apt has no package lists: ${update.stderr.trim()}`);
-    await must(...apt(config, 'install', '--download-only', ...wanted));
-    report('unpacking them');
-    const root = join(work, 'tree');
-    await must(['setpriv', '--pdeathsig', 'KILL', 'sh', '-c', extract, 'sh', join(folder, 'cache', 'archives'), root]);
-    await finish(root);
-    await rename(root, tree);
-    await rm(work, { recursive: true });
+    try {
+      const folder = join(work, 'apt');
+      await mkdir(folder, { recursive: true });
+      report(`fetching packages of ${suite ?? 'this release'} (once; kept in ${cache})`);
+      const config = await configureApt(folder, suite);
+      // One unreachable source among many is no failure: whether the packages can be had shows below.
+      const update = await run(...apt(config, 'update'));
+      const known = await run(['apt-cache', 'pkgnames'], { env: { APT_CONFIG: config } });
+      const available = new Set(known.stdout.split('\n'));
+      const wanted = packages.filter(name => available.has(name));
+      const absent = packages.filter(name => !available.has(name) && !optional.includes(name));
+      if (absent.length > 0) throw new Error(`apt has no ${absent.join(', ')} here. ${update.stderr.trim()}`);
+      await must(...apt(config, 'install', '--download-only', ...wanted));
+      report('unpacking them');
+      const root = join(work, 'tree');
+      const archives = join(folder, 'cache', 'archives');
+      await must([...withCaller, 'sh', '-c', extract, 'sh', archives, root]);
+      await finish(root);
+      await rename(root, tree);
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
     return tree;
   });
 };
