@@ -57,13 +57,14 @@ function connections(was: Container, is: Container, event: (type: Type, text: st
   ];
 }
 
+const about = ({ id, name }: Container) => ({ containerId: id, containerName: name });
+
 /** Containers that came, went, started, ended, were paused, renamed, connected, or failed to start. */
 export function containerEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   if (before.containers === after.containers) return [];
   const had = new Map(before.containers.map(container => [container.id, container]));
   const has = new Set(after.containers.map(({ id }) => id));
   const at = after.takenAt;
-  const about = ({ id, name }: Container) => ({ containerId: id, containerName: name });
   const events: NetdashEvent[] = [];
   for (const was of before.containers) {
     if (has.has(was.id)) continue;

@@ -109,24 +109,28 @@ function namesText(names: readonly string[], most = 3): string {
   return distinct.length > most ? `${shown} and ${distinct.length - most} more` : shown;
 }
 
+/** Rules by what they say: counters and positions change all the time. */
+const ruleKeys = (rules: NonNullable<Snapshot['rules']>) =>
+  rules.map(({ backend, family, table, chain, text }) => [backend, family, table, chain, text].join('\0'));
+
 function ruleEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   if (before.rules === after.rules || before.rules === null || after.rules === null) return [];
-  const keys = (rules: NonNullable<Snapshot['rules']>) =>
-    rules.map(({ backend, family, table, chain, text }) => [backend, family, table, chain, text].join('\0'));
-  const { added, removed } = countDifference(keys(before.rules), keys(after.rules));
+  const { added, removed } = countDifference(ruleKeys(before.rules), ruleKeys(after.rules));
   if (added.length + removed.length === 0) return [];
   const chains = [...added, ...removed].map(key => key.split('\0')[3] ?? '');
   const text = `netfilter rules: ${countText(added.length, removed.length)} (${namesText(chains)})`;
   return [{ at: after.takenAt, type: 'rules-changed', text }];
 }
 
+/** The links and interfaces of a snapshot, by name and what they hang on. */
+const linkNames = ({ links, interfaces }: Snapshot) => [
+  ...links.map(({ veth, bridge }) => `${veth}${bridge === undefined ? '' : ` on ${bridge}`}`),
+  ...interfaces.map(({ name, up }) => `${name}${up ? '' : ' (down)'}`),
+];
+
 function linkEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   if (before.links === after.links && before.interfaces === after.interfaces) return [];
-  const names = ({ links, interfaces }: Snapshot) => [
-    ...links.map(({ veth, bridge }) => `${veth}${bridge === undefined ? '' : ` on ${bridge}`}`),
-    ...interfaces.map(({ name, up }) => `${name}${up ? '' : ' (down)'}`),
-  ];
-  const { added, removed } = countDifference(names(before), names(after));
+  const { added, removed } = countDifference(linkNames(before), linkNames(after));
   if (added.length + removed.length === 0) return [];
   const text = `links: ${[
     added.length > 0 ? `+ ${namesText(added)}` : '',

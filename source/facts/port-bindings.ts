@@ -39,6 +39,10 @@ function inRange(hostPort: string, port: number): boolean {
   return range === undefined || (range[0] <= port && port <= range[1]);
 }
 
+/** Requests that fit fewest ports choose first: those with an address, then those with a range. */
+const strictness = ({ hostIp, hostPort }: PortBindingReading): number =>
+  Number(hostIp === '') * 2 + Number(portsAsked(hostPort) === undefined);
+
 /** The sides of one request, IPv4 first. Docker gives both families one number where it can (27 and later always). */
 function sidesFor({ hostIp, hostPort }: PortBindingReading, pool: Pool): Side[] {
   if (hostIp !== '') {
@@ -79,9 +83,6 @@ export function pickedBindings(container: ContainerReading): LedgerBinding[] {
       if (range !== undefined && range[0] === range[1]) pool.dropFixed(request.hostIp, range[0]);
       else picked.push(request);
     }
-    // Those that fit fewest ports choose first: an address, then a range.
-    const strictness = ({ hostIp, hostPort }: PortBindingReading) =>
-      Number(hostIp === '') * 2 + Number(portsAsked(hostPort) === undefined);
     return picked
       .toSorted((a, b) => strictness(a) - strictness(b))
       .map(request => ({

@@ -107,16 +107,16 @@ describe('start errors', () => {
   }
 });
 
-describe('port-conflict-failed', () => {
-  const clash = (error: string, asked = [port('8080', 80)]) =>
-    container('clash', {
-      state: 'created',
-      exitCode: 128,
-      error: endpointText + error,
-      requestedPorts: asked,
-      endpoints: [],
-    });
+const clash = (error: string, asked = [port('8080', 80)]) =>
+  container('clash', {
+    state: 'created',
+    exitCode: 128,
+    error: endpointText + error,
+    requestedPorts: asked,
+    endpoints: [],
+  });
 
+describe('port-conflict-failed', () => {
   it('names the container that holds the port, by address and not by the text', () => {
     const text = 'Bind for 0.0.0.0:8080 failed: port is already allocated';
     const findings = judging(host([clash(text, [port('8080', 80, { hostIp: '127.0.0.1' })])]));
@@ -184,10 +184,10 @@ describe('port-conflict-failed', () => {
   });
 });
 
-describe('port-conflict-pending and -rivals', () => {
-  const waiting = (name: string, ...asked: ReturnType<typeof port>[]) =>
-    container(name, { state: 'created', requestedPorts: asked, endpoints: [] });
+const waiting = (name: string, ...asked: ReturnType<typeof port>[]) =>
+  container(name, { state: 'created', requestedPorts: asked, endpoints: [] });
 
+describe('port-conflict-pending and -rivals', () => {
   it('tells of a created and of an exited container whose port is held, with the holder', () => {
     const old = { ...waiting('old', port('9090', 80)), state: 'exited' as const };
     const findings = judging(

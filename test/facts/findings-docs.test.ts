@@ -10,7 +10,10 @@ it('has a section in docs/findings.md for each detector, with its severity, and 
     .split(/^## /m)
     .slice(1)
     .map(text => [text.split('\n')[0], text] as const);
-  assert.deepEqual(sections.map(([code]) => code).sort(), detectors.map(({ code }) => code).sort());
+  assert.deepEqual(
+    sections.map(([code]) => code ?? '').toSorted((a, b) => a.localeCompare(b)),
+    detectors.map(({ code }) => code).toSorted((a, b) => a.localeCompare(b)),
+  );
   const texts = new Map(sections);
   for (const { code, severity } of detectors) {
     const text = texts.get(code) ?? '';

@@ -1,7 +1,7 @@
 /** Losing a source may only turn facts into unknown, never into calm. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import { array, assert as check, boolean, constantFrom, property, tuple, uniqueArray } from 'fast-check';
 import { sourceNames, type Readings, type SourceName } from '../../source/host/readings.ts';
 import { detectors, judge } from '../../source/facts/findings/index.ts';
 import { joinFacts } from '../../source/facts/join.ts';
@@ -115,7 +115,7 @@ function assertNothingGone(before: readonly Finding[], after: readonly Finding[]
 }
 
 describe('findings when sources are lost', () => {
-  const sources = fc.uniqueArray(fc.constantFrom(...sourceNames));
+  const sources = uniqueArray(constantFrom(...sourceNames));
 
   it('begins with a host that has one of nearly every kind', () => {
     const codes = new Set(judging(troubled()).map(({ code }) => code));
@@ -125,8 +125,8 @@ describe('findings when sources are lost', () => {
 
   it('keeps every finding, whichever sources are lost and whatever is left of them', () => {
     const before = judging(troubled());
-    fc.assert(
-      fc.property(fc.array(fc.tuple(sources, fc.boolean()), { minLength: 1, maxLength: 4 }), rounds => {
+    check(
+      property(array(tuple(sources, boolean()), { minLength: 1, maxLength: 4 }), rounds => {
         let previous: Finding[] = before;
         for (const [names, keepsValue] of rounds) {
           const lost = new Set(names);

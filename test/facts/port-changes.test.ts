@@ -47,6 +47,15 @@ class Tracker {
 const short = ({ proto, containerPort, from, to, cause }: PortChange) =>
   `${containerPort}/${proto} ${from.map(side => side.hostPort).join('+')}→${to.map(side => side.hostPort).join('+')} ${cause}`;
 
+const rangePorts = (inRange: number, one: number, two: number) => [
+  ...both(inRange),
+  ...both(one),
+  ...both(two),
+  ...both(9000),
+];
+const udpPort = (hostPort: number) => [port(String(hostPort), 53, { proto: 'udp', hostIp: '0.0.0.0' })];
+const addressPorts = (all: number, local: number) => [...both(all), port(String(local), 80, { hostIp: '127.0.0.1' })];
+
 describe('trackPorts', () => {
   it('reports docker restart once, with both families in one record', () => {
     const tracker = new Tracker();
@@ -338,33 +347,27 @@ describe('trackPorts', () => {
 
   it('follows ports of a range, several bindings of one container port, and -P', () => {
     const range = { requestedPorts: [port('7100-7105', 80), port('', 80), port('', 80), port('9000', 80)] };
-    const ports = (inRange: number, one: number, two: number) => [
-      ...both(inRange),
-      ...both(one),
-      ...both(two),
-      ...both(9000),
-    ];
     const tracker = new Tracker();
-    tracker.see([myapp2(ports(7100, 40000, 40001), { ...range, startedAt: now })]);
-    assert.deepEqual(tracker.see([myapp2(ports(7101, 40000, 40001), { ...range, startedAt: now })]).map(short), [
+    tracker.see([myapp2(rangePorts(7100, 40000, 40001), { ...range, startedAt: now })]);
+    assert.deepEqual(tracker.see([myapp2(rangePorts(7101, 40000, 40001), { ...range, startedAt: now })]).map(short), [
       '80/tcp 7100+7100→7101+7101 network-change',
     ]);
-    assert.deepEqual(tracker.see([myapp2(ports(7101, 40001, 40002), { ...range, startedAt: now })]).map(short), [
+    assert.deepEqual(tracker.see([myapp2(rangePorts(7101, 40001, 40002), { ...range, startedAt: now })]).map(short), [
       '80/tcp 40000+40000→40002+40002 network-change',
     ]);
     const all = { requestedPorts: [], publishAllPorts: true, exposedPorts: [{ proto: 'udp' as const, port: 53 }] };
-    const udp = (hostPort: number) => [port(String(hostPort), 53, { proto: 'udp', hostIp: '0.0.0.0' })];
     const other = new Tracker();
-    other.see([myapp2(udp(1), { ...all, startedAt: now })]);
-    assert.deepEqual(other.see([myapp2(udp(2), { ...all, startedAt: now })]).map(short), ['53/udp 1→2 network-change']);
+    other.see([myapp2(udpPort(1), { ...all, startedAt: now })]);
+    assert.deepEqual(other.see([myapp2(udpPort(2), { ...all, startedAt: now })]).map(short), [
+      '53/udp 1→2 network-change',
+    ]);
   });
 
   it('keeps the ports of one address apart from those of all addresses', () => {
     const rest = { requestedPorts: [port('', 80), port('', 80, { hostIp: '127.0.0.1' })] };
-    const ports = (all: number, local: number) => [...both(all), port(String(local), 80, { hostIp: '127.0.0.1' })];
     const tracker = new Tracker();
-    tracker.see([myapp2(ports(1, 2), { ...rest, startedAt: now })]);
-    const changes = tracker.see([myapp2(ports(2, 1), { ...rest, startedAt: now })]);
+    tracker.see([myapp2(addressPorts(1, 2), { ...rest, startedAt: now })]);
+    const changes = tracker.see([myapp2(addressPorts(2, 1), { ...rest, startedAt: now })]);
     assert.deepEqual(changes.map(short).sort(), ['80/tcp 1+1→2+2 network-change', '80/tcp 2→1 network-change']);
   });
 

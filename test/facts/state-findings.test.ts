@@ -33,21 +33,21 @@ const web = (rest: Partial<ContainerReading> = {}) =>
     ...rest,
   });
 
-describe('bindings-missing', () => {
-  const judged = (of: ContainerReading, networks = [network('app')]) =>
-    briefly(judging(dockerWith({ containers: [of], networks })));
+const bindingsOf = (of: ContainerReading, networks = [network('app')]) =>
+  briefly(judging(dockerWith({ containers: [of], networks })));
 
+describe('bindings-missing', () => {
   it('tells of a container without network, and of one whose binding is not mapped', () => {
     const detached = judging(dockerWith({ containers: [web({ endpoints: [], publishedPorts: [] })] }));
     assert.deepEqual(briefly(detached), ['bindings-missing web']);
     assert.match(detached[0]?.message ?? '', /asks for 8080 → 80\/tcp and does not have it: it has no network at all/);
-    assert.deepEqual(judged(web({ publishedPorts: [] })), ['bindings-missing web']);
-    assert.deepEqual(judged(web({ publishedPorts: [port('8081', 80, { hostIp: '0.0.0.0' })] })), [
+    assert.deepEqual(bindingsOf(web({ publishedPorts: [] })), ['bindings-missing web']);
+    assert.deepEqual(bindingsOf(web({ publishedPorts: [port('8081', 80, { hostIp: '0.0.0.0' })] })), [
       'bindings-missing web',
     ]);
     const udp = web({ requestedPorts: [port('8080', 80), port('8080', 80, { proto: 'udp' })] });
-    assert.deepEqual(judged(udp), ['bindings-missing web']);
-    assert.deepEqual(judged(web({ publishAllPorts: true, exposedPorts: [{ proto: 'tcp', port: 443 }] })), [
+    assert.deepEqual(bindingsOf(udp), ['bindings-missing web']);
+    assert.deepEqual(bindingsOf(web({ publishAllPorts: true, exposedPorts: [{ proto: 'tcp', port: 443 }] })), [
       'bindings-missing web',
     ]);
   });
@@ -59,26 +59,29 @@ describe('bindings-missing', () => {
       port('7003', 81, { hostIp: '10.0.0.1' }),
       port('9000', 82, { hostIp: '::1' }),
     ];
-    assert.deepEqual(judged(web({ requestedPorts: asked, publishedPorts: given })), []);
-    assert.deepEqual(judged(web({ state: 'exited', publishedPorts: [] })), []);
+    assert.deepEqual(bindingsOf(web({ requestedPorts: asked, publishedPorts: given })), []);
+    assert.deepEqual(bindingsOf(web({ state: 'exited', publishedPorts: [] })), []);
     assert.deepEqual(
-      judged(web({ networkMode: 'plugged', endpoints: [endpoint('plugged')], publishedPorts: [] }), [
+      bindingsOf(web({ networkMode: 'plugged', endpoints: [endpoint('plugged')], publishedPorts: [] }), [
         network('plugged', { driver: 'weave' }),
       ]),
       [],
     );
     const routed = network('routed', { options: { 'com.docker.network.bridge.gateway_mode_ipv4': 'routed' } });
     assert.deepEqual(
-      judged(web({ networkMode: 'routed', endpoints: [endpoint('routed')], publishedPorts: [port('', 80)] }), [routed]),
+      bindingsOf(web({ networkMode: 'routed', endpoints: [endpoint('routed')], publishedPorts: [port('', 80)] }), [
+        routed,
+      ]),
       [],
     );
   });
 });
 
+const on = (networkMode: string, names: string[], rest: Partial<ContainerReading> = {}) =>
+  web({ networkMode, endpoints: names.map(name => endpoint(name)), publishedPorts: [], ...rest });
+
 describe('ports-ignored', () => {
   const networks = [network('backend', { internal: true }), network('lan', { driver: 'macvlan' }), network('app')];
-  const on = (networkMode: string, names: string[], rest: Partial<ContainerReading> = {}) =>
-    web({ networkMode, endpoints: names.map(name => endpoint(name)), publishedPorts: [], ...rest });
   const judged = (of: ContainerReading) => judging(dockerWith({ containers: [of], networks }));
 
   it('tells of each mode that gives no ports', () => {
@@ -101,6 +104,14 @@ describe('ports-ignored', () => {
     assert.deepEqual(briefly(judged(both)), []);
     assert.deepEqual(briefly(judged(on('none', ['none'], { requestedPorts: [] }))), []);
   });
+});
+
+const contextOf = (readings: Readings, history: ReturnType<typeof keepEarlier>) => ({
+  readings,
+  facts: { portChanges: [] } as never,
+  now,
+  previous: [],
+  earlier: history.earlier,
 });
 
 describe('nothing-listening and listener-loopback-only', () => {
@@ -169,22 +180,15 @@ describe('nothing-listening and listener-loopback-only', () => {
 
   it('raises when two readings in a row agree, and asks for the second', () => {
     const first = host(seen([], now - 5000));
-    const context = (readings: Readings, history: ReturnType<typeof keepEarlier>) => ({
-      readings,
-      facts: { portChanges: [] } as never,
-      now,
-      previous: [],
-      earlier: history.earlier,
-    });
     const one = keepEarlier(undefined, first);
     assert.deepEqual(briefly(judging(first, { earlier: one.earlier })), []);
-    assert.deepEqual(containersToReadAgain(context(first, one)), [of.id]);
+    assert.deepEqual(containersToReadAgain(contextOf(first, one)), [of.id]);
     const same = keepEarlier(one, first);
     assert.deepEqual(briefly(judging(first, { earlier: same.earlier })), []);
     const second = host(seen([], now));
     const two = keepEarlier(same, second);
     assert.deepEqual(briefly(judging(second, { earlier: two.earlier })), ['nothing-listening web']);
-    assert.deepEqual(containersToReadAgain(context(second, two)), []);
+    assert.deepEqual(containersToReadAgain(contextOf(second, two)), []);
     const good = host(seen([socket('0.0.0.0', 80)], now));
     assert.deepEqual(briefly(judging(good, { earlier: keepEarlier(one, good).earlier })), []);
   });
@@ -332,6 +336,13 @@ describe('orphan-link', () => {
   });
 });
 
+const netnsOf = (of: ContainerReading, inode: number) => ({
+  [of.id]: ok<InsideReading>({ containerId: of.id, pid: of.pid, netns: inode }),
+});
+
+const sharingOf = (containers: ContainerReading[], more: Readings['inside'] = {}) =>
+  briefly(judging(dockerWith({ containers }, { inside: more })));
+
 describe('stranded-netns', () => {
   const partner = web({ startedAt: now - 100_000 });
   const sharer = (rest: Partial<ContainerReading> = {}) =>
@@ -343,26 +354,24 @@ describe('stranded-netns', () => {
       pid: 777,
       ...rest,
     });
-  const judged = (containers: ContainerReading[], more: Readings['inside'] = {}) =>
-    briefly(judging(dockerWith({ containers }, { inside: more })));
-  const netns = (of: ContainerReading, inode: number) => ({
-    [of.id]: ok<InsideReading>({ containerId: of.id, pid: of.pid, netns: inode }),
-  });
 
   it('tells when the partner is gone, stopped, restarted or recreated', () => {
-    assert.deepEqual(judged([sharer()]), ['stranded-netns shared']);
-    assert.deepEqual(judged([sharer(), web({ state: 'exited' })]), ['stranded-netns shared']);
-    assert.deepEqual(judged([sharer(), web({ startedAt: now - 10_000 })]), ['stranded-netns shared']);
-    assert.deepEqual(judged([sharer(), web({ id: hexId('another') })]), ['stranded-netns shared']);
-    assert.deepEqual(judged([sharer(), partner], { ...netns(sharer(), 1), ...netns(partner, 2) }), [
+    assert.deepEqual(sharingOf([sharer()]), ['stranded-netns shared']);
+    assert.deepEqual(sharingOf([sharer(), web({ state: 'exited' })]), ['stranded-netns shared']);
+    assert.deepEqual(sharingOf([sharer(), web({ startedAt: now - 10_000 })]), ['stranded-netns shared']);
+    assert.deepEqual(sharingOf([sharer(), web({ id: hexId('another') })]), ['stranded-netns shared']);
+    assert.deepEqual(sharingOf([sharer(), partner], { ...netnsOf(sharer(), 1), ...netnsOf(partner, 2) }), [
       'stranded-netns shared',
     ]);
   });
 
   it('is silent while they share, and believes the inode more than the clock', () => {
-    assert.deepEqual(judged([sharer(), partner]), []);
-    assert.deepEqual(judged([sharer(), web({ startedAt: now })], { ...netns(sharer(), 5), ...netns(partner, 5) }), []);
-    assert.deepEqual(judged([sharer({ state: 'exited' })]), []);
+    assert.deepEqual(sharingOf([sharer(), partner]), []);
+    assert.deepEqual(
+      sharingOf([sharer(), web({ startedAt: now })], { ...netnsOf(sharer(), 5), ...netnsOf(partner, 5) }),
+      [],
+    );
+    assert.deepEqual(sharingOf([sharer({ state: 'exited' })]), []);
     const hostPartner = web({
       networkMode: 'host',
       endpoints: [],
@@ -370,31 +379,34 @@ describe('stranded-netns', () => {
       publishedPorts: [],
       startedAt: now,
     });
-    assert.deepEqual(judged([sharer(), hostPartner]), []);
+    assert.deepEqual(sharingOf([sharer(), hostPartner]), []);
   });
 });
 
+const net = (name: string, subnet: string, rest = {}) => network(name, { ipam: [{ subnet }], ...rest });
+
+const route = (destination: string, device: string, rest: { table?: string; family?: 4 | 6 } = {}) => ({
+  family: rest.family ?? (4 as const),
+  destination,
+  device,
+  table: rest.table ?? 'main',
+  type: 'unicast',
+  protocol: 'kernel',
+  flags: [],
+});
+
+const overlaps = (networks: ReturnType<typeof network>[], routes: ReturnType<typeof route>[]) =>
+  briefly(judging(dockerWith({ networks }, { links: ok({ links: [], routes, traffic: {} }) })));
+
 describe('subnet-overlap', () => {
-  const route = (destination: string, device: string, rest: { table?: string; family?: 4 | 6 } = {}) => ({
-    family: rest.family ?? (4 as const),
-    destination,
-    device,
-    table: rest.table ?? 'main',
-    type: 'unicast',
-    protocol: 'kernel',
-    flags: [],
-  });
-  const net = (name: string, subnet: string, rest = {}) => network(name, { ipam: [{ subnet }], ...rest });
-  const judged = (networks: ReturnType<typeof network>[], routes: ReturnType<typeof route>[]) =>
-    briefly(judging(dockerWith({ networks }, { links: ok({ links: [], routes, traffic: {} }) })));
   const bridge = `br-${hexId('net-app').slice(0, 12)}`;
 
   it('tells of a route of the host in either direction, in any table', () => {
-    assert.deepEqual(judged([net('app', '10.20.0.0/16')], [route('10.20.30.0/24', 'eth0')]), ['subnet-overlap app']);
-    assert.deepEqual(judged([net('app', '10.20.30.0/24')], [route('10.0.0.0/8', 'wg0', { table: '51820' })]), [
+    assert.deepEqual(overlaps([net('app', '10.20.0.0/16')], [route('10.20.30.0/24', 'eth0')]), ['subnet-overlap app']);
+    assert.deepEqual(overlaps([net('app', '10.20.30.0/24')], [route('10.0.0.0/8', 'wg0', { table: '51820' })]), [
       'subnet-overlap app',
     ]);
-    assert.deepEqual(judged([net('app', 'fd00:1::/64')], [route('fd00::/8', 'eth0', { family: 6 })]), [
+    assert.deepEqual(overlaps([net('app', 'fd00:1::/64')], [route('fd00::/8', 'eth0', { family: 6 })]), [
       'subnet-overlap app',
     ]);
   });
@@ -406,50 +418,54 @@ describe('subnet-overlap', () => {
       route('0.0.0.0/1', 'tun0'),
       route('10.20.0.1', bridge, { table: 'local' }),
     ];
-    assert.deepEqual(judged([net('app', '10.20.0.0/16')], own), []);
-    assert.deepEqual(judged([net('lan', '10.20.0.0/16', { driver: 'macvlan' })], [route('10.20.0.0/16', 'eth0')]), []);
-    assert.deepEqual(judged([net('app', '172.18.0.0/16')], [route('172.19.0.0/16', 'eth0')]), []);
-    assert.deepEqual(judged([net('app', 'fe80::/64')], [route('fe80::/64', 'eth0', { family: 6 })]), []);
+    assert.deepEqual(overlaps([net('app', '10.20.0.0/16')], own), []);
+    assert.deepEqual(
+      overlaps([net('lan', '10.20.0.0/16', { driver: 'macvlan' })], [route('10.20.0.0/16', 'eth0')]),
+      [],
+    );
+    assert.deepEqual(overlaps([net('app', '172.18.0.0/16')], [route('172.19.0.0/16', 'eth0')]), []);
+    assert.deepEqual(overlaps([net('app', 'fe80::/64')], [route('fe80::/64', 'eth0', { family: 6 })]), []);
   });
 
   it('tells of two networks once, at the later one', () => {
     const later = net('later', '10.20.30.0/24', { created: '2026-11-21T09:00:00Z' });
-    assert.deepEqual(judged([later, net('app', '10.20.0.0/16')], []), ['subnet-overlap later']);
+    assert.deepEqual(overlaps([later, net('app', '10.20.0.0/16')], []), ['subnet-overlap later']);
   });
 });
 
-describe('port-moved', () => {
-  const change = (at: number, from: number, to: number): PortChange => ({
-    at: new Date(at).toISOString(),
-    containerId: web().id,
-    containerName: 'web',
-    proto: 'tcp',
-    containerPort: 80,
-    from: [
-      { hostIp: '0.0.0.0', hostPort: from },
-      { hostIp: '::', hostPort: from },
-    ],
-    to: [
-      { hostIp: '0.0.0.0', hostPort: to },
-      { hostIp: '::', hostPort: to },
-    ],
-    cause: 'restart',
-  });
-  const judged = (portChanges: PortChange[], containers = [web()]) =>
-    judging(dockerWith({ containers }), { portChanges });
+const movesOf = (portChanges: PortChange[], containers = [web()]) =>
+  judging(dockerWith({ containers }), { portChanges });
 
+const moveOf = (at: number, from: number, to: number): PortChange => ({
+  at: new Date(at).toISOString(),
+  containerId: web().id,
+  containerName: 'web',
+  proto: 'tcp',
+  containerPort: 80,
+  from: [
+    { hostIp: '0.0.0.0', hostPort: from },
+    { hostIp: '::', hostPort: from },
+  ],
+  to: [
+    { hostIp: '0.0.0.0', hostPort: to },
+    { hostIp: '::', hostPort: to },
+  ],
+  cause: 'restart',
+});
+
+describe('port-moved', () => {
   it('tells of the latest change of a quarter of an hour', () => {
-    const [finding, ...rest] = judged([
-      change(now - 1000, 2, 3),
-      change(now - 60_000, 1, 2),
-      change(now - 3_600_000, 0, 1),
+    const [finding, ...rest] = movesOf([
+      moveOf(now - 1000, 2, 3),
+      moveOf(now - 60_000, 1, 2),
+      moveOf(now - 3_600_000, 0, 1),
     ]);
     assert.deepEqual(rest, []);
     assert.equal(
       finding?.message,
       'web 80/tcp moved from host port 2 to 3 (restart), the last of 2 changes in 15 minutes',
     );
-    assert.deepEqual(judged([change(now - 16 * 60_000, 1, 2)]), []);
-    assert.deepEqual(judged([change(now, 1, 2)], []), []);
+    assert.deepEqual(movesOf([moveOf(now - 16 * 60_000, 1, 2)]), []);
+    assert.deepEqual(movesOf([moveOf(now, 1, 2)], []), []);
   });
 });

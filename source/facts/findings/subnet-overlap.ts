@@ -16,11 +16,7 @@ function blockOf(text: string): Block | undefined {
 
 /** Two blocks share an address when the longer prefix lies in the shorter. */
 function overlap([a, aBits]: Block, [b, bBits]: Block): boolean {
-  if (a.kind() !== b.kind()) return false;
-  const bits = Math.min(aBits, bBits);
-  return a.kind() === 'ipv4'
-    ? (a as ipaddr.IPv4).match(b as ipaddr.IPv4, bits)
-    : (a as ipaddr.IPv6).match(b as ipaddr.IPv6, bits);
+  return a.kind() === b.kind() && a.match(b, Math.min(aBits, bBits));
 }
 
 /** Routes so wide that they stand for the default route (`0.0.0.0/1` of a VPN) overlap everything and mean nothing. */
