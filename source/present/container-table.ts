@@ -80,6 +80,15 @@ export function portsCell({ container }: Pick<ContainerRow, 'container'>): Cell 
   return nothing;
 }
 
+/** The lowest host port of those that `portsCell` shows. */
+function lowestPort(container: Container): number | undefined {
+  const asked = container.requestedPorts.flatMap(({ hostPort }) => (typeof hostPort === 'number' ? [hostPort] : []));
+  const own = container.networkMode === 'host' ? (container.listeners ?? []).map(listener => listener.port) : [];
+  const published = container.publishedPorts.map(port => port.hostPort);
+  const ports = !isUp(container) ? asked : published.length > 0 ? published : own;
+  return ports.length === 0 ? undefined : Math.min(...ports);
+}
+
 function freshChange({ changes, now }: ContainerRow): PortChange | undefined {
   const latest = changes[0];
   return latest && now - Date.parse(latest.at) < newsMilliseconds ? latest : undefined;
@@ -175,7 +184,7 @@ export const containerTable: Table<ContainerRow> = {
       max: 36,
       want: 18,
       cell: portsCell,
-      sortKey: row => row.container.publishedPorts[0]?.hostPort ?? row.container.listeners?.[0]?.port,
+      sortKey: row => lowestPort(row.container),
     },
     {
       id: 'note',

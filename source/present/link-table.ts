@@ -23,6 +23,8 @@ export interface LinkRow {
   ifindexes?: string;
   containerId?: string;
   containerName?: string;
+  /** Where the other end is when it is in no container. */
+  peer?: string;
   /** The container's end. */
   inside?: string;
   mac?: string;
@@ -72,6 +74,7 @@ function linkRow(snapshot: Snapshot, lookup: Lookup, link: Link): LinkRow {
   const endpoint = endpointOf(link, lookup);
   const reason = link.unknown && Object.values(link.unknown)[0];
   return {
+    peer: link.peer,
     key: `link ${link.ifindex}`,
     section: sections.links,
     bridge: link.bridge,
@@ -89,7 +92,7 @@ function linkRow(snapshot: Snapshot, lookup: Lookup, link: Link): LinkRow {
     findings: snapshot.findings.filter(
       finding => finding.subject.kind === 'link' && finding.subject.name === link.veth,
     ),
-    note: reason,
+    note: reason ?? link.peer,
     isUnknown: reason !== undefined,
   };
 }
@@ -151,9 +154,16 @@ function linkless(
 /** Every veth, every interface of the host, and every running container that has no veth, with how it is connected. */
 export function linkRows(snapshot: Snapshot): LinkRow[] {
   const lookup = lookupOf(snapshot);
+  const own = new Set(snapshot.interfaces.map(item => item.name));
   const links = snapshot.links
+    .filter(link => link.containerId !== undefined || !own.has(link.veth))
     .map(link => linkRow(snapshot, lookup, link))
-    .sort((a, b) => (a.bridge ?? '~').localeCompare(b.bridge ?? '~') || a.name.localeCompare(b.name));
+    .sort(
+      (a, b) =>
+        Number(!a.bridge) - Number(!b.bridge) ||
+        (a.bridge ?? '').localeCompare(b.bridge ?? '') ||
+        a.name.localeCompare(b.name),
+    );
   const without = snapshot.containers.flatMap((container): LinkRow[] => {
     const found = lookup.links.has(container.id) ? undefined : linkless(container);
     if (!found) return [];
@@ -187,7 +197,7 @@ function upCell(row: LinkRow): Cell {
 
 function containerCell(row: LinkRow): Cell {
   if (row.containerName !== undefined) return cell(row.containerName, 'accent');
-  if (row.section === sections.host) return nothing;
+  if (row.section === sections.host || row.peer !== undefined) return nothing;
   return row.isUnknown ? unknownCell() : cell('nobody', 'warn');
 }
 

@@ -72,6 +72,18 @@ function aboutCell(row: RuleRow): Cell {
   return nothing;
 }
 
+/**
+ * What a rule asks of a packet: its text without the chain in front and the target behind, which have columns of their
+ * own, and without `-m tcp` and the like, which only load what the next match needs.
+ */
+export function matchText(rule: Rule): string {
+  if (rule.backend === 'nft' || rule.number === 0) return rule.text;
+  return rule.text
+    .replace(/^-A \S+ ?/, '')
+    .replace(/ ?-[jg] \S+.*$/, '')
+    .replaceAll(/-m (tcp|udp|sctp) /g, '');
+}
+
 /** A rule in full, over several lines. */
 export function ruleDetails(row: RuleRow): Line[] {
   const { rule } = row;
@@ -100,9 +112,9 @@ export const ruleTable: Table<RuleRow> = {
   title: 'Firewall',
   key: row => row.key,
   columns: [
-    { id: 'family', title: 'IP', priority: 5, min: 2, max: 6, cell: row => cell(familyName[row.rule.family], 'dim') },
+    { id: 'family', title: 'IP', priority: 8, min: 2, max: 6, cell: row => cell(familyName[row.rule.family], 'dim') },
     { id: 'table', title: 'TABLE', priority: 4, min: 6, max: 16, cell: row => cell(row.rule.table, 'dim') },
-    { id: 'chain', title: 'CHAIN', priority: 2, min: 12, max: 26, want: 22, cell: row => cell(row.rule.chain) },
+    { id: 'chain', title: 'CHAIN', priority: 2, min: 10, max: 26, want: 22, cell: row => cell(row.rule.chain) },
     {
       id: 'number',
       title: '#',
@@ -115,7 +127,7 @@ export const ruleTable: Table<RuleRow> = {
       sortKey: row => row.rule.number,
     },
     { id: 'action', title: 'ACTION', priority: 1, min: 10, max: 34, want: 20, cell: row => actionCell(row.rule) },
-    { id: 'about', title: 'ABOUT', priority: 3, min: 8, max: 24, want: 16, cell: aboutCell },
+    { id: 'about', title: 'ABOUT', priority: 3, min: 6, max: 24, want: 16, cell: aboutCell },
     {
       id: 'packets',
       title: 'PACKETS',
@@ -141,14 +153,14 @@ export const ruleTable: Table<RuleRow> = {
     },
     { id: 'author', title: 'AUTHOR', priority: 7, min: 6, max: 10, cell: row => authorCell(row.rule) },
     {
-      id: 'rule',
-      title: 'RULE',
-      priority: 8,
+      id: 'matches',
+      title: 'MATCHES',
+      priority: 5,
       min: 16,
       max: 200,
       want: 40,
       grow: true,
-      cell: row => cell(row.rule.text, 'dim'),
+      cell: row => optional(matchText(row.rule)),
     },
   ],
   fields: {

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { containerRows, containerTable } from '../../source/present/container-table.ts';
+import { parseFilter } from '../../source/present/filter.ts';
+import { portRows, portTable } from '../../source/present/port-table.ts';
+import { listOf } from '../../source/present/table.ts';
+import { sampleSnapshot } from '../ui/sample.ts';
+
+function containers(text: string): string[] {
+  const { filter, error } = parseFilter(text, containerTable.fields);
+  assert.equal(error, undefined);
+  return listOf(containerTable, containerRows(sampleSnapshot()), { filter }).items.map(item => item.cells[0]!.text);
+}
+
+test('words match any cell, all of them must', () => {
+  assert.deepEqual(containers('shop'), ['shop-api-1', 'shop-db-1']);
+  assert.deepEqual(containers('SHOP unhealthy'), ['shop-db-1']);
+  assert.deepEqual(containers('nowhere'), []);
+  assert.equal(containers('').length, 15);
+});
+
+test('fields match their own values: numbers exactly, modes and states from the start', () => {
+  assert.deepEqual(containers('port:8080'), ['clash', 'web']);
+  assert.deepEqual(containers('port:808'), []);
+  assert.deepEqual(containers('port:8000-8999'), ['clash', 'web']);
+  assert.deepEqual(containers('mode:host'), ['web1', 'web2']);
+  assert.ok(!containers('mode:bridge').includes('shop-api-1'));
+  assert.deepEqual(containers('net:shop state:running -name:db'), ['shop-api-1']);
+  assert.deepEqual(containers('finding:stranded'), ['sidecar']);
+});
+
+test('a field without a value yet asks for nothing', () => {
+  assert.equal(containers('port:').length, 15);
+  assert.equal(containers('-').length, 15);
+});
+
+test('quotes keep spaces together and a minus turns a term round', () => {
+  const rows = portRows(sampleSnapshot());
+  const { filter } = parseFilter('"sshd 812" -proto:udp', portTable.fields);
+  assert.deepEqual(
+    listOf(portTable, rows, { filter }).items.map(item => item.copy),
+    ['0.0.0.0:22', '[::]:22'],
+  );
+});
+
+test('what cannot be understood is said, and the rest still filters', () => {
+  const unknown = parseFilter('colour:red web', containerTable.fields);
+  assert.match(unknown.error!, /no field "colour".*name.*port/);
+  assert.equal(unknown.filter.terms.length, 1);
+  assert.match(parseFilter('port:http', containerTable.fields).error!, /port: takes a number/);
+});

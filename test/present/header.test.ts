@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LiveView } from '../../source/live/live.ts';
+import { headerLines } from '../../source/present/header.ts';
+import { lineWidth } from '../../source/present/layout.ts';
+import { emptyLines, paneNotices } from '../../source/present/notices.ts';
+import { poorSnapshot, sampleNow, sampleSnapshot } from '../ui/sample.ts';
+
+const view = (change: Partial<LiveView> = {}): LiveView => ({
+  snapshot: sampleSnapshot(),
+  events: [],
+  ready: true,
+  ...change,
+});
+const text = (lines: readonly (readonly { text: string }[])[]): string =>
+  lines.map(line => line.map(part => part.text).join('')).join('\n');
+const header = (width: number, change: Partial<LiveView> = {}, title?: string): string =>
+  text(headerLines(view(change), { width, clock: sampleNow, title }));
+
+test('the header fits every width and keeps what matters most', () => {
+  for (let width = 60; width <= 220; width += 5) {
+    const lines = headerLines(view(), { width, clock: sampleNow });
+    assert.ok(
+      lines.every(line => lineWidth(line) <= width),
+      `${width}`,
+    );
+    assert.match(text(lines), /edge-1.*\n.*3 errors/);
+  }
+});
+
+test('at 80 columns: host, Docker, firewall, forwarding, containers, findings, sources that are not well', () => {
+  assert.match(header(80), /^edge-1 {2}Docker 28\.5\.2 {2}fw iptables {2}fwd v4 on v6 off.*11\/15/);
+  assert.match(header(80), /✗ 3 errors {2}! 2 warnings/);
+  assert.match(header(80), /netfilter ✗/);
+});
+
+test('at 200 columns every source says its state and reason', () => {
+  assert.match(header(200), /docker ✓ .*sockets ! owners of 2 sockets need root .*netfilter ✗ needs root/);
+  assert.match(header(200), /FORWARD drop/);
+  assert.match(header(200), /↓ 83 kB\/s ↑ 1\.2 MB\/s/);
+});
+
+test('what is unknown is said, not left out', () => {
+  const poor = header(200, { snapshot: poorSnapshot() });
+  assert.match(poor, /no Docker/);
+  assert.match(poor, /ip_forward unknown/);
+  assert.match(poor, /not root/);
+  assert.match(poor, /no findings in what can be read/);
+});
+
+test('a recording, a frozen view and a stale source cannot be overlooked', () => {
+  const snapshot = sampleSnapshot();
+  assert.match(
+    header(80, { snapshot: { ...snapshot, host: { ...snapshot.host, kind: 'recording' } } }, 'lab'),
+    /^ RECORDING lab /,
+  );
+  assert.match(header(80, { frozenAt: sampleNow }), /^ FROZEN \d\d:\d\d:\d\d /);
+  const sources = { ...snapshot.sources, docker: { state: 'failed' as const, reason: 'refused', ageMs: 125_000 } };
+  assert.match(header(200, { snapshot: { ...snapshot, sources } }), /docker ✗ refused, 2m old/);
+});
+
+test('a pane whose source cannot be read says why and what to do, never that there is nothing', () => {
+  const poor = view({ snapshot: poorSnapshot() });
+  assert.match(text(paneNotices('docker', poor)), /unknown, docker cannot be read: nobody listens.*\n.*--host/);
+  assert.deepEqual(emptyLines('docker', poor, 'none'), []);
+  assert.equal(text(emptyLines('links', poor, 'none')), 'none');
+});
+
+test('before the first readings a pane says that it is reading', () => {
+  const early = view({ ready: false, snapshot: { ...sampleSnapshot(), sources: {} } });
+  assert.match(text(paneNotices('docker', early)), /reading docker/);
+  assert.match(
+    header(80, {
+      ready: false,
+      snapshot: { ...sampleSnapshot(), sources: { docker: { state: 'failed', reason: 'x', ageMs: null } } },
+    }),
+    /docker reading/,
+  );
+});

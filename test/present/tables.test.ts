@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Container, Snapshot } from '../../source/facts/schema.ts';
+import { containerRows, containerTable } from '../../source/present/container-table.ts';
+import { eventRows, eventTable } from '../../source/present/event-table.ts';
+import { findingRows, findingTable } from '../../source/present/finding-table.ts';
+import { layoutColumns, itemLine, lineWidth, titleLine } from '../../source/present/layout.ts';
+import { linkRows, linkTable } from '../../source/present/link-table.ts';
+import { networkRows, networkTable } from '../../source/present/network-table.ts';
+import { portRows, portTable } from '../../source/present/port-table.ts';
+import { renderTable } from '../../source/present/render-table.ts';
+import { matchText, ruleRows, ruleTable } from '../../source/present/rule-table.ts';
+import { listOf } from '../../source/present/table.ts';
+import type { List } from '../../source/present/table.ts';
+import { id, poorSnapshot, sampleEvents, sampleNow, sampleSnapshot } from '../ui/sample.ts';
+
+const lists = (snapshot: Snapshot): List[] => [
+  listOf(containerTable, containerRows(snapshot)),
+  listOf(linkTable, linkRows(snapshot)),
+  listOf(portTable, portRows(snapshot)),
+  listOf(networkTable, networkRows(snapshot)),
+  listOf(ruleTable, ruleRows(snapshot)),
+  listOf(eventTable, eventRows(sampleEvents, sampleNow)),
+  listOf(findingTable, findingRows(snapshot)),
+];
+
+/** The cells of the row whose first column reads so, by column title. */
+function row(list: List, first: string): Record<string, string> {
+  const item = list.items.find(candidate => candidate.cells[0]!.text === first);
+  assert.ok(item, `no row ${first}`);
+  return Object.fromEntries(list.columns.map((column, i) => [column.title, item.cells[i]!.text]));
+}
+
+const container = (name: string, snapshot = sampleSnapshot()) =>
+  row(listOf(containerTable, containerRows(snapshot)), name);
+
+test('no table is wider than it may be, at any width, and every cell says something', () => {
+  for (const list of [...lists(sampleSnapshot()), ...lists(poorSnapshot())]) {
+    for (let width = 20; width <= 220; width += 7) {
+      const layout = layoutColumns(list, width);
+      assert.ok(layout.places.length > 0);
+      assert.equal(layout.places.length + layout.dropped.length, list.columns.length);
+      for (const line of [titleLine(list, layout), ...list.items.map(item => itemLine(list, item, layout))]) {
+        assert.ok(lineWidth(line) <= width, `${list.id} at ${width}: ${lineWidth(line)}`);
+      }
+    }
+    for (const item of list.items)
+      assert.ok(
+        item.cells.every(cell => cell.text.trim() !== ''),
+        `${list.id} ${item.key}`,
+      );
+  }
+});
+
+test('rows of a table have different keys', () => {
+  for (const list of lists(sampleSnapshot())) {
+    assert.equal(new Set(list.items.map(item => item.key)).size, list.items.length, list.id);
+  }
+});
+
+test('columns drop by importance, and extra ones come where the others have what they want', () => {
+  const list = listOf(containerTable, containerRows(sampleSnapshot()));
+  const shown = (width: number) => layoutColumns(list, width).places.map(({ index }) => list.columns[index]!.id);
+  assert.deepEqual(shown(78), ['name', 'state', 'mode', 'address', 'ports', 'note']);
+  assert.deepEqual(shown(40), ['name', 'state', 'ports']);
+  assert.ok(shown(250).includes('image'));
+});
+
+test('a container says what is the matter with it, before what others have to do with it', () => {
+  assert.equal(container('clash')['NOTE'], '✗ did not start: 0.0.0.0:8080/tcp is held by web');
+  assert.equal(container('web')['NOTE'], 'clash did not start: 0.0.0.0:8080/tcp is held by web');
+  assert.equal(container('myapp2')['NOTE'], 'port moved 32768→32769 2m ago');
+  assert.equal(container('shop-db-1')['NOTE'], '✗ unhealthy');
+  assert.equal(container('batch')['NOTE'], 'exited 1h ago');
+  assert.equal(container('sidecar')['MODE'], `container:${id('9').slice(0, 12)}`);
+});
+
+const blind = (entry: Container): Container =>
+  entry.name === 'web1' ? { ...entry, listeners: null, unknown: { listeners: 'needs root' } } : entry;
+
+test('ports of a container: published, asked for while it is down, its own in host mode, unknown with the reason', () => {
+  assert.equal(container('web')['PORTS'], '8080→80');
+  assert.equal(container('shop-api-1')['PORTS'], '127.0.0.1:5353→53/udp 3000→3000');
+  assert.equal(container('clash')['PORTS'], '(8080→80)');
+  assert.equal(container('web1')['PORTS'], ':80');
+  const snapshot = sampleSnapshot();
+  assert.equal(
+    container('web1', { ...snapshot, containers: snapshot.containers.map(blind) })['PORTS'],
+    'unknown: needs root',
+  );
+});
+
+test('a container receives what its veth sends', () => {
+  assert.deepEqual([container('web')['RX/s'], container('web')['TX/s']], ['83 kB', '1.2 MB']);
+});
+
+test('every published port and every listener of the host has its own row, in order', () => {
+  const snapshot = sampleSnapshot();
+  const rows = portRows(snapshot);
+  const host = rows.filter(entry => entry.place === 'host');
+  for (const listener of snapshot.listeners!) {
+    assert.ok(
+      host.some(
+        entry => entry.proto === listener.proto && entry.address === listener.address && entry.port === listener.port,
+      ),
+    );
+  }
+  for (const entry of snapshot.containers) {
+    for (const port of entry.publishedPorts) {
+      assert.ok(
+        host.some(
+          found =>
+            found.proto === port.proto &&
+            found.address === port.hostIp &&
+            found.port === port.hostPort &&
+            found.containerId === entry.id,
+        ),
+        `${entry.name} ${port.hostIp}:${port.hostPort}`,
+      );
+    }
+  }
+  assert.deepEqual(
+    host.map(entry => entry.port),
+    host.map(entry => entry.port).sort((a, b) => a! - b!),
+  );
+  const proxied = host.find(entry => entry.port === 8080 && entry.address === '0.0.0.0')!;
+  assert.deepEqual(proxied.target, { containerId: id('a'), address: '172.17.0.2', port: 80 });
+  const ruleOnly = host.find(entry => entry.port === 9090 && entry.address === '::')!;
+  assert.equal(ruleOnly.reason, 'no listener on the host, rules only');
+});
+
+test('two owners of one port number on different addresses are two rows', () => {
+  const snapshot = sampleSnapshot();
+  const extra = {
+    ...snapshot.listeners![3]!,
+    address: '10.0.0.9',
+    pid: 77,
+    process: 'nginx',
+    owner: { kind: 'process' as const },
+  };
+  const rows = portRows({ ...snapshot, listeners: [...snapshot.listeners!, extra] }).filter(
+    entry => entry.port === 80 && entry.place === 'host',
+  );
+  assert.deepEqual(
+    rows.map(entry => [entry.address, entry.process]),
+    [
+      ['0.0.0.0', 'httpd'],
+      ['10.0.0.9', 'nginx'],
+    ],
+  );
+});
+
+test('a routed port, a service port and unknown listeners are told', () => {
+  const snapshot = sampleSnapshot();
+  const routed = snapshot.containers.map(entry =>
+    entry.name === 'web'
+      ? {
+          ...entry,
+          publishedPorts: [
+            { proto: 'tcp' as const, hostIp: '0.0.0.0', hostPort: 0, containerPort: 80, ephemeral: false },
+          ],
+        }
+      : entry,
+  );
+  const services = [
+    {
+      id: 's1',
+      name: 'front',
+      ports: [{ proto: 'tcp' as const, targetPort: 80, publishedPort: 8443, mode: 'ingress' as const }],
+    },
+  ];
+  const rows = portRows({ ...snapshot, containers: routed, services, listeners: null });
+  assert.match(rows[0]!.reason!, /owners of 2 sockets/);
+  assert.equal(rows[0]!.kind, 'unknown');
+  assert.deepEqual(
+    rows.filter(entry => entry.exposure === 'routed').map(entry => [entry.address, entry.port]),
+    [['172.17.0.2', 80]],
+  );
+  assert.equal(rows.find(entry => entry.port === 8443)?.owner.service, 'front');
+});
+
+test('listeners inside containers stand apart, a shared netns once, what could not be read with its reason', () => {
+  const inside = portRows(sampleSnapshot()).filter(entry => entry.place === 'inside');
+  assert.equal(inside.filter(entry => entry.port === 80).length, 2);
+  assert.deepEqual(
+    inside.filter(entry => entry.kind === 'unknown').map(entry => [entry.owner.containerName, entry.reason]),
+    [['sidecar, frozen', 'needs root']],
+  );
+});
+
+test('links: the container behind each veth, and how those without one are connected', () => {
+  const rows = linkRows(sampleSnapshot());
+  assert.equal(rows.find(entry => entry.name === 'vethc36a0f1')?.containerName, 'web');
+  const way = (name: string) => rows.find(entry => entry.containerName === name)?.note;
+  assert.equal(way('web1'), "shares the host's netns");
+  assert.equal(way('shared'), 'shares the netns of web');
+  assert.equal(way('lan-probe'), 'macvlan on eth0');
+  assert.equal(
+    rows.some(entry => entry.containerName === 'batch'),
+    false,
+  );
+});
+
+test('a rule keeps its identity when another is put in front of it', () => {
+  const snapshot = sampleSnapshot();
+  const before = ruleRows(snapshot).at(-1)!.key;
+  const first = { ...snapshot.rules![0]!, text: '-A DOCKER -j LOG' };
+  const moved = [first, ...snapshot.rules!].map((rule, i) => ({ ...rule, number: i }));
+  assert.equal(ruleRows({ ...snapshot, rules: moved }).at(-1)!.key, before);
+});
+
+test('what a rule matches is its text without chain and target', () => {
+  const [rule] = sampleSnapshot().rules!.filter(candidate => candidate.text.includes('8080'));
+  assert.equal(matchText(rule!), '! -i docker0 -p tcp --dport 8080');
+});
+
+const sorted = (column: string, reverse: boolean) =>
+  listOf(containerTable, containerRows(sampleSnapshot()), { sort: { column, reverse } }).items.map(
+    item => item.cells[0]!.text,
+  );
+
+test('sorting is numeric, stable, and leaves rows without a value at the end', () => {
+  assert.deepEqual(sorted('ports', false).slice(0, 4), ['web1', 'shop-api-1', 'web', 'clash']);
+  assert.deepEqual(sorted('rx', true).slice(0, 3), ['web', 'myapp2', 'shop-api-1']);
+  assert.equal(sorted('address', false)[0], 'web');
+});
+
+test('a table in a pipe has no escape codes, nothing cut, and only ASCII where asked', () => {
+  const rows = containerRows(sampleSnapshot());
+  const lines = renderTable(containerTable, rows);
+  assert.equal(lines.length, rows.length + 1);
+  assert.doesNotMatch(lines.join('\n'), /\u{1B}|\u{202E}/u);
+  assert.match(lines.join('\n'), /127\.0\.0\.1:5353→53\/udp 3000→3000/);
+  assert.doesNotMatch(lines.join('\n'), /…/);
+  assert.match(renderTable(containerTable, rows, { charset: 'ascii', width: 100 }).join('\n'), /^[\x20-\x7e\n]+$/);
+  assert.ok(renderTable(containerTable, rows, { width: 80 }).every(line => line.length <= 80));
+});

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { glyphs, toAscii } from '../../source/terminal/charset.ts';
+import { clipboardSequence } from '../../source/terminal/clipboard.ts';
+import { sanitise } from '../../source/terminal/sanitise.ts';
+import { fit, truncate, widthOf, wrap } from '../../source/terminal/width.ts';
+
+const anyText = fc.string({ unit: 'binary', maxLength: 80 });
+
+test('sanitise leaves nothing that a terminal acts on', () => {
+  assert.equal(sanitise('a\u{1B}[31mb\u{9B}2Jc'), 'a�[31mb�2Jc');
+  assert.equal(sanitise('one\r\ntwo\tthree'), 'one��two three');
+  assert.equal(sanitise('file\u{202E}gpj.exe\u{2066}\u{200B}'), 'file�gpj.exe��');
+  assert.equal(sanitise('a\u{2028}b\u{FEFF}'), 'a�b�');
+  assert.equal(sanitise('x\ud800y'), 'x�y');
+  assert.equal(sanitise('資料庫 héllo'), '資料庫 héllo');
+});
+
+test('sanitise keeps text of any kind free of controls, formats and separators', () => {
+  fc.assert(
+    fc.property(anyText, text => {
+      assert.doesNotMatch(sanitise(text), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+    }),
+  );
+});
+
+test('sanitise bounds length and heaps of marks', () => {
+  assert.equal(sanitise('x'.repeat(9000)).length, 4096);
+  assert.ok(sanitise(`z${'\u{301}'.repeat(50)}`).length < 6);
+});
+
+test('fit gives exactly the width asked for, whatever the text', () => {
+  fc.assert(
+    fc.property(anyText, fc.integer({ min: 0, max: 30 }), (text, width) => {
+      assert.equal(widthOf(fit(sanitise(text), width)), width);
+      assert.equal(widthOf(fit(sanitise(text), width, 'right')), width);
+    }),
+  );
+});
+
+test('a wide character is never cut in half', () => {
+  assert.equal(truncate('資料庫', 5), '資料…');
+  assert.equal(truncate('資料庫', 4), '資…');
+  assert.equal(fit('資料庫', 4), '資… ');
+});
+
+test('wrap keeps every word and no line is too wide', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ minLength: 1, maxLength: 12 }), { maxLength: 12 }), words => {
+      const text = words.map(word => sanitise(word)).join(' ');
+      const lines = wrap(text, 20, 4);
+      assert.ok(lines.every((line, i) => widthOf(line) <= (i === 0 ? 20 : 16)));
+      assert.equal(lines.join('').replaceAll(' ', ''), text.replaceAll(' ', ''));
+    }),
+  );
+});
+
+test('every glyph has an ASCII stand-in of the same width', () => {
+  for (const glyph of Object.values(glyphs)) {
+    const ascii = toAscii(glyph);
+    assert.match(ascii, /^[\x20-\x7e]$/, glyph);
+    assert.notEqual(ascii, '?', glyph);
+  }
+  assert.equal(toAscii('資→ok…'), '??>ok~');
+});
+
+test('the clipboard sequence carries the text in base64, and nothing too long for terminals', () => {
+  assert.equal(clipboardSequence('wéb'), `\u{1B}]52;c;${Buffer.from('wéb').toString('base64')}\u{7}`);
+  assert.equal(clipboardSequence('x'.repeat(80_000)), undefined);
+});
