@@ -179,8 +179,12 @@ describe('a lab whose starter ends', { skip: process.env['REQUIRE_LAB'] === '1' 
     { how: 'by an error', args: ['none', 'throw'], at: /^started/m },
   ];
   for (const { how, args, at: moment, signal } of endings) {
-    test(`${how} leaves nothing`, async () => {
+    test(`${how} leaves nothing`, async context => {
       const { child, temporary, until } = startStarter(...args);
+      context.after(() => {
+        child.kill('SIGKILL');
+        rmSync(temporary, { recursive: true });
+      });
       await until(moment);
       const [folder = ''] = labFoldersIn(temporary);
       const traces = tracesOf(folder);
@@ -189,7 +193,6 @@ describe('a lab whose starter ends', { skip: process.env['REQUIRE_LAB'] === '1' 
       else child.kill(signal);
       assert.deepEqual(await whatRemains(traces), []);
       assert.deepEqual(labFoldersIn(temporary), []);
-      rmSync(temporary, { recursive: true });
     });
   }
 });
