@@ -46,10 +46,10 @@ async function record(path: string, version: string): Promise<void> {
 
 /** What happens in the demo: a port that moves twice, traffic, a container that comes and goes. */
 async function happen(lab: Lab, done: Promise<unknown>): Promise<void> {
-  let going = true;
-  void done.then(() => (going = false));
+  const over = new AbortController();
+  void done.then(() => over.abort());
   const traffic = async () => {
-    while (going) {
+    while (!over.signal.aborted) {
       await lab.fetchFrom('lan', lab.addresses.host, 8080).catch(() => undefined);
       await sleep(400);
     }

@@ -45,11 +45,12 @@ const afterStartMs = [1000, 5000, 15_500];
 /** The first read waits this long for the host's links, which tell the other ends of its interfaces. */
 const linksPatienceMs = 250;
 const attendedMs = 2000;
+const unclearMs = 100;
 /** Between two looks that are to confirm each other. */
 const secondLookMs = 1500;
 /** A container that is not looked at is read this often, and all of them together no more often than `perContainerMs` apart. */
 const idleMs = 60_000;
-const perContainerMs = 500;
+const perContainerMs = 1000;
 const readTimeoutMs = 15_000;
 const thoroughAtOnce = 6;
 
@@ -241,8 +242,16 @@ export class InsideSource {
   #plan(entry: Entry): void {
     const now = performance.now();
     while (entry.planned.length > 0 && entry.planned[0]! <= now) entry.planned.shift();
+    // Whether its IPv6 listeners take IPv4 is asked once, soon, and not of all containers at once.
+    if (entry.reads === 1 && entry.planned.length === 0 && hasUnclearListener(entry.reading.value)) {
+      entry.planned.push(now + 1000 + Math.random() * this.#entries.size * unclearMs);
+    }
     const rest = Math.max(idleMs, this.#entries.size * perContainerMs);
     const regular = entry.target.id === this.#attended ? attendedMs : rest * (0.75 + Math.random() / 2);
     entry.dueAt = Math.min(entry.dueAt, now + regular, entry.planned[0] ?? Infinity);
   }
+}
+
+function hasUnclearListener(reading: InsideReading | undefined): boolean {
+  return reading?.listeners?.some(({ address, v6only }) => address === '::' && v6only === undefined) === true;
 }

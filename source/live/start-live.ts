@@ -23,8 +23,9 @@ export interface LiveOptions {
 
 /** Readings that come within this time make one view. */
 const gatherMs = 8;
-/** A view takes at most a fifth of the time. */
+/** After a view, other things come first for so many times the time it took; less for what Docker's events bring. */
 const restFactor = 4;
+const urgentRestFactor = 0.5;
 /** Readings that only confirm what was known make a view this often: findings that want to be seen twice, or end with time, hang on it. */
 const confirmMs = 10_000;
 /** How soon a change of ports that waits for its cause is looked at again. */
@@ -53,7 +54,7 @@ class LiveSession implements Live {
   #dockerTold: Reading<DockerReading> = { state: 'pending' };
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
-  #restUntil = 0;
+  #lastView = { endedAt: 0, tookMs: 0 };
   #firstRound: Promise<void> | undefined;
   #roundDone = false;
   #internal: string | undefined;
@@ -145,7 +146,8 @@ class LiveSession implements Live {
       const running = value.engine.local === false ? [] : value.containers.filter(({ pid }) => pid > 0);
       this.#inside.follow(running.map(({ id, pid, startedAt }) => ({ id, pid, startedAt })));
     }
-    this.#soon(changed ? gatherMs : confirmMs);
+    if (changed) this.#soon(gatherMs, urgentRestFactor);
+    else this.#soon(confirmMs);
   }
 
   async #recall(folder: string, daemonId: string): Promise<void> {
@@ -163,9 +165,10 @@ class LiveSession implements Live {
   }
 
   /** Makes the view `delayMs` from now, or when it is due anyhow if that is sooner. */
-  #soon(delayMs: number): void {
+  #soon(delayMs: number, rest = restFactor): void {
     if (this.#stopped) return;
-    const at = Math.max(performance.now() + delayMs, this.#restUntil);
+    const { endedAt, tookMs } = this.#lastView;
+    const at = Math.max(performance.now() + delayMs, endedAt + rest * tookMs);
     if (at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
@@ -192,7 +195,7 @@ class LiveSession implements Live {
       }
     }
     const endedAt = performance.now();
-    this.#restUntil = endedAt + restFactor * (endedAt - startedAt);
+    this.#lastView = { endedAt, tookMs: endedAt - startedAt };
     if (this.#stateLoaded && this.#docker.reading.value) this.#state?.update(this.#view.ports);
     if (this.#view.isWaiting) this.#soon(causeMs);
   }
