@@ -18,3 +18,10 @@ export async function takeSnapshot(lab: Lab, ...args: string[]): Promise<Snapsho
   assert.equal(code, 0, stderr);
   return v.parse(SnapshotSchema, JSON.parse(stdout));
 }
+
+/** Runs a command with `--json` on the lab host and returns its exit code and what it printed. */
+export async function runJson<T>(lab: Lab, ...args: string[]): Promise<{ code: number | null; json: T }> {
+  const { code, stdout, stderr } = await lab.inHost(netdash(...args, '--json'));
+  assert.notEqual(stdout, '', stderr);
+  return { code, json: JSON.parse(stdout) as T };
+}
