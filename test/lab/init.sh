@@ -31,7 +31,8 @@ mount -t tmpfs -o mode=711 tmpfs "$folder/data"
 mkdir "$folder/data/etc" "$folder/data/work"
 mount -t overlay -o "lowerdir=/etc,upperdir=$folder/data/etc,workdir=$folder/data/work" overlay /etc
 rm -f /etc/resolv.conf /etc/docker/daemon.json
-echo "nameserver $lan4" >/etc/resolv.conf
+# Nobody answers there: what asks all the same (a swarm's agent looks for a newer image) shall soon give up.
+printf 'nameserver %s\noptions timeout:1 attempts:1\n' "$lan4" >/etc/resolv.conf
 echo "$hostname" >/etc/hostname
 hostname "$hostname"
 
