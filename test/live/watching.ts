@@ -1,0 +1,80 @@
+/** netdash as it runs on a lab's machine, for tests of what it notices. */
+import assert from 'node:assert/strict';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { NetdashEvent } from '../../source/facts/schema.ts';
+import type { Lab } from '../lab/lab.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/** argv of netdash with these arguments, from its sources. */
+export const netdash = (...args: string[]): string[] => [
+  process.execPath,
+  '--import',
+  'tsx',
+  join(root, 'cli.tsx'),
+  ...args,
+];
+
+/** A running `netdash watch --json`. */
+export interface Watch {
+  /** Everything it has printed so far. */
+  readonly events: readonly NetdashEvent[];
+  /** The events of a type so far. */
+  of(type: NetdashEvent['type']): NetdashEvent[];
+  /** Resolves with the first event, from number `from` on, that fits. @throws when there is none for a long time */
+  next(fits: (event: NetdashEvent) => boolean, from?: number): Promise<NetdashEvent>;
+  /** Ends it and checks that it went in peace. */
+  stop(): Promise<void>;
+}
+
+/** Much longer than anything takes; reached only by a failure. */
+const patienceMs = 60_000;
+
+/** Starts `netdash watch --json` on the lab's machine and waits until it has seen everything there is. @param state its XDG_STATE_HOME */
+export async function startWatch(lab: Lab, state = join(lab.dir, 'state')): Promise<Watch> {
+  const events: NetdashEvent[] = [];
+  const program = await lab.spawnInHost(netdash('watch', '--json'), { cwd: root, env: { XDG_STATE_HOME: state } });
+  let complaint = '';
+  program.child.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint += text));
+  let ended = false;
+  void program.exited.then(() => (ended = true));
+  createInterface({ input: program.child.stdout! }).on('line', line => events.push(JSON.parse(line) as NetdashEvent));
+  const watch: Watch = {
+    events,
+    of: type => events.filter(event => event.type === type),
+    next: async (fits, from = 0) => {
+      const deadline = performance.now() + patienceMs;
+      for (;;) {
+        const found = events.slice(from).find(fits);
+        if (found) return found;
+        assert.ok(!ended, `netdash has ended: ${complaint}`);
+        assert.ok(
+          performance.now() < deadline,
+          `no such event among:\n${events
+            .slice(from)
+            .map(({ type, text }) => `${type} ${text}`)
+            .join('\n')}`,
+        );
+        await sleep(20);
+      }
+    },
+    stop: async () => {
+      if (!ended) await program.kill('SIGTERM');
+      const { code } = await program.exited;
+      assert.equal(complaint, '');
+      assert.equal(code, 0);
+    },
+  };
+  // A container that comes and goes is told of once the first round is over.
+  const probe = `probe-${Math.random().toString(36).slice(2, 8)}`;
+  for (let turn = 0; watch.of('container-created').length === 0; turn += 1) {
+    assert.ok(turn < 60, `netdash tells of nothing: ${complaint}`);
+    await lab.create(`${probe}-${turn}`);
+    await sleep(500);
+    await lab.remove(`${probe}-${turn}`);
+  }
+  return watch;
+}
