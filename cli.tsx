@@ -2,9 +2,9 @@
 import { main } from './source/commands/index.ts';
 import { version } from './source/commands/version.ts';
 
-// A reader that goes away ends netdash, without a word.
+// A reader or a terminal that goes away ends netdash, without a word.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
   process.exitCode ??= 0;
 });
 const { stdin, stdout, stderr, env } = process;

@@ -14,6 +14,8 @@ export interface Layout {
   places: readonly ColumnPlace[];
   /** Titles of the columns for which there is no room. */
   dropped: readonly string[];
+  /** By column: the widest content so far. Give it to the next layout so that columns do not shrink and grow again. */
+  widest: readonly number[];
 }
 
 /** Spaces between columns. */
@@ -33,10 +35,11 @@ function naturalWidth(list: List, index: number, column: ColumnHead): number {
  * Places columns in `width` columns of the screen. Of the columns that are not extra, the least important are dropped
  * until the rest fits at its smallest; extra ones come in, by importance, where the others have what they want. What is
  * left goes to what columns want, then to their content, by importance, then to the growing column.
+ * @param widest of the layout before: no column is laid out for less content than it had then
  */
-export function layoutColumns(list: List, width: number): Layout {
+export function layoutColumns(list: List, width: number, widest: readonly number[] = []): Layout {
   const all = list.columns.map((column, index) => {
-    const natural = naturalWidth(list, index, column);
+    const natural = Math.max(naturalWidth(list, index, column), widest[index] ?? 0);
     return {
       index,
       column,
@@ -67,6 +70,7 @@ export function layoutColumns(list: List, width: number): Layout {
   if (growing) widths.set(growing.index, widths.get(growing.index)! + spare);
   return {
     places: all.flatMap(({ index }) => (widths.has(index) ? [{ index, width: widths.get(index)! }] : [])),
+    widest: all.map(({ natural }) => natural),
     dropped: all.filter(({ index }) => !widths.has(index)).map(({ column }) => column.title.trim()),
   };
 }

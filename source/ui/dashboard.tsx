@@ -25,6 +25,17 @@ export interface DashboardOptions {
 
 const endSignals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
+/**
+ * Ends the process by SIGHUP when it exits. Node's own exit gives a terminal its modes back, and aborts with a core dump
+ * when there is no terminal any more (`node::ResetStdio` takes only EPERM for an answer).
+ */
+function exitByHangup(): void {
+  process.once('exit', () => {
+    process.removeAllListeners('SIGHUP');
+    process.kill(process.pid, 'SIGHUP');
+  });
+}
+
 /** Calls back at the beginning of every minute of the local clock; returns the way to stop that. */
 function everyMinute(callback: () => void): () => void {
   let timer: NodeJS.Timeout;
@@ -117,11 +128,16 @@ export async function renderDashboard(options: DashboardOptions): Promise<void> 
   const quit = () => app.unmount();
   const onSignal = (signal: NodeJS.Signals): void => {
     process.exitCode = 128 + endSignals[signal as keyof typeof endSignals];
+    if (signal === 'SIGHUP') exitByHangup();
+    quit();
+  };
+  const onGone = (): void => {
+    if (stdout === process.stdout) exitByHangup();
     quit();
   };
   for (const signal of Object.keys(endSignals)) process.on(signal, onSignal);
-  stdin.once('end', quit).once('error', quit);
-  output.once('close', quit);
+  stdin.once('end', onGone).once('error', onGone);
+  output.once('close', onGone);
   output.on('resize', onResize);
   const stopClock = everyMinute(() => store.setClock(clock()));
 
@@ -132,8 +148,8 @@ export async function renderDashboard(options: DashboardOptions): Promise<void> 
     controller.dispose();
     store.dispose();
     for (const signal of Object.keys(endSignals)) process.off(signal, onSignal);
-    stdin.off('end', quit).off('error', quit);
-    output.off('resize', onResize).off('close', quit);
+    stdin.off('end', onGone).off('error', onGone);
+    output.off('resize', onResize).off('close', onGone);
     output.release();
   }
 }

@@ -5,7 +5,6 @@ import type { Line } from '../present/cell.ts';
 import { containerPage } from '../present/container-page/page.ts';
 import type { RawAnswer } from '../present/container-page/page.ts';
 import { wrapLines } from '../present/document.ts';
-import { layoutColumns } from '../present/layout.ts';
 import type { Layout } from '../present/layout.ts';
 import { emptyLines, paneNotices } from '../present/notices.ts';
 import { arrange } from './arrange.ts';
@@ -89,7 +88,7 @@ function paneModel(pane: Pane, place: Place, view: LiveView, state: UiState): Pa
     place,
     focused: state.pane === pane.id,
     list,
-    layout: layoutColumns(list, place.width - markerWidth),
+    layout: pane.layout(list, place.width - markerWidth),
     entries,
     shape: {
       keys: list.items.map(item => item.key),

@@ -5,6 +5,8 @@ import { containerRows, containerTable, isUp } from '../present/container-table.
 import { eventRows, eventTable } from '../present/event-table.ts';
 import { parseFilter } from '../present/filter.ts';
 import { findingRows, findingTable } from '../present/finding-table.ts';
+import { layoutColumns } from '../present/layout.ts';
+import type { Layout } from '../present/layout.ts';
 import { linkRows, linkTable } from '../present/link-table.ts';
 import { networkRows, networkTable } from '../present/network-table.ts';
 import type { PaneSource } from '../present/notices.ts';
@@ -39,9 +41,14 @@ export interface Pane {
   none: string;
   /** The same object as long as neither view nor choice changed. */
   list(view: LiveView, choice: PaneChoice): PaneList;
+  /** Places the columns of its list; they keep their widths while rows change, until choice or width do. */
+  layout(list: PaneList, width: number): Layout;
   /** All there is to say about one row; undefined when it is gone. */
   details(view: LiveView, key: string): readonly Line[] | undefined;
 }
+
+/** A container that ended is shown this much longer, in ms: one sees it end, and a crash loop does not flicker. */
+const justEnded = 60_000;
 
 /** Rows sorted by something that always moves are put in order this often, in ms, so that one can read them. */
 const resortMilliseconds = 5000;
@@ -67,6 +74,7 @@ function heldOrder(list: List, ranks: ReadonlyMap<string, number>): List {
 function pane<Row>(definition: Definition<Row>): Pane {
   const { table, rows } = definition;
   let last: { view: LiveView; choice: string; list: PaneList } | undefined;
+  let placed: { choice: string | undefined; width: number; list: PaneList; layout: Layout } | undefined;
   let order: { sort: string; at: number; ranks: ReadonlyMap<string, number> } | undefined;
 
   const inOrder = (list: List, now: number): List => {
@@ -99,6 +107,13 @@ function pane<Row>(definition: Definition<Row>): Pane {
       last = { view, choice: choiceName, list: { ...held, filterError: error, hidden: all.length - shown.length } };
       return last.list;
     },
+    layout(list, width) {
+      const choice = last?.choice;
+      if (placed?.list === list && placed.width === width) return placed.layout;
+      const before = placed?.choice === choice && placed?.width === width ? placed.layout : undefined;
+      placed = { choice, width, list, layout: layoutColumns(list, width, before?.widest) };
+      return placed.layout;
+    },
     details(view, key) {
       const row = rows(view).find(candidate => table.key(candidate) === key);
       return row && table.details?.(row);
@@ -121,7 +136,10 @@ export function createPanes(): Readonly<Record<PaneId, Pane>> {
       arranged: choice => (choice.grouped ? byProject : containerTable),
       rows: view => containerRows(view.snapshot),
       shown: (row, choice) =>
-        choice.stopped || isUp(row.container) || row.findings.some(finding => finding.severity !== 'info'),
+        choice.stopped ||
+        isUp(row.container) ||
+        row.findings.some(finding => finding.severity !== 'info') ||
+        (row.container.finishedAt !== undefined && row.now - Date.parse(row.container.finishedAt) < justEnded),
       source: 'docker',
       none: 'Docker has no containers.',
     }),
