@@ -4,7 +4,7 @@ import { readSocketTables } from './socket-tables.ts';
 import type { Outcome, SocketReading, SocketsReading } from './readings.ts';
 import { keepKnown, proveV6only, socketKey } from './known-sockets.ts';
 import { hasCgroup2, ssLines, type Opener, type SsSocket } from './ss.ts';
-import { allPids, orderOpeners, ownersHidden, scanOpeners } from './socket-owners.ts';
+import { allPids, closedProcess, orderOpeners, ownersHidden, scanOpeners } from './socket-owners.ts';
 
 /** `ss` takes its filter from the command line; beyond this many ports the processes of holding sockets stay unknown. */
 const maximumFilterPorts = 64;
@@ -33,14 +33,27 @@ export async function readSockets(host: Host, options: SocketsOptions = {}): Pro
     socket => socket.inode !== 0,
   );
   const hidden = ownersHidden(host);
+  let closed: string | undefined;
   if (newListeners.length > 0 || newHolding.length > 0) {
     const complaint = await ask(host, value, newListeners, newHolding, hidden === undefined);
+    closed = hidden === undefined ? await doubt(host, newListeners) : undefined;
     if (complaint) missing.push(complaint);
   }
   proveV6only(value.listeners);
   const ownerless = value.listeners.filter(socket => socket.processes === undefined).length;
-  if (ownerless > 0) value.ownersReason = hidden ?? 'their processes could not be read';
+  if (ownerless > 0)
+    value.ownersReason = hidden ?? closed ?? options.previous?.ownersReason ?? 'their processes could not be read';
   return missing.length > 0 ? { value, missing: missing.join('; ') } : { value };
+}
+
+/** Takes back that nobody has a socket open where a process may not be looked into. @returns why */
+async function doubt(host: Host, sockets: readonly SocketReading[]): Promise<string | undefined> {
+  const ownerless = sockets.filter(({ processes }) => processes?.length === 0);
+  if (ownerless.length === 0) return undefined;
+  const pid = await closedProcess(host);
+  if (pid === undefined) return undefined;
+  for (const socket of ownerless) delete socket.processes;
+  return `nothing that may be looked into has it open, and process ${pid} may not be`;
 }
 
 /** Asks `ss`, or failing that the descriptors of all processes, about sockets of which nothing is known. @returns what went wrong */
