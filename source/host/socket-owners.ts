@@ -80,7 +80,10 @@ export async function closedProcess(host: Host): Promise<number | undefined> {
   for (const [index, pid] of (await allPids(host)).entries()) {
     if (index % 16 === 15) await breathe();
     try {
-      await host.list(`/proc/${pid}/fd`);
+      // A folder may be listed and its links still be closed (ptrace(2), "Ptrace access mode checking").
+      const [first] = await host.list(`/proc/${pid}/fd`);
+      const [link] = first === undefined ? [] : host.readLinks([`/proc/${pid}/fd/${first}`]);
+      if (link instanceof HostError && link.code === 'denied') return pid;
     } catch (error) {
       if (error instanceof HostError && error.code === 'denied') return pid;
     }
