@@ -1,19 +1,20 @@
 /** How many columns text takes on a terminal, and text cut or padded to a number of columns. */
 import stringWidth from 'string-width';
 
-const printableAscii = /^[\x20-\x7e]*$/;
+/** Text of which every UTF-16 unit takes one column: ASCII, and the glyphs netdash itself draws (charset.ts). */
+const narrow = /^[\x20-\x7e✓✗●○◌‖↻→←↔↑↓·▌▏─│…↵×\u{FFFD}]*$/u;
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
 /** Columns that `text` takes; `text` is sanitised. */
 export function widthOf(text: string): number {
-  return printableAscii.test(text) ? text.length : stringWidth(text);
+  return narrow.test(text) ? text.length : stringWidth(text);
 }
 
 /** Cuts `text` to at most `width` columns; what was cut ends in `…`. A wide character is never cut in half. */
 export function truncate(text: string, width: number): string {
   if (width <= 0) return '';
   if (widthOf(text) <= width) return text;
-  if (printableAscii.test(text)) return `${text.slice(0, width - 1)}…`;
+  if (narrow.test(text)) return `${text.slice(0, width - 1)}…`;
   let kept = '';
   let used = 0;
   for (const { segment } of graphemes.segment(text)) {

@@ -68,21 +68,12 @@ export function keyContext({ state }: Pick<Frame, 'state'>): KeyContext {
 }
 
 /** The container that the selection is about. */
-function selectedContainer({ state, model, view }: Frame): string | undefined {
+function selectedContainer({ state, model }: Frame): string | undefined {
   const page = topPage(state);
   if (page?.kind === 'container') return page.containerId;
-  if (page?.kind === 'details') return containerOfDetails(page, view.snapshot);
+  if (page?.kind === 'details') return model.page?.about;
   const pane = model.panes[state.pane];
   return pane?.list.items[pane.state.index]?.containerId;
-}
-
-/** A finding's and an event's details lead on to the container that they are about. */
-function containerOfDetails(
-  page: Extract<Page, { kind: 'details' }>,
-  snapshot: Frame['view']['snapshot'],
-): string | undefined {
-  if (page.pane !== 'findings') return undefined;
-  return snapshot.findings.find(finding => finding.id === page.key)?.containerIds[0];
 }
 
 /** What `c` copies: the most useful text of what is selected, or the page as it reads. */

@@ -9,7 +9,7 @@ import type { KeyBinding, KeyContext } from './key-table.ts';
 const titles: Readonly<Record<KeyContext, string>> = {
   panes: 'Panes',
   container: "A container's page",
-  text: 'Details and this help',
+  text: 'Details',
   filter: 'While a filter is typed',
 };
 
@@ -32,6 +32,8 @@ export function helpLines(width: number): Line[] {
       ...keyLines(only('panes')),
       ...heading(titles.container),
       ...keyLines(only('container')),
+      ...heading(titles.text),
+      ...keyLines(only('text')),
       ...heading(titles.filter),
       ...keyLines(only('filter')),
       ...heading('Filter'),

@@ -108,10 +108,17 @@ export const keyTable: readonly KeyBinding[] = [
   {
     keys: ['enter'],
     command: 'open',
-    contexts: ['panes', 'text'],
+    contexts: panes,
     label: 'Enter',
     help: 'open what is selected',
     footer: { text: 'open', rank: 3 },
+  },
+  {
+    keys: ['enter'],
+    command: 'open',
+    contexts: ['text'],
+    label: 'Enter',
+    help: 'from details to the container that they are about',
   },
   {
     keys: ['escape'],

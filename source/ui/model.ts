@@ -41,6 +41,8 @@ export interface PageModel {
   lines: readonly Line[];
   /** Lines of it that fit. */
   height: number;
+  /** For details: the container that they are about. */
+  about?: string;
 }
 
 export interface Model {
@@ -150,7 +152,8 @@ export function buildModel(input: ModelInput): Model {
   const page = topPage(state);
   if (arrangement.kind !== 'page' || !page) return { arrangement, panes: models };
   const lines = pageLines(page, arrangement.width - 1, input);
-  return { arrangement, panes: models, page: { page, lines, height: arrangement.height - pageChrome } };
+  const about = page.kind === 'details' ? panes[page.pane].about(view, page.key) : undefined;
+  return { arrangement, panes: models, page: { page, lines, height: arrangement.height - pageChrome, about } };
 }
 
 const noList: ListShape = { keys: [], lines: [], lineCount: 0, height: 1 };

@@ -43,6 +43,8 @@ export interface Pane {
   list(view: LiveView, choice: PaneChoice): PaneList;
   /** Places the columns of its list; they keep their widths while rows change, until choice or width do. */
   layout(list: PaneList, width: number): Layout;
+  /** The container that a row is about, if any. */
+  about(view: LiveView, key: string): string | undefined;
   /** All there is to say about one row; undefined when it is gone. */
   details(view: LiveView, key: string): readonly Line[] | undefined;
 }
@@ -113,6 +115,10 @@ function pane<Row>(definition: Definition<Row>): Pane {
       const before = placed?.choice === choice && placed?.width === width ? placed.layout : undefined;
       placed = { choice, width, list, layout: layoutColumns(list, width, before?.widest) };
       return placed.layout;
+    },
+    about(view, key) {
+      const row = rows(view).find(candidate => table.key(candidate) === key);
+      return row && table.containerId?.(row);
     },
     details(view, key) {
       const row = rows(view).find(candidate => table.key(candidate) === key);

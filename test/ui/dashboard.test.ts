@@ -107,6 +107,18 @@ test('80x24 shows containers, their state and ports, and the worst findings belo
   assert.match(text, /\+7 columns|NOTE/);
 });
 
+test('notices that need more room than there is do not push anything off the screen', async () => {
+  const terminal = await start(
+    60,
+    10,
+    sampleLive({ snapshot: { ...poorSnapshot(), host: sampleSnapshot().host }, events: [] }),
+  );
+  for (const keys of '123456f') {
+    await terminal.type(keys);
+    assertFits(terminal, 10);
+  }
+});
+
 test('200x50 shows containers, ports, links, findings and events at once', async () => {
   const terminal = await start(200, 50);
   for (const title of ['1 Containers', '3 Ports', '2 Links', 'f Findings', '6 Events'])

@@ -57,7 +57,7 @@ export function PageView({ frame, page: model }: { frame: Frame; page: PageModel
   const top = Math.min(page.top, end);
   const right = end === 0 ? '' : `${top + 1}-${Math.min(lines.length, top + height)} of ${lines.length}`;
   return (
-    <Box flexDirection="column" width={columns} height={height + 2} overflow="hidden">
+    <Box flexDirection="column" width={columns} height={height + 2}>
       <LineView width={columns} line={ruleLine(pageTitle(page, frame), right, columns, true)} />
       <LineView width={columns} line={cutLine(tabsLine(page), columns)} />
       <LinesView

@@ -76,28 +76,29 @@ export interface PaneViewProps {
   editing: boolean;
 }
 
-/** Draws a pane in exactly its place. */
+/** Draws a pane in exactly its place: where notices take more than there is, the rest gives way. */
 export function PaneView({ model, top, editing }: PaneViewProps): ReactElement {
   const { place, entries, state, shape, notices, empty } = model;
-  const isFiltered = state.filter !== '' || (editing && model.focused);
+  const { width } = place;
+  const isEditing = editing && model.focused;
   const visible = entries.slice(state.top, state.top + shape.height);
-  const indent = (line: Line): Line => cutLine([cell(' '.repeat(markerWidth)), ...line], place.width);
+  const indent = (line: Line): Line => cutLine([cell(' '.repeat(markerWidth)), ...line], width);
+  const above = [
+    cutLine(top, width),
+    ...(state.filter !== '' || isEditing ? [cutLine(filterLine(model, isEditing), width)] : []),
+    ...notices.map(indent),
+    ...(visible.length > 0 ? [titles(model)] : empty.map(indent)),
+  ].slice(0, place.height);
   return (
-    <Box flexDirection="column" width={place.width} height={place.height} overflow="hidden">
-      <LineView width={place.width} line={cutLine(top, place.width)} />
-      {isFiltered && (
-        <LineView width={place.width} line={cutLine(filterLine(model, editing && model.focused), place.width)} />
-      )}
-      <LinesView width={place.width} lines={notices.map(indent)} />
-      {visible.length > 0 && <LineView width={place.width} line={titles(model)} />}
-      {visible.map((entry, i) => (
+    <Box flexDirection="column" width={width} height={place.height}>
+      <LinesView width={width} lines={above} />
+      {visible.slice(0, place.height - above.length).map((entry, i) => (
         <EntryView
           key={entry.kind === 'row' ? model.list.items[entry.index]!.key : `section ${i}`}
           entry={entry}
           model={model}
         />
       ))}
-      <LinesView width={place.width} lines={empty.map(indent)} />
     </Box>
   );
 }

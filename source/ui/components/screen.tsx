@@ -49,7 +49,7 @@ function Strip({ frame, height }: { frame: Frame; height: number }): ReactElemen
   const title = [cell('Findings', 'title')];
   const right = rest > 0 ? `f shows ${rest} more` : 'f shows details';
   return (
-    <Box flexDirection="column" width={columns} height={height} overflow="hidden">
+    <Box flexDirection="column" width={columns} height={height}>
       <LineView width={columns} line={ruleLine(title, right, columns, false)} />
       <LinesView
         width={columns}
@@ -99,13 +99,13 @@ export function Screen({ frame, title }: { frame: Frame; title?: string }): Reac
   if (model.arrangement.kind === 'too-small') {
     const text = `netdash needs at least ${smallest.columns}x${smallest.rows} (now ${columns}x${rows}); q quits`;
     return (
-      <Box width={columns} height={rows} overflow="hidden">
+      <Box width={columns} height={rows}>
         <LineView width={columns} line={cutLine([cell(text)], columns)} />
       </Box>
     );
   }
   return (
-    <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
+    <Box flexDirection="column" width={columns} height={rows}>
       <LinesView width={columns} lines={headerLines(view, { width: columns, clock, title })} />
       <Body frame={frame} arrangement={model.arrangement} />
       <LineView width={columns} line={footer(frame)} />
