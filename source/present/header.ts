@@ -129,7 +129,11 @@ export function headerLines(view: LiveView, context: HeaderContext): [Line, Line
   const time: Line = [cell(hoursMinutes(context.clock), 'dim')];
   const first: Segment[] = [
     ...marks(view, context.title),
-    { priority: 2, forms: [[cell(host.name, 'title')]] },
+    {
+      priority: 2,
+      forms:
+        host.kind === 'recording' && (context.title ?? host.name) === host.name ? [] : [[cell(host.name, 'title')]],
+    },
     { priority: 3, forms: dockerLines(snapshot) },
     {
       priority: 6,

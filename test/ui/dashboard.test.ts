@@ -290,6 +290,24 @@ test('a container named at the start is open at once', async () => {
   assert.match(terminal.text(), /─ web1 {2}● running {2}host/);
 });
 
+test('on a line that does not take the last frame nothing is written, and then only the newest', async () => {
+  const live = sampleLive();
+  const terminal = await start(80, 24, live);
+  terminal.stall(true);
+  await terminal.type('j');
+  const after = terminal.written.length;
+  for (let i = 0; i < 5; i += 1) {
+    const snapshot = sampleSnapshot();
+    live.set({ snapshot: { ...snapshot, host: { ...snapshot.host, name: `edge-${i}` } } });
+    await terminal.type('j');
+  }
+  assert.equal(terminal.written.length, after);
+  terminal.stall(false);
+  await terminal.until('edge-4');
+  assert.doesNotMatch(terminal.written, /edge-3/);
+  assert.equal(selected(terminal), 'shared');
+});
+
 test('data that changes without a visible difference writes nothing', async () => {
   const live = sampleLive();
   const terminal = await start(80, 24, live);

@@ -20,6 +20,8 @@ class Stdout extends EventEmitter {
   rows: number;
   /** Everything that was written. */
   written = '';
+  /** While set, what is written is not taken: callbacks wait here. */
+  held: (() => void)[] | undefined;
   readonly #terminal: xterm.Terminal;
 
   constructor(terminal: xterm.Terminal) {
@@ -33,7 +35,8 @@ class Stdout extends EventEmitter {
     const text = typeof data === 'string' ? data : Buffer.from(data).toString('utf8');
     this.written += text;
     const done = typeof encoding === 'function' ? (encoding as () => void) : callback;
-    this.#terminal.write(text, done);
+    if (this.held) this.held.push(() => this.#terminal.write(text, done));
+    else this.#terminal.write(text, done);
     return true;
   }
 }
@@ -73,6 +76,13 @@ export class VirtualTerminal {
   /** Whether the program's own screen (DECSET 1049) is shown. */
   get isAlternate(): boolean {
     return this.#terminal.buffer.active.type === 'alternate';
+  }
+
+  /** Stops taking what is written, as a slow line does, or takes all that has waited. */
+  stall(on: boolean): void {
+    const waiting = this.#stdout.held ?? [];
+    this.#stdout.held = on ? waiting : undefined;
+    if (!on) for (const take of waiting) take();
   }
 
   /** Types keys, as bytes. */
