@@ -23,24 +23,17 @@ if (
 const { build } = await import('esbuild');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-// Ink loads react-devtools-core only when DEV is set, but the import is static; dockerode loads grpc only for image
-// builds, which netdash never does. ssh2 is wanted for ssh:// endpoints alone, so it is loaded on first use.
+// Ink loads react-devtools-core only when DEV is set, but the import is static. Of dockerode, grpc serves image builds, and
+// ssh2 a transport that netdash leaves to the ssh program, as Docker's own CLI does.
 const stubs = {
   name: 'stubs',
   setup(pipeline) {
-    pipeline.onResolve({ filter: /^(react-devtools-core|@grpc\/grpc-js|@grpc\/proto-loader|cpu-features)$/ }, found => ({
+    pipeline.onResolve({ filter: /^(react-devtools-core|@grpc\/grpc-js|@grpc\/proto-loader|ssh2)$/ }, found => ({
       path: found.path,
       namespace: 'stub',
     }));
     pipeline.onLoad({ filter: /.*/, namespace: 'stub' }, () => ({
       contents: 'export default {}; export const initialize = () => {}; export const connectToDevTools = () => {};',
-    }));
-    pipeline.onResolve({ filter: /^ssh2$/ }, found =>
-      found.namespace === 'lazy' ? undefined : { path: 'ssh2', namespace: 'lazy' },
-    );
-    pipeline.onLoad({ filter: /.*/, namespace: 'lazy' }, () => ({
-      contents: `exports.Client = function (...args) { const { Client } = require('ssh2'); return new Client(...args); };`,
-      resolveDir: root,
     }));
   },
 };
