@@ -1,0 +1,187 @@
+/** A steady minute of netdash, and of what an operator would have in its place: CPU, bytes, memory, processes, requests. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isComplete, type Bench, type Site } from './bench.ts';
+import { tapDocker } from './docker-tap.ts';
+import { median, times, type Row } from './figures.ts';
+import { nameOf } from './populate.ts';
+import { TerminalProgram } from './terminal.ts';
+
+const settleMs = 20_000;
+const minuteMs = 60_000;
+const idleMs = 15_000;
+const otherMs = 20_000;
+const ratesMs = 30_000;
+
+/** What a minute costs: CPU milliseconds of the program with its children and of Docker, bytes to the terminal. */
+interface Cost {
+  own: number;
+  docker: number;
+  bytes: number;
+}
+
+/** Measures for so long and counts up to a minute, with what Docker uses by itself. */
+const costOf = async ({ usage }: Site, program: TerminalProgram | undefined, forMs: number): Promise<Cost> => {
+  const read = async (): Promise<Cost & { at: number }> => ({
+    own: program ? await usage.ofTree(program.pid) : 0,
+    docker: await usage.ofDocker(),
+    bytes: program?.bytes ?? 0,
+    at: performance.now(),
+  });
+  const before = await read();
+  await sleep(forMs);
+  const after = await read();
+  const minutes = (after.at - before.at) / minuteMs;
+  return {
+    own: (after.own - before.own) / minutes,
+    docker: (after.docker - before.docker) / minutes,
+    bytes: (after.bytes - before.bytes) / minutes,
+  };
+};
+
+const addressesOf = async ({ lab, containers }: Site): Promise<string[]> => {
+  const found = [];
+  for (let index = 0; index < Math.min(containers, 40); index += 1) {
+    const { NetworkSettings } = await lab.inspect(nameOf(index));
+    found.push(...Object.values(NetworkSettings.Networks).map(({ IPAddress }) => IPAddress));
+  }
+  return found;
+};
+
+const measureNetdash = async (site: Site) => {
+  const { lab, usage } = site;
+  const tap = await tapDocker(join(lab.dir, 'tap.sock'), lab.socket);
+  const spawnFile = join(lab.dir, 'spawns');
+  const spawned = async (): Promise<string[]> => (await readFile(spawnFile, 'utf8')).trim().split('\n');
+  const program = await TerminalProgram.start(lab, site.netdash, {
+    screen: true,
+    env: {
+      DOCKER_HOST: tap.url,
+      BENCH_SPAWNS: spawnFile,
+      NODE_OPTIONS: `--require=${join(import.meta.dirname, 'spawn-counter.cjs')}`,
+    },
+  });
+  await program.until(isComplete, 60_000);
+  await sleep(settleMs);
+  const before = { requests: tap.requests.length, spawns: (await spawned()).length };
+  const cost = await costOf(site, program, minuteMs);
+  const requests = tap.requests.slice(before.requests);
+  const spawns = (await spawned()).slice(before.spawns);
+  const clears = program.clears;
+
+  const traffic = await lab.spawnInHost([
+    process.execPath,
+    join(import.meta.dirname, 'traffic.mjs'),
+    ...(await addressesOf(site)),
+  ]);
+  await sleep(5000);
+  const moving = await costOf(site, program, ratesMs);
+  await traffic.kill('SIGKILL');
+  await traffic.exited;
+  const memory = await usage.memory(program.pid);
+  const redraws = program.clears - clears;
+  await program.end('q');
+  await tap.close();
+  return { cost, moving, requests, spawns, memory, redraws };
+};
+
+const others = {
+  ps: ['watch', '-n', '2', 'docker ps -a'],
+  stats: ['docker', 'stats'],
+  sum: ['watch', '-n', '2', 'docker ps -a; ss -tulnp; iptables-save; ip -j -d link'],
+};
+
+const measureOther = async (site: Site, command: readonly string[]): Promise<Cost> => {
+  const program = await TerminalProgram.start(site.lab, command, { screen: false });
+  await sleep(3000);
+  const cost = await costOf(site, program, otherMs);
+  await program.end();
+  return cost;
+};
+
+const seconds = (cpuMs: number): string => `${(cpuMs / 1000).toFixed(2)} s`;
+const whole = ({ own, docker }: Cost): number => own + docker;
+const told = (cost: Cost): string =>
+  `${seconds(whole(cost))} a minute (${seconds(cost.own)} + Docker ${seconds(cost.docker)})`;
+const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB a minute`;
+
+export const idle: Bench = async (site, report) => {
+  const { containers } = site;
+  const row = (what: string, measured: string, budget: string, met?: boolean, against?: string): Row => ({
+    what,
+    containers,
+    measured,
+    budget,
+    met,
+    against,
+  });
+  // What Docker does by itself wavers: it is measured between all the others.
+  const idles: number[] = [];
+  const pause = async (): Promise<void> => {
+    await sleep(2000);
+    idles.push((await costOf(site, undefined, idleMs)).docker);
+  };
+  await pause();
+  const psGross = await measureOther(site, others.ps);
+  await pause();
+  const measured = await measureNetdash(site);
+  await pause();
+  const statsGross = await measureOther(site, others.stats);
+  await pause();
+  const sumGross = await measureOther(site, others.sum);
+  const dockerIdle = median(idles);
+  const net = (cost: Cost): Cost => ({ ...cost, docker: Math.max(0, cost.docker - dockerIdle) });
+  const [ps, stats, sum] = [net(psGross), net(statsGross), net(sumGross)];
+  const netdash = { ...measured, cost: net(measured.cost), moving: net(measured.moving) };
+  report(`Docker by itself: ${idles.map(seconds).join(', ')} a minute`);
+  report(`netdash: ${told(netdash.cost)}; with rates moving ${told(netdash.moving)}`);
+  report(`watch docker ps -a: ${told(ps)}; docker stats: ${told(stats)}; the bare sum every 2 s: ${told(sum)}`);
+
+  const limit = containers > 10 ? 1 / 3 : 1;
+  const against = (name: string, other: Cost): Row =>
+    row(
+      'CPU of a steady minute',
+      `${told(netdash.cost)} = ${times(whole(netdash.cost) / whole(other))}`,
+      other === ps ? `< ${limit === 1 ? '1' : '0.33'} x` : '',
+      other === ps ? whole(netdash.cost) < limit * whole(other) : undefined,
+      `${name}: ${told(other)}`,
+    );
+  return {
+    rows: [
+      against('watch -n 2 docker ps -a', ps),
+      against('docker stats', stats),
+      against('watch -n 2 (docker ps -a; ss; iptables-save; ip link)', sum),
+      row(
+        'CPU with rates moving',
+        `${told(netdash.moving)} = ${times(whole(netdash.moving) / whole(ps))}`,
+        '',
+        undefined,
+        'watch -n 2 docker ps -a',
+      ),
+      row('bytes to the terminal, idle', kilobytes(netdash.cost.bytes), '≤ 10 kB', netdash.cost.bytes <= 10_000),
+      row(
+        'bytes to the terminal, rates moving',
+        kilobytes(netdash.moving.bytes),
+        '≤ 100 kB',
+        netdash.moving.bytes <= 100_000,
+      ),
+      row('whole screen redrawn', `${netdash.redraws} times`, 'never', netdash.redraws === 0),
+      row('Docker API requests', `${netdash.requests.length} a minute`, '≤ 15', netdash.requests.length <= 15),
+      row('processes started', `${netdash.spawns.length} a minute`, '≤ 15', netdash.spawns.length <= 15),
+      row(
+        'resident memory',
+        `${netdash.memory.now.toFixed(0)} MB (peak ${netdash.memory.peak.toFixed(0)})`,
+        '≤ 110 MB',
+        netdash.memory.now <= 110,
+      ),
+    ],
+    raw: { idles, netdash, ps, stats, sum },
+  };
+};
+
+const costIn = (raw: Record<string, unknown>): number => whole((raw['netdash'] as { cost: Cost }).cost);
+
+/** How the cost grows from one host to another, of which these are the raw figures. */
+export const growth = (small: Record<string, unknown>, large: Record<string, unknown>): number =>
+  costIn(large) / costIn(small);

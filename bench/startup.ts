@@ -1,0 +1,47 @@
+/** From the start of the program to the first frame and to the first complete screen, beside an empty Ink program. */
+import { isComplete, type Bench } from './bench.ts';
+import { median, ms, times } from './figures.ts';
+import { TerminalProgram } from './terminal.ts';
+
+const runs = 9;
+
+export const startup: Bench = async (site, report) => {
+  const { lab, containers } = site;
+  const empty: number[] = [];
+  const first: number[] = [];
+  const sources: number[] = [];
+  const complete: number[] = [];
+  for (let run = 0; run < runs; run += 1) {
+    const idle = await TerminalProgram.start(lab, site.empty, { screen: true });
+    empty.push((await idle.until(lines => lines[0]!.startsWith('count'))) - idle.startedAt);
+    await idle.end();
+    const netdash = await TerminalProgram.start(lab, site.netdash, { screen: true });
+    const since = (at: number): number => at - netdash.startedAt;
+    first.push(since(await netdash.until(lines => lines.some(line => line.includes('1 Containers')))));
+    sources.push(
+      since(await netdash.until(([, second = '']) => second.includes('docker ✓') && !second.includes('reading'))),
+    );
+    complete.push(since(await netdash.until(isComplete, 60_000)));
+    await netdash.end('q');
+    report(
+      `startup ${run + 1}/${runs}: ${ms(empty.at(-1)!)} empty, ${ms(first.at(-1)!)} first frame, ${ms(complete.at(-1)!)} complete`,
+    );
+  }
+  const floor = median(empty);
+  const row = (what: string, values: number[], limit?: number) => ({
+    what,
+    containers,
+    measured: `${ms(median(values))} = ${times(median(values) / floor)}`,
+    against: `empty Ink app ${ms(floor)}`,
+    budget: limit === undefined ? '' : `≤ ${limit} x`,
+    ...(limit !== undefined && { met: median(values) / floor <= limit }),
+  });
+  return {
+    rows: [
+      row('first frame', first),
+      row('every source of the header answered', sources),
+      row('first complete screen', complete, containers <= 10 ? 1.5 : undefined),
+    ],
+    raw: { empty, first, sources, complete },
+  };
+};
