@@ -33,7 +33,9 @@ function section<Row>(
     rows.length > 0
       ? renderTable(table, rows, layout)
       : emptyLines(source, view, none).map(line => textOf(line, layout.charset));
-  return ['', `${table.title.toUpperCase()} (${rows.length})`, ...notices, ...body];
+  const { state, ageMs } = view.snapshot.sources[source] ?? { state: 'failed', ageMs: null };
+  const isUnknown = rows.length === 0 && state === 'failed' && ageMs === null;
+  return ['', `${table.title.toUpperCase()} (${isUnknown ? 'unknown' : rows.length})`, ...notices, ...body];
 }
 
 /** The snapshot as lines of text. @param title the recording's, when it is one */

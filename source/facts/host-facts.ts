@@ -120,7 +120,8 @@ export function hostFacts(readings: Readings, context: HostContext): HostFacts {
 }
 
 /**
- * The host's own interfaces: all but the veths that lead to containers, or that hang on a Docker bridge.
+ * The host's own interfaces: all but the veths that lead to containers, hang on a Docker bridge, or may lead to a container,
+ * as one without an address of the host (beyond the link-local one that every interface has) may.
  * @param networks none when Docker's networks are not this host's
  */
 export function interfaceFacts(
@@ -133,8 +134,13 @@ export function interfaceFacts(
   const ofContainers = new Set(
     rows.filter(row => row.containerId !== undefined || row.networkId !== undefined).map(row => row.ifindex),
   );
+  const mayLead = new Set(rows.filter(row => row.unknown?.containerId !== undefined).map(row => row.ifindex));
   return links
-    .filter(link => !ofContainers.has(link.ifindex))
+    .filter(
+      link =>
+        !ofContainers.has(link.ifindex) &&
+        !(mayLead.has(link.ifindex) && link.addresses.every(({ scope }) => scope === 'link')),
+    )
     .map(link =>
       compact({
         name: link.name,
