@@ -9,7 +9,10 @@ export interface PollerOptions<T> {
   read(previous: T | undefined): Promise<Outcome<T>>;
   /** The time on the machine that is read, ms since the epoch. */
   now(): number;
-  /** Ms from the end of one read to the next that nothing else asks for; undefined: only on demand. Asked after each read. */
+  /**
+   * Ms from the end of one read to the next that nothing else asks for; undefined: only on demand. Asked after each read.
+   * A read that failed is followed by others sooner at first, then every 30 s.
+   */
   everyMs(): number | undefined;
   /** After this long a read counts as failed, though nothing can end it. */
   timeoutMs: number;
@@ -112,7 +115,7 @@ export class Poller<T> {
   #schedule(): void {
     const every = this.#options.everyMs();
     if (every === undefined) return;
-    this.#arm(performance.now() + (this.#failures > 0 ? Math.max(every, this.#backOff()) : every));
+    this.#arm(performance.now() + (this.#failures > 0 ? this.#backOff() : every));
   }
 
   async #read(): Promise<void> {

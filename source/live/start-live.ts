@@ -57,6 +57,7 @@ class LiveSession implements Live {
   #lastView = { endedAt: 0, tookMs: 0 };
   #firstRound: Promise<void> | undefined;
   #roundDone = false;
+  #ready = false;
   #internal: string | undefined;
   #stopped = false;
 
@@ -180,7 +181,8 @@ class LiveSession implements Live {
     clearTimeout(this.#timer);
     this.#timerAt = Infinity;
     const startedAt = performance.now();
-    const ready = this.#roundDone && this.#inside.complete;
+    this.#ready ||= this.#roundDone && this.#inside.complete;
+    const ready = this.#ready;
     try {
       this.#inside.readAgain(this.#view.update(this.#collect(), this.#context(), ready, this.#ownSources()));
       this.#internal = undefined;
