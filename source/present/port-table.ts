@@ -26,8 +26,11 @@ function processCell(row: PortRow): Cell {
   if (row.kind === 'unknown') return nothing;
   const pid = row.pid === undefined ? '' : ` ${row.pid}`;
   if (row.process !== undefined) return cell(`${row.process}${pid}`);
-  if (row.kind === 'listener') return row.pid === undefined ? unknownCell(row.reason) : cell(`pid${pid}`);
-  return nothing;
+  if (row.kind !== 'listener') return nothing;
+  if (row.pid !== undefined) return cell(`pid${pid}`);
+  if (row.embeddedDns === true) return cell('dockerd', 'dim');
+  // Beside an unknown owner the reason already stands.
+  return unknownCell(row.owner.kind === 'unknown' ? undefined : row.reason);
 }
 
 function addressCell(row: PortRow): Cell {
