@@ -129,6 +129,20 @@ export function readSocketTables(
   return missing.length > 0 ? { ...all, missing: missing.join('; ') } : all;
 }
 
+/**
+ * How many sockets of each kind the netns of a process has, as text: /proc/<pid>/net/sockstat and sockstat6 (proc_net(5);
+ * net/ipv4/proc.c of the kernel, which counts them per netns as they are bound). A few sums, where every read of a table
+ * walks the hash of the whole machine: while the counts stay, hardly anything began or ceased to listen.
+ * @param pid a pid, or `self`
+ * @returns undefined when they cannot be read
+ */
+export function readSocketCounts(host: Host, pid: number | 'self'): string | undefined {
+  const [v4, v6] = host.readFiles([`/proc/${pid}/net/sockstat`, `/proc/${pid}/net/sockstat6`]);
+  if (typeof v4 !== 'string') return undefined;
+  const counts = `${v4}${typeof v6 === 'string' ? v6 : ''}`.match(/^(?:TCP|UDP)6?: inuse \d+/gm);
+  return counts?.join(' ');
+}
+
 /** Puts sockets, in place, into an order that does not depend on who listed them: by port, protocol, address and inode. */
 export function sortSockets(sockets: SocketReading[]): SocketReading[] {
   return sockets.sort(

@@ -9,11 +9,13 @@ import type {
   KernelReading,
   LinksReading,
   NetfilterReading,
+  Outcome,
   ProcessesReading,
   Reading,
   SocketsReading,
   VitalsReading,
 } from '../host/readings.ts';
+import { readSocketCounts } from '../host/socket-tables.ts';
 import { readSockets } from '../host/sockets.ts';
 import { readVitals } from '../host/vitals.ts';
 import { HintFollower } from './hints.ts';
@@ -41,6 +43,8 @@ const everyMs = { links: 30_000, netfilter: 30_000, sockets: 2000, kernel: 10_00
 const unaidedLinksMs = 10_000;
 const ratesMs = 2000;
 const countersMs = 5000;
+/** While the numbers of sockets stay, their tables are read this often: one that took another's place leaves them alone. */
+const sameCountsMs = 10_000;
 const timeoutMs = 20_000;
 
 /** The sources. */
@@ -58,6 +62,8 @@ export class HostSources {
   #rates: NodeJS.Timeout | undefined;
   /** Sockets are told together with the processes that own them, or a listener would have nobody's name for a moment. */
   #socketsTold: Reading<SocketsReading> = { state: 'pending' };
+  /** How the tables were read last, and whether they are to be read whatever the counts say. */
+  #tables = { counts: '', wanted: '', at: -Infinity, asked: true };
   #stopped = false;
 
   constructor(options: HostSourcesOptions) {
@@ -79,7 +85,7 @@ export class HostSources {
     this.#sockets = new Poller({
       ...part,
       hintGapMs: 300,
-      read: previous => readSockets(host, { previous, wanted: this.#wantedPorts(previous) }),
+      read: previous => this.#readSockets(previous),
       everyMs: () => everyMs.sockets,
       onReading: (reading, changed) => {
         if (changed) void this.#tellSockets();
@@ -149,6 +155,7 @@ export class HostSources {
   /** Reads all of them now. */
   async refresh(): Promise<void> {
     const links = this.#links.poke().then(() => this.#kernel.poke());
+    this.#tables.asked = true;
     const sockets = this.#sockets.poke().then(() => this.#tellSockets());
     await Promise.all([links, sockets, this.#netfilter.poke(), this.#vitals.poke()]);
   }
@@ -156,6 +163,7 @@ export class HostSources {
   /** A container or network changed: links, rules and sockets follow. */
   dockerChanged(): void {
     this.#links.hint(50);
+    this.#tables.asked = true;
     this.#sockets.hint(100);
     this.#netfilter.hint(300);
   }
@@ -181,6 +189,22 @@ export class HostSources {
       poller.stop();
     }
     await Promise.all([this.#linkHints.stop(), this.#ruleHints.stop()]);
+  }
+
+  /** The tables, or the previous reading while nothing speaks for a change. */
+  async #readSockets(previous: SocketsReading | undefined): Promise<Outcome<SocketsReading>> {
+    const { host } = this.#options;
+    const { state, reason } = this.#sockets.reading;
+    const ports = this.#wantedPorts(previous);
+    // Before the tables: what changes while they are read shows at the next look.
+    const counts = readSocketCounts(host, 'self');
+    const wanted = [...ports].join(' ');
+    const now = performance.now();
+    const before = this.#tables;
+    const isSame = counts === before.counts && wanted === before.wanted && now - before.at < sameCountsMs;
+    if (previous && state !== 'failed' && isSame && !before.asked) return { value: previous, missing: reason };
+    this.#tables = { counts: counts ?? 'unknown', wanted, at: now, asked: false };
+    return readSockets(host, { previous, wanted: ports });
   }
 
   async #tellSockets(): Promise<void> {
