@@ -1,6 +1,7 @@
 /** What there is inside a running container's netns, seen through one of its processes. */
 import { HostError, type Host } from './host.ts';
 import { readInterfaces } from './inside-interfaces.ts';
+import { readInsideRoutes } from './inside-routes.ts';
 import { keepKnown, proveV6only, socketKey } from './known-sockets.ts';
 import { netnsOf, sharesHostNetns } from './netns.ts';
 import { containerIdOf, parseCgroup } from './proc-pid.ts';
@@ -48,6 +49,8 @@ export async function readInside(host: Host, options: InsideOptions): Promise<Ou
     if (options.listeners) value.listenersReason = sharesHost;
   } else {
     await addInterfaces(host, options, value, missing);
+    const routes = readInsideRoutes(host, pid);
+    if (routes) value.routes = routes;
     if (options.listeners) await addListeners(host, options, sameNetns, value, missing);
   }
   if (options.detail) await addProcesses(host, options, value, missing);

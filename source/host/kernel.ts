@@ -15,6 +15,7 @@ export function readKernel(host: Host, interfaceNames: readonly string[]): Promi
   const single = [
     'ipv4/ip_forward',
     'ipv6/conf/all/forwarding',
+    'ipv4/conf/all/rp_filter',
     'ipv4/ip_local_port_range',
     'ipv4/ip_unprivileged_port_start',
     'ipv4/ip_nonlocal_bind',
@@ -59,6 +60,7 @@ export function readKernel(host: Host, interfaceNames: readonly string[]): Promi
     interfaces: {},
     ipForward: flag('ipv4/ip_forward'),
     ipv6Forward: flag('ipv6/conf/all/forwarding'),
+    rpFilterAll: number('ipv4/conf/all/rp_filter'),
     localPortRange: portRange(texts.get('ipv4/ip_local_port_range')),
     unprivilegedPortStart: number('ipv4/ip_unprivileged_port_start'),
     nonlocalBind: flag('ipv4/ip_nonlocal_bind'),

@@ -236,9 +236,35 @@ export interface TrafficReading {
   txDropped: number;
 }
 
+/** A rule of the routing policy database, from `ip -j rule` (ip-rule(8)). */
+export interface RoutingRuleReading {
+  family: 4 | 6;
+  /** Rules are tried from the lowest on. */
+  priority: number;
+  /** The table to look in; absent for other actions (blackhole, prohibit, unreachable, nat…). */
+  table?: string;
+  /** CIDR of the source; absent: any. */
+  from?: string;
+  to?: string;
+  /** `lo` stands for what the host itself sends. */
+  iif?: string;
+  /** The packet's mark. */
+  mark?: { value: number; mask: number };
+  /** The whole selector is turned round. */
+  negate?: boolean;
+  /** Routes with a prefix of this length or shorter do not count. */
+  suppressPrefix?: number;
+  /** False when it asks for more than the fields above (ports, user ids, TOS, an output interface…). */
+  plain: boolean;
+  /** As `ip rule` would print it, as far as it is known here. */
+  text: string;
+}
+
 export interface LinksReading {
   links: LinkReading[];
   routes: RouteReading[];
+  /** Of both families, in order; absent when they could not be read. */
+  rules?: RoutingRuleReading[];
   /** By interface name. */
   traffic: Record<string, TrafficReading>;
 }
@@ -350,6 +376,8 @@ export interface InsideReading {
   netnsId?: number;
   listeners?: SocketReading[];
   listenersReason?: string;
+  /** Its main routing table, both families; absent when it could not be read. */
+  routes?: RouteReading[];
   /** Processes of the container's cgroup. */
   processes?: ProcessReading[];
   processesReason?: string;
@@ -368,6 +396,8 @@ export interface KernelReading {
     string,
     { forwarding4?: boolean; forwarding6?: boolean; routeLocalnet?: boolean; rpFilter?: number; ipv6Disabled?: boolean }
   >;
+  /** net.ipv4.conf.all.rp_filter: the stricter of this and the interface's own holds. */
+  rpFilterAll?: number;
   /** net.ipv4.ip_local_port_range, both ends included. */
   localPortRange?: [number, number];
   unprivilegedPortStart?: number;

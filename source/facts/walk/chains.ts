@@ -1,0 +1,163 @@
+/** One base chain, evaluated for one packet: nf_tables(8), iptables(8). */
+import type { RuleTarget } from '../../host/readings.ts';
+import type { Chooser } from './chooser.ts';
+import type { Packet } from './packet.ts';
+import type { ReadyChain, ReadyRule, Ruleset } from './ruleset.ts';
+import type { DecidedBy } from './verdict.ts';
+
+export type NatTarget = Extract<RuleTarget, { kind: 'dnat' | 'snat' | 'redirect' | 'masquerade' }>;
+
+/** What a base chain does with a packet. */
+export type ChainVerdict =
+  | { kind: 'accept'; by: () => DecidedBy }
+  | { kind: 'drop'; by: () => DecidedBy }
+  | { kind: 'nat'; target: NatTarget; by: () => DecidedBy };
+
+/** The kernel allows 16 jumps; more is a loop that it would have refused. */
+const deepest = 64;
+
+/** What is told of an unknown target: it may let the packet go on, end it here, or let it pass the rest of the chain. */
+const unknownOptions = ['continue', 'drop', 'accept'] as const;
+
+/** Goes through base chains for one packet after the other. */
+export class ChainWalk {
+  private readonly rules: Ruleset;
+  private readonly chooser: Chooser;
+
+  constructor(rules: Ruleset, chooser: Chooser) {
+    this.rules = rules;
+    this.chooser = chooser;
+  }
+
+  /** The verdict of a base chain, its policy included. */
+  base(chain: ReadyChain, packet: Packet): ChainVerdict {
+    const found = this.through(chain, packet, 0);
+    if (found) return found;
+    const by = () => this.rules.describe(chain);
+    return { kind: chain.reading.policy === 'drop' ? 'drop' : 'accept', by };
+  }
+
+  private through(chain: ReadyChain, packet: Packet, depth: number): ChainVerdict | undefined {
+    if (depth > deepest) return undefined;
+    for (const rule of chain.rules) {
+      const found = rule.test(packet);
+      if (found === 'no' || rule.idle) continue;
+      const by = () => this.rules.describe(chain, rule);
+      if (found === 'maybe' && this.chooser.choose(2, () => whether(by())) === 0) continue;
+      for (const effect of rule.effects) this.affect(effect, packet);
+      const { target } = rule;
+      switch (target.kind) {
+        case 'accept':
+        case 'drop':
+          return { kind: target.kind, by };
+        case 'reject':
+          return { kind: 'drop', by };
+        case 'return':
+          return undefined;
+        case 'jump':
+        case 'goto': {
+          const next = rule.next.get(target.chain);
+          const result = next && this.through(next, packet, depth + 1);
+          if (result || target.kind === 'goto') return result;
+          break;
+        }
+        case 'vmap': {
+          const result = this.mapped(rule, packet, depth, by);
+          if (result !== 'go on') return result;
+          break;
+        }
+        case 'dnat':
+        case 'snat':
+        case 'redirect':
+        case 'masquerade':
+          return { kind: 'nat', target, by };
+        case 'unknown': {
+          const result = this.unknown(target.text, packet, by);
+          if (result) return result;
+          break;
+        }
+        case 'mark':
+        case 'none':
+        case 'log':
+        case 'continue':
+          this.affect(target, packet);
+      }
+    }
+    return undefined;
+  }
+
+  private mapped(
+    rule: ReadyRule,
+    packet: Packet,
+    depth: number,
+    by: () => DecidedBy,
+  ): ChainVerdict | undefined | 'go on' {
+    if (!rule.map) return this.unmapped(rule, packet, depth, by);
+    for (const { entry, test } of rule.map) {
+      const found = test(packet);
+      if (found === 'no') continue;
+      if (found === 'maybe' && this.chooser.choose(2, () => whether(by())) === 0) continue;
+      return this.entry(entry, rule, packet, depth, by);
+    }
+    return 'go on';
+  }
+
+  /** A map with a key that is not understood: any of its entries, or none. */
+  private unmapped(rule: ReadyRule, packet: Packet, depth: number, by: () => DecidedBy) {
+    if (rule.target.kind !== 'vmap') return 'go on' as const;
+    const option = this.chooser.choose(rule.target.entries.length + 1, () => whether(by()));
+    const entry = rule.target.entries[option - 1];
+    return entry ? this.entry(entry, rule, packet, depth, by) : ('go on' as const);
+  }
+
+  private entry(
+    entry: { verdict: string; chain?: string },
+    rule: ReadyRule,
+    packet: Packet,
+    depth: number,
+    by: () => DecidedBy,
+  ): ChainVerdict | undefined | 'go on' {
+    switch (entry.verdict) {
+      case 'accept':
+      case 'drop':
+        return { kind: entry.verdict, by };
+      case 'return':
+        return undefined;
+      case 'jump':
+      case 'goto': {
+        const next = rule.next.get(entry.chain ?? '');
+        const result = next && this.through(next, packet, depth + 1);
+        return result || entry.verdict === 'goto' ? result : 'go on';
+      }
+      default:
+        return 'go on';
+    }
+  }
+
+  private unknown(text: string, packet: Packet, by: () => DecidedBy): ChainVerdict | undefined {
+    if (/\bNOTRACK\b|--notrack|^notrack/.test(text)) {
+      packet.ct.untracked = true;
+      return undefined;
+    }
+    // These write the mark and nothing else (iptables-extensions(8), nft(8)).
+    if (/CONNMARK|^-j MARK|meta mark set/.test(text)) {
+      packet.mark = undefined;
+      return undefined;
+    }
+    const option = unknownOptions[this.chooser.choose(unknownOptions.length, () => whether(by()))];
+    if (option === 'drop' || option === 'accept') return { kind: option, by };
+    packet.mark = undefined;
+    return undefined;
+  }
+
+  private affect(effect: RuleTarget, packet: Packet): void {
+    if (effect.kind === 'unknown') packet.mark = undefined;
+    if (effect.kind !== 'mark') return;
+    const { mask, value } = effect;
+    if (mask === 0xffffffff) packet.mark = value >>> 0;
+    else if (packet.mark !== undefined) packet.mark = ((packet.mark & ~mask) ^ value) >>> 0;
+  }
+}
+
+/** A rule of which is not known whether it applies. */
+const whether = (by: DecidedBy): DecidedBy => ({ ...by, detail: `whether this applies cannot be told: ${by.detail}` });

@@ -1,0 +1,316 @@
+/** A packet's way through the host: routing, hooks, bridges and network namespaces, one packet at a time. */
+import { covers, isLinkLocal, isLoopback, sameSpan, spanText, type Family, type Span } from './address.ts';
+import type { Chooser } from './chooser.ts';
+import { HookWalk, unsureStop } from './hooks.ts';
+import type { Node, NodeInterface } from './nodes.ts';
+import type { Packet } from './packet.ts';
+import type { Route } from './routes.ts';
+import { Stop, stop } from './stop.ts';
+import type { Hop } from './verdict.ts';
+import { nodeText, type World } from './world.ts';
+
+/** Where a packet can be. `outside` is beyond a host interface. */
+export type Place = { kind: 'host' } | { kind: 'node'; node: Node } | { kind: 'outside'; interface: string };
+
+/** A packet that has come to a netns that it is meant for. */
+export interface Arrival {
+  at: Place;
+  /** The interface it came by, as that netns calls it. */
+  iif: string;
+  packet: Packet;
+}
+
+const host: Place = { kind: 'host' };
+
+/** Sends packets. One for each connection; `outside` is where its client is, if that is beyond an interface. */
+export class Journey {
+  private readonly world: World;
+  private readonly chooser: Chooser;
+  private readonly hooks: HookWalk;
+  private readonly note: (hop: Hop) => void;
+  private readonly outside: string | undefined;
+
+  constructor(world: World, chooser: Chooser, note: (hop: Hop) => void, outside: string | undefined) {
+    this.world = world;
+    this.chooser = chooser;
+    this.hooks = new HookWalk(world, chooser, note);
+    this.note = note;
+    this.outside = outside;
+  }
+
+  /** Sends a packet from where it starts. */
+  send(packet: Packet, from: Place): Arrival | Stop {
+    if (from.kind === 'host') return this.fromHost(packet);
+    if (from.kind === 'node') return this.fromNode(packet, from.node);
+    const direct = this.world.onParent(from.interface, packet.destination);
+    if (direct?.attached.kind === 'parent') return this.atNode(packet, direct);
+    const framed = this.hooks.frame(packet);
+    return framed ?? this.intoHost(packet, from.interface);
+  }
+
+  /** The host's route for a packet; a stop where there is none. */
+  route(packet: Packet, iif?: string): Route | Stop {
+    const { destination, source, mark } = packet;
+    const answer = this.world.fib.lookup({
+      destination,
+      source,
+      ...(iif !== undefined && { iif }),
+      ...(mark !== undefined && { mark }),
+    });
+    if (answer.kind === 'unknown') return unsureStop('route', answer.reason);
+    const { route } = answer.kind === 'route' ? answer : { route: undefined };
+    const type = route?.reading.type;
+    if (!route) return stop('blocked', 'route', 'route', `the host has no route to ${spanText(destination)}`);
+    if (type !== 'unicast' && type !== 'local') {
+      return stop('blocked', 'route', 'route', `the host's route to ${route.reading.destination} is of type ${type ?? '?'}`);
+    }
+    return route;
+  }
+
+  private isOwn(address: Span): boolean {
+    return this.world.fib.localType(address) === 'local';
+  }
+
+  private fromHost(packet: Packet): Arrival | Stop {
+    const first = this.route(packet);
+    if (first instanceof Stop) return first;
+    const oifOf = (route: Route) => (route.reading.type === 'local' ? 'lo' : (route.reading.device ?? ''));
+    packet.iif = '';
+    packet.oif = oifOf(first);
+    const { destination } = packet;
+    const stopped = this.hooks.pass(packet, 'output');
+    if (stopped) return stopped;
+    let route = first;
+    if (!sameSpan(destination, packet.destination) || packet.mark !== 0) {
+      const again = this.route(packet);
+      if (again instanceof Stop) return again;
+      route = again;
+      packet.oif = oifOf(route);
+    }
+    const left = this.hooks.pass(packet, 'postrouting');
+    if (left) return left;
+    if (packet.oif !== 'lo') return this.emit(packet, route);
+    // What the host sends to itself comes in again by lo, with the state it has.
+    packet.iif = 'lo';
+    packet.oif = '';
+    const back = this.hooks.pass(packet, 'prerouting') ?? this.hooks.pass(packet, 'input');
+    return back ?? { at: host, iif: 'lo', packet };
+  }
+
+  /** A packet comes to the host itself by an interface. @param port the interface of the bridge port it came through */
+  private intoHost(packet: Packet, iif: string, port?: NodeInterface): Arrival | Stop {
+    const own = this.world.links.get(iif);
+    if (own && !own.up) return stop('blocked', iif, 'route', `${iif} is down`);
+    if (packet.family === 6 && (isLoopback(packet.destination) || isLoopback(packet.source))) {
+      return stop('local-only', iif, 'route', 'the kernel takes ::1 from lo only');
+    }
+    packet.iif = iif;
+    packet.oif = '';
+    const { destination } = packet;
+    const stopped = this.hooks.pass(packet, 'prerouting');
+    return stopped ?? this.routed(packet, iif, port, !sameSpan(destination, packet.destination));
+  }
+
+  /** After PREROUTING: for this host, or on to another. */
+  private routed(packet: Packet, iif: string, port: NodeInterface | undefined, translated: boolean): Arrival | Stop {
+    const refused = this.validate(packet, iif);
+    if (refused) return refused;
+    if (this.isOwn(packet.destination)) {
+      const stopped = this.hooks.pass(packet, 'input');
+      return stopped ?? { at: host, iif, packet };
+    }
+    const route = this.route(packet, iif);
+    if (route instanceof Stop) return route;
+    const oif = route.reading.device ?? '';
+    packet.oif = oif;
+    // With br_netfilter a translated frame that is to go back over its bridge is bridged, not routed (br_netfilter_hooks.c).
+    const isBridged = translated && port !== undefined && oif === iif && this.seesFrames(packet.family) === true;
+    if (!isBridged) {
+      const closed = this.forwarding(packet.family, iif);
+      if (closed) return closed;
+    }
+    const stopped = this.hooks.pass(packet, 'forward') ?? this.hooks.pass(packet, 'postrouting');
+    if (stopped) return stopped;
+    this.note({ hop: 'route', ok: true, detail: `to ${spanText(packet.destination)} by ${oif}` });
+    return this.emit(packet, route, isBridged ? port : undefined);
+  }
+
+  /** Martians, and rp_filter for IPv4 (Documentation/networking/ip-sysctl.rst, fib_validate_source). */
+  private validate(packet: Packet, iif: string): Stop | undefined {
+    const { source, destination, family } = packet;
+    if (family === 6) return undefined;
+    const { interfaces, rpFilterAll } = this.world.kernel;
+    const settings = interfaces[iif];
+    if ((isLoopback(source) || isLoopback(destination)) && settings?.routeLocalnet !== true) {
+      const detail = `net.ipv4.conf.${iif}.route_localnet is 0: 127.0.0.0/8 is not taken from ${iif}`;
+      return stop(isLoopback(destination) ? 'local-only' : 'blocked', iif, 'sysctl', detail);
+    }
+    if (!isLoopback(source) && this.isOwn(source) && source.from === source.to) {
+      return stop('blocked', iif, 'route', `${spanText(source)} is an address of the host itself and is not taken from ${iif}`);
+    }
+    const answer = this.world.fib.lookup({ destination: source });
+    if (answer.kind === 'unknown') return unsureStop('route', answer.reason);
+    const way = answer.kind === 'route' ? answer.route.reading.device : undefined;
+    if (way === iif) return undefined;
+    const own = settings?.rpFilter;
+    const filter = own === undefined ? undefined : Math.max(own, rpFilterAll ?? 0);
+    const detail = `net.ipv4.conf.${iif}.rp_filter is ${filter ?? 'not known'}, and ${spanText(source)} is reached ${way === undefined ? 'by no route' : `by ${way}`}`;
+    if (filter === 0 || (filter === 2 && way !== undefined)) return undefined;
+    if (filter === undefined && this.chooser.choose(2, () => ({ kind: 'sysctl', detail })) === 0) return undefined;
+    return stop('blocked', iif, 'sysctl', detail);
+  }
+
+  /** Whether the host forwards what comes by an interface: IPv4 asks the interface, IPv6 the one switch for all. */
+  private forwarding(family: Family, iif: string): Stop | undefined {
+    const { interfaces, ipForward, ipv6Forward } = this.world.kernel;
+    const on = family === 4 ? (interfaces[iif]?.forwarding4 ?? (ipForward === false ? false : undefined)) : ipv6Forward;
+    if (on === true) return undefined;
+    const name = family === 4 ? `net.ipv4.conf.${iif}.forwarding` : 'net.ipv6.conf.all.forwarding';
+    const detail = on === false ? `${name} is 0: the host forwards nothing that comes by ${iif}` : `${name} is not known`;
+    if (on === undefined && this.chooser.choose(2, () => ({ kind: 'sysctl', detail })) === 0) return undefined;
+    return stop('blocked', 'forwarding', 'sysctl', detail);
+  }
+
+  /** Whether frames over a bridge pass the hooks of IP: br_netfilter loaded and switched on. */
+  private seesFrames(family: Family): boolean | undefined {
+    const { bridgeNfCallIptables, bridgeNfCallIp6tables } = this.world.kernel;
+    return (family === 4 ? bridgeNfCallIptables : bridgeNfCallIp6tables) ?? false;
+  }
+
+  /** The host puts a packet on an interface. @param through the bridge port that it came in by, when it is bridged */
+  private emit(packet: Packet, route: Route, through?: NodeInterface): Arrival | Stop {
+    const oif = route.reading.device ?? '';
+    const link = this.world.links.get(oif);
+    if (link && !link.up) return stop('blocked', oif, 'route', `${oif} is down`);
+    const next = route.gateway ?? packet.destination;
+    const framed = this.hooks.frame(packet);
+    if (framed) return framed;
+    const neighbour = this.world.onBridge(oif, next);
+    if (neighbour?.attached.kind === 'parent') {
+      return stop('blocked', oif, 'bridge', `a ${neighbour.attached.driver} interface cannot exchange anything with its parent ${oif} on the same host`);
+    }
+    if (neighbour) {
+      if (through && through === neighbour) {
+        const port = neighbour.attached.kind === 'bridge' ? neighbour.attached.port : undefined;
+        if (port?.bridgePort?.hairpin === false) {
+          return stop('blocked', oif, 'bridge', `hairpin is off at ${port.name}: ${oif} does not send back where it came from`);
+        }
+      }
+      return this.overBridge(packet, oif, neighbour);
+    }
+    if (this.outside === oif) return { at: { kind: 'outside', interface: oif }, iif: oif, packet };
+    if (link?.kind !== 'bridge') {
+      return unsureStop('route', `${spanText(packet.destination)} is beyond ${oif}, where netdash cannot see`);
+    }
+    return this.nobody(oif, next);
+  }
+
+  private nobody(bridge: string, address: Span): Stop {
+    if (this.world.hasStrangers(bridge)) {
+      return unsureStop(bridge, `who has ${spanText(address)} on ${bridge} is not known`);
+    }
+    return stop('nothing-listening', bridge, 'bridge', `nobody on ${bridge} has ${spanText(address)}`);
+  }
+
+  /** The last step over a bridge to the interface of a container. */
+  private overBridge(packet: Packet, bridge: string, to: NodeInterface): Arrival | Stop {
+    const port = to.attached.kind === 'bridge' ? to.attached.port : undefined;
+    if (port && (!port.up || port.bridgePort?.state === 'disabled' || port.bridgePort?.state === 'blocking')) {
+      return stop('blocked', bridge, 'bridge', `the port ${port.name} of ${bridge} is ${port.up ? port.bridgePort?.state : 'down'}`);
+    }
+    const by = port ? ` by ${port.name}` : '';
+    this.note({ hop: `bridge ${bridge}`, ok: true, detail: `to ${to.node.name}${by}` });
+    return this.atNode(packet, to);
+  }
+
+  private atNode(packet: Packet, to: NodeInterface): Arrival | Stop {
+    const { node } = to;
+    const { source, destination } = packet;
+    if (isLoopback(source)) {
+      return stop('blocked', node.name, 'route', `${node.name} takes nothing from ${spanText(source)}: that address is its own loopback`);
+    }
+    const owns = (address: Span) => node.interfaces.some(item => item.addresses.some(own => sameSpan(own.address, address)));
+    if (owns(source)) {
+      return stop('blocked', node.name, 'route', `${node.name} takes nothing from ${spanText(source)}: that is its own address`);
+    }
+    if (!owns(destination)) return unsureStop(node.name, `${node.name} would have to pass it on to ${spanText(destination)}`);
+    const way = node.fib.lookup({ destination: source });
+    const device = way.kind === 'route' ? way.route.reading.device : undefined;
+    // rp_filter inside is not read: it matters where the way back is another.
+    if (packet.family === 4 && device !== undefined && device !== to.name) {
+      const detail = `${node.name} reaches ${spanText(source)} by ${device}, not ${to.name}: its rp_filter is not known`;
+      if (this.chooser.choose(2, () => ({ kind: 'sysctl', detail })) === 1) return stop('blocked', node.name, 'sysctl', detail);
+    }
+    return { at: { kind: 'node', node }, iif: to.name, packet };
+  }
+
+  private fromNode(packet: Packet, node: Node): Arrival | Stop {
+    const { destination } = packet;
+    const owns = (address: Span) => node.interfaces.some(item => item.addresses.some(own => sameSpan(own.address, address)));
+    if (owns(destination) || isLoopback(destination)) return { at: { kind: 'node', node }, iif: 'lo', packet };
+    const answer = node.fib.lookup({ destination });
+    if (answer.kind !== 'route' || answer.route.reading.type !== 'unicast') {
+      return stop('blocked', node.name, 'route', `${node.name} has no route to ${spanText(destination)}`);
+    }
+    const { route } = answer;
+    const out = node.interfaces.find(({ name }) => name === route.reading.device);
+    if (!out) return unsureStop(node.name, `${node.name} sends it by ${route.reading.device ?? '?'}, of which nothing is known`);
+    const next = route.gateway ?? destination;
+    if (out.attached.kind === 'unknown') return unsureStop(node.name, out.attached.reason);
+    if (out.attached.kind === 'parent') return this.fromParent(packet, out, next);
+    const { bridge, port } = out.attached;
+    if (port && !port.up) return stop('blocked', bridge, 'bridge', `${port.name} is down`);
+    const framed = this.hooks.frame(packet);
+    if (framed) return framed;
+    if (this.isOwn(next)) return this.intoHost(packet, bridge, out);
+    const neighbour = this.world.onBridge(bridge, next);
+    if (neighbour && neighbour !== out) return this.bridged(packet, bridge, out, neighbour);
+    if (isLinkLocal(next) || this.world.hasStrangers(bridge)) {
+      return unsureStop(bridge, `who has ${spanText(next)} on ${bridge} is not known`);
+    }
+    return stop('blocked', bridge, 'bridge', `nobody on ${bridge} has ${spanText(next)}`);
+  }
+
+  /** From one container to another over their bridge. */
+  private bridged(packet: Packet, bridge: string, from: NodeInterface, to: NodeInterface): Arrival | Stop {
+    const ports = [from, to].map(({ attached }) => (attached.kind === 'bridge' ? attached.port?.bridgePort : undefined));
+    if (ports.every(port => port?.isolated)) {
+      return stop('blocked', bridge, 'bridge', `the ports of ${from.node.name} and ${to.node.name} on ${bridge} are isolated`);
+    }
+    if (this.seesFrames(packet.family)) {
+      const { destination } = packet;
+      packet.iif = bridge;
+      packet.oif = '';
+      const stopped = this.hooks.pass(packet, 'prerouting');
+      if (stopped) return stopped;
+      if (!sameSpan(destination, packet.destination)) return this.routed(packet, bridge, from, true);
+      packet.oif = bridge;
+      const blocked = this.hooks.pass(packet, 'forward') ?? this.hooks.pass(packet, 'postrouting');
+      if (blocked) return blocked;
+    }
+    if (!to.addresses.some(({ address }) => sameSpan(address, packet.destination))) {
+      return unsureStop(bridge, `${nodeText(to.node, packet.destination)} would have to pass it on`);
+    }
+    return this.overBridge(packet, bridge, to);
+  }
+
+  /** macvlan and ipvlan: out on the parent's wire, past the host. */
+  private fromParent(packet: Packet, out: NodeInterface, next: Span): Arrival | Stop {
+    if (out.attached.kind !== 'parent') return unsureStop(out.node.name, 'no parent');
+    const { parent, driver, mode } = out.attached;
+    if (this.isOwn(packet.destination) || this.isOwn(next)) {
+      return stop('blocked', parent, 'bridge', `a ${driver} interface cannot exchange anything with its parent ${parent} on the same host`);
+    }
+    const neighbour = this.world.onParent(parent, next);
+    if (neighbour && neighbour !== out) {
+      if (mode !== '' && mode !== 'bridge' && mode !== 'l2') return unsureStop(parent, `${driver} mode ${mode} is not followed`);
+      return this.atNode(packet, neighbour);
+    }
+    if (this.outside === parent) return { at: { kind: 'outside', interface: parent }, iif: parent, packet };
+    return unsureStop(parent, `${spanText(packet.destination)} is beyond ${parent}, where netdash cannot see`);
+  }
+}
+
+/** Whether an address is in one of the subnets of an interface. */
+export const isOnLink = (address: Span, subnets: readonly { subnet: Span }[]): boolean =>
+  subnets.some(({ subnet }) => covers(subnet, address));

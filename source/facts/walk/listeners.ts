@@ -1,0 +1,73 @@
+/** Which socket takes a packet: the kernel's choice among listeners (net/ipv4/inet_hashtables.c, ipv6(7)). */
+import type { Proto } from '../../host/readings.ts';
+import type { Listener } from '../schema.ts';
+import { isLoopback, parseAddress, placeText, sameSpan, type Span, type Truth } from './address.ts';
+
+/** A packet's goal in one netns. */
+export interface Goal {
+  address: Span;
+  port: number;
+  proto: Proto;
+  /** The interface it came by; `lo` for local ones. */
+  iif: string;
+}
+
+function takes(listener: Listener, { address, iif }: Goal): Truth {
+  if (listener.device !== undefined && listener.device !== iif) return 'no';
+  if (listener.address === '0.0.0.0') return address.family === 4 ? 'yes' : 'no';
+  if (listener.address === '::') {
+    if (address.family === 6) return 'yes';
+    return listener.v6only === false ? 'yes' : listener.v6only === true ? 'no' : 'maybe';
+  }
+  const own = parseAddress(listener.address);
+  return own && sameSpan(own, address) ? 'yes' : 'no';
+}
+
+/** A specific address before a wildcard, a bound device before none, a socket of the packet's own family before one of both. */
+const rank = ({ address, device }: Listener, family: 4 | 6): number =>
+  (address === '0.0.0.0' || address === '::' ? 0 : 4) +
+  (device === undefined ? 0 : 2) +
+  (family === 4 && !address.includes(':') ? 1 : 0);
+
+export interface Found {
+  /** The one that takes it for certain; absent when there is none. */
+  sure?: Listener;
+  /** One that may take it, since its IPV6_V6ONLY is not known. */
+  maybe?: Listener;
+  /** Those on the same port that do not take it. */
+  others: Listener[];
+}
+
+/** The listeners of a netns for a packet. */
+export function findListener(listeners: readonly Listener[], goal: Goal): Found {
+  const there = listeners.filter(each => each.port === goal.port && each.proto === goal.proto && !each.embeddedDns);
+  const best = (truth: Truth) =>
+    there
+      .filter(each => takes(each, goal) === truth)
+      .sort((a, b) => rank(b, goal.address.family) - rank(a, goal.address.family))[0];
+  const [sure, maybe] = [best('yes'), best('maybe')];
+  return {
+    ...(sure && { sure }),
+    ...(maybe && { maybe }),
+    others: there.filter(each => takes(each, goal) === 'no'),
+  };
+}
+
+/** Whether a listener can only be reached from its own netns. */
+export function isLocalOnly(listener: Listener): boolean {
+  const own = parseAddress(listener.address);
+  return own !== undefined && isLoopback(own);
+}
+
+/** What listens on that port instead, or that nothing does, for the operator. */
+export function elsewhereText(listeners: readonly Listener[], { others }: Found, goal: Goal, who: string): string {
+  const wanted = `${placeText(goal.address, goal.port)}/${goal.proto}`;
+  if (others.length > 0) {
+    const places = others.map(({ address, device }) => address + (device === undefined ? '' : ` on ${device}`));
+    return `${who} listens on port ${goal.port} only at ${[...new Set(places)].join(', ')}, not at ${wanted}`;
+  }
+  const ports = listeners.filter(({ proto, embeddedDns }) => proto === goal.proto && !embeddedDns).map(({ port }) => port);
+  const elsewhere = [...new Set(ports)].slice(0, 6);
+  const rest = elsewhere.length > 0 && who !== 'the host' ? `; it listens on ${elsewhere.join(', ')}` : '';
+  return `nothing of ${who} listens on port ${goal.port}/${goal.proto}${rest}`;
+}

@@ -1,0 +1,64 @@
+/** What the packet walk answers, and what it is asked. */
+import type { Proto } from '../../host/readings.ts';
+import type { Rule } from '../schema.ts';
+
+/**
+ * - `reachable`: a byte sent there is answered
+ * - `blocked`: a rule, policy, setting or missing route stops it on the way there or back
+ * - `local-only`: something listens, but on a loopback address, which this vantage cannot reach
+ * - `nothing-listening`: it would get there, but nobody answers (also a paused container, or a docker-proxy without anything behind)
+ * - `unknown`: hangs on something that was not read or is not evaluated; `decidedBy.detail` says what
+ */
+export type VerdictWord = 'reachable' | 'blocked' | 'local-only' | 'nothing-listening' | 'unknown';
+
+/** What made the verdict what it is. */
+export interface DecidedBy {
+  kind: 'rule' | 'policy' | 'sysctl' | 'route' | 'bridge' | 'listener' | 'proxy';
+  family?: string;
+  table?: string;
+  chain?: string;
+  /** 1-based position in its chain. */
+  rule?: number;
+  /** nft's handle. */
+  handle?: number;
+  /** The rule as its tool prints it. */
+  text?: string;
+  packets?: number;
+  bytes?: number;
+  author?: Rule['author'];
+  /** One line for the operator. */
+  detail: string;
+}
+
+/** A step of the way. */
+export interface Hop {
+  /** Where: `filter FORWARD`, `route`, `bridge docker0`, `web`… */
+  hop: string;
+  ok: boolean;
+  detail: string;
+}
+
+/** The answer for one vantage and destination. */
+export interface Verdict {
+  verdict: VerdictWord;
+  /** Absent for most `reachable` ones. */
+  decidedBy?: DecidedBy;
+  path: Hop[];
+}
+
+/** Where the packet starts. */
+export type Vantage =
+  /** A process of the host itself, outside containers. */
+  | { kind: 'loopback' }
+  /** A neighbour on the network of a host interface; without an address: any of its subnet. */
+  | { kind: 'lan'; interface: string; address?: string }
+  /** Somebody with that address, wherever it is routed to. */
+  | { kind: 'address'; address: string }
+  /** A process inside a container's netns. */
+  | { kind: 'container'; containerId: string };
+
+/** What is asked of the walk. `address` is a single one; LAN neighbours send to it by way of this host. */
+export interface Question {
+  from: Vantage;
+  to: { address: string; port: number; proto: Proto };
+}

@@ -1,0 +1,288 @@
+/**
+ * The packet walk: whether a byte that is sent from a vantage to an address of this host or its containers is answered,
+ * followed through the readings as the kernel would take the packets. Pure: nothing is sent.
+ */
+import type { Proto } from '../../host/readings.ts';
+import type { Listener } from '../schema.ts';
+import { isLinkLocal, isLoopback, parseAddress, placeText, sameSpan, spanText, type Family, type Span } from './address.ts';
+import { explore, type Chooser } from './chooser.ts';
+import { Journey, type Arrival, type Place } from './journey.ts';
+import { elsewhereText, findListener, isLocalOnly, type Goal } from './listeners.ts';
+import type { Node } from './nodes.ts';
+import { answerTo, connection, fromClient, type Packet } from './packet.ts';
+import { Stop, stop } from './stop.ts';
+import type { Hop, Question, Vantage, Verdict } from './verdict.ts';
+import type { World } from './world.ts';
+
+export { makeWorld, type World } from './world.ts';
+export type { DecidedBy, Hop, Question, Vantage, Verdict, VerdictWord } from './verdict.ts';
+
+/** Answers one question. Never throws. */
+export function walk(world: World, { from, to }: Question): Verdict {
+  const destination = parseAddress(to.address);
+  if (!destination) return unknown(`${to.address} is no address`);
+  if (world.apart !== undefined) return unknown(world.apart);
+  if (to.proto === 'sctp') return unknown('listeners of SCTP are not read');
+  return explore(chooser => {
+    const exchange = new Exchange(world, chooser);
+    const stopped = exchange.run(from, destination, to.port, to.proto);
+    if (!stopped) return { verdict: 'reachable', path: exchange.path };
+    const { verdict, decidedBy, hop } = stopped;
+    return { verdict, decidedBy, path: [...exchange.path, { hop, ok: false, detail: decidedBy.detail }] };
+  });
+}
+
+const unknown = (detail: string): Verdict => ({
+  verdict: 'unknown',
+  decidedBy: { kind: 'route', detail },
+  path: [{ hop: 'start', ok: false, detail }],
+});
+
+interface Client {
+  place: Place;
+  source: Span;
+}
+
+/** One exchange of data, docker-proxy's second connection included. */
+class Exchange {
+  readonly path: Hop[] = [];
+  private readonly world: World;
+  private readonly chooser: Chooser;
+  /** Only the first packet's way is told; of the later ones only what stops them. */
+  private quiet = false;
+
+  constructor(world: World, chooser: Chooser) {
+    this.world = world;
+    this.chooser = chooser;
+  }
+
+  private readonly note = (hop: Hop): void => {
+    if (!this.quiet) this.path.push(hop);
+  };
+
+  run(from: Vantage, destination: Span, port: number, proto: Proto): Stop | undefined {
+    const client = this.client(from, destination);
+    if (client instanceof Stop) return client;
+    return this.connect(client, destination, port, proto);
+  }
+
+  private client(from: Vantage, destination: Span): Client | Stop {
+    const { family } = destination;
+    switch (from.kind) {
+      case 'loopback':
+        return this.hostClient(destination);
+      case 'container': {
+        if (this.world.nodes.inHostNetns.has(from.containerId)) return this.hostClient(destination);
+        const node = this.world.nodes.byContainer.get(from.containerId);
+        return node ? this.nodeClient(node, destination) : stop('unknown', 'start', 'route', 'that container does not run');
+      }
+      case 'lan': {
+        const place: Place = { kind: 'outside', interface: from.interface };
+        if (from.address !== undefined) return this.neighbour(from.address, place, family);
+        const own = this.world.addresses(from.interface, family);
+        const wanted = isLinkLocal(destination);
+        const subnet = own.find(({ address }) => isLinkLocal(address) === wanted)?.subnet;
+        return subnet
+          ? { place, source: subnet }
+          : stop('unknown', 'start', 'route', `${from.interface} has no IPv${family} network`);
+      }
+      case 'address':
+        return this.addressed(from.address, destination);
+    }
+  }
+
+  private neighbour(text: string, place: Place, family: Family): Client | Stop {
+    const source = parseAddress(text);
+    if (source?.family !== family) return stop('unknown', 'start', 'route', `${text} is no IPv${family} address`);
+    return { place, source };
+  }
+
+  /** Somebody with this address: the host, a container, or whoever is where the host would send answers. */
+  private addressed(text: string, destination: Span): Client | Stop {
+    const source = parseAddress(text);
+    if (source?.family !== destination.family) {
+      return stop('unknown', 'start', 'route', `${text} is no IPv${destination.family} address`);
+    }
+    if (this.world.fib.localType(source) === 'local') return { place: { kind: 'host' }, source };
+    const node = this.world.withAddress(source);
+    if (node) return { place: { kind: 'node', node }, source };
+    const answer = this.world.fib.lookup({ destination: source });
+    const device = answer.kind === 'route' ? answer.route.reading.device : undefined;
+    if (device === undefined) return stop('unknown', 'start', 'route', `where ${text} would come from is not known`);
+    return { place: { kind: 'outside', interface: device }, source };
+  }
+
+  private hostClient(destination: Span): Client | Stop {
+    const answer = this.world.fib.lookup({ destination });
+    const place: Place = { kind: 'host' };
+    if (answer.kind === 'unknown') return stop('unknown', 'route', 'route', answer.reason);
+    if (answer.kind === 'none') return stop('blocked', 'route', 'route', `the host has no route to ${spanText(destination)}`);
+    const { route } = answer;
+    if (route.source) return { place, source: route.source };
+    if (route.reading.type === 'local') return { place, source: destination };
+    const source = this.sourceOn(route.reading.device ?? '', destination);
+    return source ? { place, source } : stop('unknown', 'route', 'route', `the host's address for ${spanText(destination)} is not known`);
+  }
+
+  /** The address that the host takes on an interface for a destination: of its subnet, else the first of its scope. */
+  private sourceOn(device: string, destination: Span): Span | undefined {
+    const own = this.world.addresses(device, destination.family);
+    const local = isLinkLocal(destination);
+    const fit = own.filter(({ address }) => isLinkLocal(address) === local);
+    const near = fit.find(({ subnet }) => subnet.from <= destination.from && destination.to <= subnet.to);
+    return (near ?? fit[0] ?? own[0])?.address;
+  }
+
+  private nodeClient(node: Node, destination: Span): Client | Stop {
+    const place: Place = { kind: 'node', node };
+    const all = node.interfaces.flatMap(({ addresses }) => addresses);
+    if (isLoopback(destination) || all.some(({ address }) => sameSpan(address, destination))) {
+      return { place, source: destination };
+    }
+    const answer = node.fib.lookup({ destination });
+    if (answer.kind !== 'route') {
+      return stop('blocked', node.name, 'route', `${node.name} has no route to ${spanText(destination)}`);
+    }
+    const { route } = answer;
+    const device = node.interfaces.find(({ name }) => name === route.reading.device);
+    const own = (device?.addresses ?? []).filter(({ address }) => address.family === destination.family);
+    const next = route.gateway ?? destination;
+    const near = own.find(({ subnet }) => subnet.from <= next.from && next.to <= subnet.to);
+    const source = route.source ?? (near ?? own[0])?.address;
+    return source ? { place, source } : stop('unknown', node.name, 'route', `${node.name}'s own address is not known`);
+  }
+
+  /** Sends a byte and takes the answer. */
+  private connect(client: Client, destination: Span, port: number, proto: Proto): Stop | undefined {
+    const { place, source } = client;
+    const journey = new Journey(this.world, this.chooser, this.note, place.kind === 'outside' ? place.interface : undefined);
+    const ct = connection(source, destination, port);
+    const arrival = journey.send(fromClient(ct, proto, 'syn'), place);
+    if (arrival instanceof Stop) return arrival;
+    const proxied = this.serve(arrival, proto, client);
+    if (proxied instanceof Stop) return proxied;
+    const wasQuiet = this.quiet;
+    this.quiet = true;
+    const later = this.answer(journey, arrival, client, proto === 'tcp' ? 'syn-ack' : 'answer') ?? (proto === 'tcp' ? this.data(journey, arrival, client) : undefined);
+    this.quiet = wasQuiet;
+    if (later) return later;
+    if (proxied) {
+      const inner = this.hostClient(proxied.address);
+      return inner instanceof Stop ? inner : this.connect(inner, proxied.address, proxied.port, proto);
+    }
+    this.note({ hop: 'answer', ok: true, detail: 'the answer finds its way back' });
+    return undefined;
+  }
+
+  /** What follows the handshake: the client's data and the answer to it. */
+  private data(journey: Journey, first: Arrival, client: Client): Stop | undefined {
+    const sent = journey.send(fromClient(first.packet.ct, first.packet.proto, 'data'), client.place);
+    if (sent instanceof Stop) return sent;
+    return this.answer(journey, sent, client, 'answer');
+  }
+
+  /** Takes an answer back to the client. */
+  private answer(
+    journey: Journey,
+    arrival: Arrival,
+    client: Client,
+    phase: 'syn-ack' | 'answer',
+  ): Stop | undefined {
+    const back = journey.send(answerTo(arrival.packet, phase), arrival.at);
+    if (back instanceof Stop) return onWayBack(back);
+    if (!isSamePlace(back.at, client.place)) {
+      return stop('unknown', 'answer', 'route', `the answer goes elsewhere than where the question came from (${back.iif})`);
+    }
+    const { ct, source, sourcePort } = back.packet;
+    if (!sameSpan(source, ct.destination) || sourcePort[0] !== ct.port) {
+      return stop('blocked', 'answer', 'bridge', `the answer comes from ${placeText(source, sourcePort[0])}, which was not asked: it does not pass the host, where it would be translated back`);
+    }
+    return undefined;
+  }
+
+  /** The socket at the goal: a stop when there is none, where docker-proxy leads when it is one. */
+  private serve(arrival: Arrival, proto: Proto, client: Client): Stop | { address: Span; port: number } | undefined {
+    const { at, packet } = arrival;
+    if (at.kind === 'outside') return stop('unknown', 'route', 'route', 'it leaves this host');
+    const goal: Goal = { address: packet.destination, port: packet.port[0], proto, iif: arrival.iif };
+    if (at.kind === 'node') return this.serveNode(at.node, goal);
+    const { listeners } = this.world;
+    if (!listeners) return stop('unknown', 'listener', 'listener', 'the listeners of the host were not read');
+    const listener = this.pick(listeners, goal, 'the host');
+    if (listener instanceof Stop) return listener;
+    const owner = listener.owner.containerName ?? listener.process ?? 'a process';
+    this.note({ hop: 'listener', ok: true, detail: `${placeText(goal.address, goal.port)} is ${listener.owner.via ?? ''} ${owner}`.replace('  ', ' ') });
+    return this.strayAnswer(listener, packet, client) ?? this.behind(listener, goal);
+  }
+
+  private pick(listeners: readonly Listener[], goal: Goal, who: string): Listener | Stop {
+    const found = findListener(listeners, goal);
+    if (found.sure) return found.sure;
+    const { maybe } = found;
+    const unsure = () => ({ kind: 'listener' as const, detail: `whether [::]:${goal.port} of ${who} takes IPv4 is not known` });
+    if (maybe && this.chooser.choose(2, unsure) === 0) return maybe;
+    const local = who === 'the host' && found.others.length > 0 && found.others.every(isLocalOnly) && !isLoopback(goal.address);
+    return stop(local ? 'local-only' : 'nothing-listening', 'listener', 'listener', elsewhereText(listeners, found, goal, who));
+  }
+
+  private serveNode(node: Node, goal: Goal): Stop | undefined {
+    const { listeners } = node;
+    if (!listeners) return stop('unknown', node.name, 'listener', `${node.name}: ${node.listenersReason}`);
+    const listener = this.pick(listeners, goal, node.name);
+    if (listener instanceof Stop) return listener;
+    const { containerId } = listener.owner;
+    const paused = node.members.filter(({ id }) => this.world.isPaused(id));
+    const whose = paused.some(({ id }) => id === containerId) || paused.length === node.members.length;
+    if (whose) return stop('nothing-listening', node.name, 'listener', `${listener.owner.containerName ?? node.name} is paused`);
+    if (paused.length > 0 && containerId === undefined) {
+      return stop('unknown', node.name, 'listener', `which of the containers in this netns listens is not known, and ${paused[0]?.name} is paused`);
+    }
+    this.note({ hop: node.name, ok: true, detail: `listens at ${placeText(goal.address, goal.port)}/${goal.proto}` });
+    return undefined;
+  }
+
+  /** UDP from a wildcard socket leaves with the address that the route prefers, unless the program asks for another. */
+  private strayAnswer({ address, proto }: Listener, packet: Packet, client: Client): Stop | undefined {
+    if (proto !== 'udp' || (address !== '0.0.0.0' && address !== '::') || client.source.from !== client.source.to) return undefined;
+    const own = this.hostClient(packet.source);
+    if (own instanceof Stop || sameSpan(own.source, packet.destination)) return undefined;
+    const detail = `a UDP socket on ${address} answers from ${spanText(own.source)} unless its program takes care`;
+    return this.chooser.choose(2, () => ({ kind: 'listener', detail })) === 0 ? undefined : stop('blocked', 'answer', 'listener', detail);
+  }
+
+  /** Whether there is somebody behind a listener of the host. */
+  private behind(listener: Listener, goal: Goal): Stop | { address: Span; port: number } | undefined {
+    const { owner, target } = listener;
+    const name = owner.containerName ?? 'the container';
+    if (owner.containerId !== undefined && owner.via === 'own' && this.world.isPaused(owner.containerId)) {
+      return stop('nothing-listening', 'listener', 'listener', `${name} is paused`);
+    }
+    if (owner.via === 'docker-proxy') {
+      const address = target && parseAddress(target.address);
+      if (!target || !address) return stop('unknown', 'docker-proxy', 'proxy', 'where the docker-proxy leads is not known');
+      this.note({ hop: 'docker-proxy', ok: true, detail: `connects to ${placeText(address, target.port)}` });
+      return { address, port: target.port };
+    }
+    if (owner.kind === 'container' && owner.via === 'dockerd') {
+      return stop('nothing-listening', 'listener', 'proxy', `dockerd only holds port ${goal.port} for ${name}: without docker-proxy nobody answers there, only DNAT leads on`);
+    }
+    if (owner.kind === 'container' && owner.via === undefined) {
+      return stop('unknown', 'listener', 'proxy', `whether a docker-proxy or dockerd holds port ${goal.port} is not known`);
+    }
+    if (owner.service !== undefined) {
+      return stop('unknown', 'listener', 'proxy', `port ${goal.port} is the swarm service ${owner.service}'s: IPVS is not followed`);
+    }
+    return undefined;
+  }
+}
+
+const isSamePlace = (a: Place, b: Place): boolean =>
+  a.kind === b.kind &&
+  (a.kind !== 'node' || b.kind !== 'node' || a.node === b.node) &&
+  (a.kind !== 'outside' || b.kind !== 'outside' || a.interface === b.interface);
+
+/** The same stop, told as one of the answer: nobody listens is no reason on the way back. */
+function onWayBack({ verdict, hop, decidedBy }: Stop): Stop {
+  const word = verdict === 'nothing-listening' || verdict === 'local-only' ? 'blocked' : verdict;
+  return new Stop(word, hop, { ...decidedBy, detail: `the answer is stopped: ${decidedBy.detail}` });
+}

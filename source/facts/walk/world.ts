@@ -1,0 +1,137 @@
+/** All that the packet walk looks up, indexed once per set of readings. */
+import type { KernelReading, LinkReading, Readings } from '../../host/readings.ts';
+import type { Listener, Snapshot } from '../schema.ts';
+import { parseAddress, spanOfPrefix, spanText, type Family, type Span } from './address.ts';
+import type { IpSet, MatchWorld } from './matches.ts';
+import { makeNodes, type Node, type NodeInterface, type Nodes } from './nodes.ts';
+import { Fib } from './routes.ts';
+import { readyRules, type Ruleset } from './ruleset.ts';
+
+/** An address of a host interface. */
+export interface HostAddress {
+  address: Span;
+  subnet: Span;
+  scope: string;
+}
+
+export interface World extends MatchWorld {
+  fib: Fib;
+  rules: Ruleset;
+  /** Why rules may be there that were not read; absent when all were. */
+  rulesGap?: string;
+  kernel: KernelReading;
+  links: ReadonlyMap<string, LinkReading>;
+  addresses(device: string, family: Family): readonly HostAddress[];
+  /** Listeners of the host's netns; null: not known. */
+  listeners: readonly Listener[] | null;
+  nodes: Nodes;
+  /** Whoever has an address on a bridge. */
+  onBridge(bridge: string, address: Span): NodeInterface | undefined;
+  /** Whoever has an address on a macvlan or ipvlan of that parent. */
+  onParent(parent: string, address: Span): NodeInterface | undefined;
+  /** Whether a bridge has ports of which is not known who is behind them. */
+  hasStrangers(bridge: string): boolean;
+  /** Nodes that have an address, whatever they hang on. */
+  withAddress(address: Span): Node | undefined;
+  /** Whether a container's processes stand still. */
+  isPaused(containerId: string): boolean;
+  /** Why nothing at all can be judged: the daemon's containers are not on this host. */
+  apart?: string;
+}
+
+const push = <K, V>(map: Map<K, V[]>, key: K, value: V): void => {
+  const list = map.get(key);
+  if (list) list.push(value);
+  else map.set(key, [value]);
+};
+
+/** Makes the index. @param facts of the same readings */
+export function makeWorld(
+  readings: Readings,
+  facts: Pick<Snapshot, 'containers' | 'links' | 'listeners' | 'rules'>,
+): World {
+  const links = readings.links.value?.links ?? [];
+  const fib = new Fib(readings.links.value?.routes ?? [], readings.links.value?.rules);
+  const nodes = makeNodes(readings, facts);
+  const addresses = new Map<string, HostAddress[]>();
+  for (const link of links) {
+    for (const { address: text, prefixLength, family, scope } of link.addresses) {
+      const address = parseAddress(text);
+      const subnet = address && spanOfPrefix(address, prefixLength);
+      if (address && subnet) push(addresses, `${link.name} ${family}`, { address, subnet, scope });
+    }
+  }
+  const byPlace = new Map<string, NodeInterface>();
+  const byAddress = new Map<string, Node>();
+  const knownPorts = new Set<string>();
+  for (const node of nodes.all) {
+    for (const item of node.interfaces) {
+      const place = item.attached.kind === 'bridge' ? item.attached.bridge : item.attached.kind === 'parent' ? item.attached.parent : undefined;
+      if (item.attached.kind === 'bridge' && item.attached.port) knownPorts.add(item.attached.port.name);
+      for (const { address } of item.addresses) {
+        if (place !== undefined) byPlace.set(`${place} ${address.from}`, item);
+        byAddress.set(`${address.family} ${address.from}`, node);
+      }
+    }
+  }
+  const strangers = new Set(
+    links.flatMap(link => (link.master !== undefined && link.up && !knownPorts.has(link.name) ? [link.master] : [])),
+  );
+  const states = new Map(facts.containers.map(({ id, state }) => [id, state]));
+  const matches: MatchWorld = {
+    typeOf: address => typeOf(address, fib),
+    ipset: (): IpSet | undefined => undefined,
+  };
+  const { netfilter } = readings;
+  const found = (place: string, address: Span) => byPlace.get(`${place} ${address.from}`);
+  const world: World = {
+    ...matches,
+    fib,
+    rules: readyRules(netfilter.value ?? { chains: [], tools: [], sets: {} }, facts.rules ?? [], matches),
+    kernel: readings.kernel.value ?? { interfaces: {} },
+    links: new Map(links.map(link => [link.name, link])),
+    addresses: (device, family) => addresses.get(`${device} ${family}`) ?? [],
+    listeners: facts.listeners,
+    nodes,
+    onBridge: found,
+    onParent: found,
+    hasStrangers: bridge => strangers.has(bridge),
+    withAddress: address => byAddress.get(`${address.family} ${address.from}`),
+    isPaused: id => states.get(id) === 'paused',
+  };
+  const gap = gapOf(readings);
+  if (gap !== undefined) world.rulesGap = gap;
+  const apart = apartOf(readings);
+  if (apart !== undefined) world.apart = apart;
+  return world;
+}
+
+function gapOf({ netfilter }: Readings): string | undefined {
+  if (netfilter.value && netfilter.state === 'ok') return undefined;
+  return `firewall rules: ${netfilter.reason ?? 'not read'}`;
+}
+
+function apartOf({ docker, links }: Readings): string | undefined {
+  const engine = docker.value?.engine;
+  if (engine?.local === false) return `the daemon runs on another machine: ${engine.localReason ?? ''}`;
+  if (engine?.rootless) return "rootless Docker's network is in a network namespace of its own";
+  if (!links.value) return `interfaces and routes: ${links.reason ?? 'not read'}`;
+  return undefined;
+}
+
+const multicast4 = { from: 0xe0000000, to: 0xefffffff };
+
+/** RTN_… of the routing tables for one address; undefined when it cannot be told for a whole range. */
+function typeOf(address: Span, fib: Fib): string | undefined {
+  if (address.from !== address.to) {
+    // A neighbour of whom only the subnet is known is none of this host's own addresses.
+    return 'unicast';
+  }
+  const local = fib.localType(address);
+  if (local !== undefined) return local;
+  if (address.family === 4 && address.from >= multicast4.from && address.from <= multicast4.to) return 'multicast';
+  return 'unicast';
+}
+
+/** Name or address for the operator: `web (172.17.0.2)`. */
+export const nodeText = (node: Node, address: Span): string => `${node.name} (${spanText(address)})`;
