@@ -134,13 +134,14 @@ export function readSocketTables(
  * net/ipv4/proc.c of the kernel, which counts them per netns as they are bound). A few sums, where every read of a table
  * walks the hash of the whole machine: while the counts stay, hardly anything began or ceased to listen.
  * @param pid a pid, or `self`
+ * @param timeWait counts sockets in TIME-WAIT too, which still hold their ports
  * @returns undefined when they cannot be read
  */
-export function readSocketCounts(host: Host, pid: number | 'self'): string | undefined {
+export function readSocketCounts(host: Host, pid: number | 'self', timeWait: boolean): string | undefined {
   const [v4, v6] = host.readFiles([`/proc/${pid}/net/sockstat`, `/proc/${pid}/net/sockstat6`]);
   if (typeof v4 !== 'string') return undefined;
-  const counts = `${v4}${typeof v6 === 'string' ? v6 : ''}`.match(/^(?:TCP|UDP)6?: inuse \d+/gm);
-  return counts?.join(' ');
+  const counted = timeWait ? /^(?:TCP|UDP)6?: inuse \d+| tw \d+/gm : /^(?:TCP|UDP)6?: inuse \d+/gm;
+  return `${v4}${typeof v6 === 'string' ? v6 : ''}`.match(counted)?.join(' ');
 }
 
 /** Puts sockets, in place, into an order that does not depend on who listed them: by port, protocol, address and inode. */

@@ -197,7 +197,7 @@ export class HostSources {
     const { state, reason } = this.#sockets.reading;
     const ports = this.#wantedPorts(previous);
     // Before the tables: what changes while they are read shows at the next look.
-    const counts = readSocketCounts(host, 'self');
+    const counts = readSocketCounts(host, 'self', ports.size > 0);
     const wanted = [...ports].join(' ');
     const now = performance.now();
     const before = this.#tables;

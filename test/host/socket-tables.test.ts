@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { parseSocketTable } from '../../source/host/socket-tables.ts';
+import { parseSocketTable, readSocketCounts } from '../../source/host/socket-tables.ts';
+import { textHost } from './text-host.ts';
 
 const heading = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
 const tcp = `${heading}
@@ -72,4 +73,22 @@ test('survives any text', () => {
       for (const { port, inode } of listeners) assert.ok(port > 0 && port < 65_536 && Number.isInteger(inode));
     }),
   );
+});
+
+test('counts sockets by kind and family, on request those that only wait', () => {
+  const host = textHost({
+    files: {
+      '/proc/7/net/sockstat': `sockets: used 23
+TCP: inuse 5 orphan 1 tw 12 alloc 253 mem 235
+UDP: inuse 2 mem 0
+UDPLITE: inuse 9
+RAW: inuse 8
+FRAG: inuse 0 memory 0
+`,
+      '/proc/7/net/sockstat6': 'TCP6: inuse 3\nUDP6: inuse 1\nUDPLITE6: inuse 0\nRAW6: inuse 0\n',
+    },
+  });
+  assert.equal(readSocketCounts(host, 7, false), 'TCP: inuse 5 UDP: inuse 2 TCP6: inuse 3 UDP6: inuse 1');
+  assert.equal(readSocketCounts(host, 7, true), 'TCP: inuse 5  tw 12 UDP: inuse 2 TCP6: inuse 3 UDP6: inuse 1');
+  assert.equal(readSocketCounts(host, 8, true), undefined);
 });
