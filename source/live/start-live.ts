@@ -28,8 +28,6 @@ const restFactor = 4;
 const urgentRestFactor = 0.5;
 /** Readings that only confirm what was known make a view this often: findings that want to be seen twice, or end with time, hang on it. */
 const confirmMs = 10_000;
-/** How soon a change of ports that waits for its cause is looked at again. */
-const causeMs = 60;
 
 /**
  * Begins to follow a host; resolves as soon as reading has begun. The view fills in as the sources answer.
@@ -199,7 +197,8 @@ class LiveSession implements Live {
     const endedAt = performance.now();
     this.#lastView = { endedAt, tookMs: endedAt - startedAt };
     if (this.#stateLoaded && this.#docker.reading.value) this.#state?.update(this.#view.ports);
-    if (this.#view.isWaiting) this.#soon(causeMs);
+    const { againMs } = this.#view;
+    if (againMs !== undefined) this.#soon(againMs);
   }
 
   #ownSources(): Record<string, Source> {

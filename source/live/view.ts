@@ -3,6 +3,7 @@ import type { Readings } from '../host/readings.ts';
 import type { NetdashEvent, Snapshot, Source } from '../facts/schema.ts';
 import { containersToReadAgain } from '../facts/findings/index.ts';
 import { emptyMemory, sayTheSame, snapshot, type SnapshotContext, type SnapshotMemory } from '../facts/snapshot.ts';
+import { Settling } from './settling.ts';
 import type { LiveView } from './live.ts';
 import type { KeptPorts } from './state-ports.ts';
 import { Store } from './store.ts';
@@ -11,12 +12,15 @@ import { Store } from './store.ts';
 const mostEvents = 500;
 /** Ages on screen count in minutes: a view in which nothing else changed is renewed that often. */
 const renewMs = 60_000;
+const causeMs = 60;
+const confirmMs = 500;
 
 /** The view, its memory and its listeners. */
 export class ViewKeeper {
   readonly store: Store<LiveView>;
   #memory: SnapshotMemory = emptyMemory();
   #readings: Readings;
+  readonly #settling = new Settling();
   readonly #eventListeners = new Set<(event: NetdashEvent) => void>();
 
   constructor(readings: Readings, context: SnapshotContext) {
@@ -31,9 +35,10 @@ export class ViewKeeper {
     return { ledger: this.#memory.ledger, portChanges: this.#memory.snapshot?.portChanges ?? [] };
   }
 
-  /** Whether a port change waits for the event that tells its cause, so that the view must be made anew soon. */
-  get isWaiting(): boolean {
-    return this.#memory.ledger.pending.length > 0;
+  /** How soon the view must be made anew though nothing new is read, ms: a port change waits for its cause, or a finding for being confirmed. */
+  get againMs(): number | undefined {
+    if (this.#memory.ledger.pending.length > 0) return causeMs;
+    return this.#settling.isWaiting ? confirmMs : undefined;
   }
 
   /** The readings behind the newest view. */
@@ -60,24 +65,30 @@ export class ViewKeeper {
     const made = snapshot(this.#memory, readings, context);
     this.#memory = made.memory;
     this.#readings = readings;
-    const shown: Snapshot =
-      Object.keys(own).length === 0
-        ? made.snapshot
-        : { ...made.snapshot, sources: { ...made.snapshot.sources, ...own } };
+    const { findings, events: told } = this.#settling.apply(
+      made.snapshot.findings,
+      made.events,
+      context.now,
+      context.once === true || !this.store.latest.ready,
+    );
+    const shown: Snapshot = {
+      ...made.snapshot,
+      findings,
+      sources: Object.keys(own).length === 0 ? made.snapshot.sources : { ...made.snapshot.sources, ...own },
+    };
     const before = this.store.latest;
     const isOld = context.now - Date.parse(before.snapshot.takenAt) >= renewMs;
     const isNew =
-      made.events.length > 0 ||
+      told.length > 0 ||
       ready !== before.ready ||
       isOld ||
       !sameSources(before.snapshot, shown) ||
       !sayTheSame(before.snapshot, shown);
     if (isNew) {
-      const events =
-        made.events.length === 0 ? before.events : [...made.events.toReversed(), ...before.events].slice(0, mostEvents);
+      const events = told.length === 0 ? before.events : [...told.toReversed(), ...before.events].slice(0, mostEvents);
       this.store.set({ snapshot: shown, events, ready });
     }
-    for (const event of made.events) for (const listener of this.#eventListeners) listener(event);
+    for (const event of told) for (const listener of this.#eventListeners) listener(event);
     const { history } = made.memory;
     if (context.once || !history) return [];
     const { snapshot: facts } = made;

@@ -1,0 +1,77 @@
+/**
+ * Holds back findings that pass. The sources are not read at one moment: while a container starts or stops, its sockets and
+ * rules are there before Docker says that it runs, or still there when it does not, and for that instant they look like
+ * somebody else's. What is still found a moment later is so.
+ */
+import type { Finding, NetdashEvent } from '../facts/schema.ts';
+
+/** Longer than a container takes to start or stop, on a busy host too, with the next reading of each source. */
+const settleMs = 2000;
+/** Found by what Docker alone says of one container: there is no instant at which they could be mistaken. */
+const prompt = new Set(['port-moved', 'port-conflict-failed', 'bind-failed']);
+
+interface Young {
+  firstAt: number;
+  /** Is told when the finding turns out to last. */
+  raised?: NetdashEvent;
+}
+
+/** Which findings are shown. */
+export class Settling {
+  readonly #young = new Map<string, Young>();
+  #shown = new Set<string>();
+  #last: readonly Finding[] = [];
+
+  /** Whether a finding is held back, so that it must be looked at again. */
+  get isWaiting(): boolean {
+    return this.#young.size > 0;
+  }
+
+  /**
+   * @param all the findings of this moment
+   * @param events what happened, oldest first, `finding-raised` and `finding-cleared` of `all` among them
+   * @param now ms since the epoch
+   * @param atOnce shows all there is
+   * @returns what is to be shown and told; the very same list of findings when nothing is held back
+   */
+  apply(
+    all: Finding[],
+    events: readonly NetdashEvent[],
+    now: number,
+    atOnce: boolean,
+  ): { findings: Finding[]; events: NetdashEvent[] } {
+    const before = this.#shown;
+    const released: NetdashEvent[] = [];
+    const shown = new Set<string>();
+    for (const { id, code } of all) {
+      const young = this.#young.get(id);
+      if (atOnce || prompt.has(code) || before.has(id) || (young && now - young.firstAt >= settleMs)) {
+        shown.add(id);
+        this.#young.delete(id);
+        if (young?.raised) released.push(young.raised);
+      } else if (!young) this.#young.set(id, { firstAt: now });
+    }
+    const present = new Set(all.map(({ id }) => id));
+    for (const id of this.#young.keys()) if (!present.has(id)) this.#young.delete(id);
+    this.#shown = shown;
+    const told = events.filter(event => {
+      const { type, finding } = event;
+      if (!finding) return true;
+      if (type === 'finding-cleared') return before.has(finding.id);
+      if (type !== 'finding-raised' || shown.has(finding.id)) return true;
+      const young = this.#young.get(finding.id);
+      if (young) young.raised = event;
+      return false;
+    });
+    return { findings: this.#select(all, shown), events: [...released, ...told] };
+  }
+
+  /** The shown ones among all; the list of the last time when it has the very same items. */
+  #select(all: Finding[], shown: ReadonlySet<string>): Finding[] {
+    const findings = shown.size === all.length ? all : all.filter(({ id }) => shown.has(id));
+    const last = this.#last as Finding[];
+    const isSame = last.length === findings.length && last.every((finding, index) => finding === findings[index]);
+    this.#last = isSame ? last : findings;
+    return this.#last as Finding[];
+  }
+}

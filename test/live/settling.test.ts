@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Finding, NetdashEvent } from '../../source/facts/schema.ts';
+import { Settling } from '../../source/live/settling.ts';
+import { labTest } from '../lab/for-tests.ts';
+import { startWatch } from './watching.ts';
+
+const finding = (id: string, code = 'orphan-rule'): Finding => ({
+  id,
+  code,
+  severity: 'warning',
+  subject: { kind: 'rule', name: id },
+  message: id,
+  evidence: [],
+  containerIds: [],
+  ports: [],
+  since: '2026-01-01T00:00:00.000Z',
+});
+
+const event = (type: NetdashEvent['type'], about?: Finding): NetdashEvent => ({
+  at: '2026-01-01T00:00:00.000Z',
+  type,
+  text: about?.id ?? '',
+  ...(about && { finding: about }),
+});
+
+const raised = (about: Finding) => event('finding-raised', about);
+const cleared = (about: Finding) => event('finding-cleared', about);
+const ids = (list: readonly Finding[]): string[] => list.map(({ id }) => id);
+
+test('a finding is shown once it lasts, and told then', () => {
+  const settling = new Settling();
+  const [old, fresh] = [finding('old'), finding('fresh')];
+  assert.deepEqual(settling.apply([old], [raised(old)], 0, true), { findings: [old], events: [raised(old)] });
+  assert.deepEqual(settling.apply([old, fresh], [raised(fresh)], 1000, false), { findings: [old], events: [] });
+  assert.ok(settling.isWaiting);
+  assert.deepEqual(ids(settling.apply([old, fresh], [], 2900, false).findings), ['old']);
+  assert.deepEqual(settling.apply([old, fresh], [], 3000, false), { findings: [old, fresh], events: [raised(fresh)] });
+  assert.ok(!settling.isWaiting);
+  // One that is shown goes at once.
+  assert.deepEqual(settling.apply([old], [cleared(fresh)], 3001, false), { findings: [old], events: [cleared(fresh)] });
+});
+
+test('one that passes is neither shown nor told, and begins anew when it comes back', () => {
+  const settling = new Settling();
+  const fresh = finding('fresh');
+  settling.apply([], [], 0, true);
+  assert.deepEqual(settling.apply([fresh], [raised(fresh)], 0, false), { findings: [], events: [] });
+  assert.deepEqual(settling.apply([], [cleared(fresh)], 1500, false), { findings: [], events: [] });
+  assert.ok(!settling.isWaiting);
+  settling.apply([fresh], [raised(fresh)], 1600, false);
+  assert.deepEqual(settling.apply([fresh], [], 2500, false).findings, []);
+});
+
+test('what Docker alone says is shown at once; other events pass', () => {
+  const settling = new Settling();
+  const moved = finding('moved', 'port-moved');
+  const told = [event('container-started'), raised(moved)];
+  assert.deepEqual(settling.apply([moved], told, 0, false), { findings: [moved], events: told });
+});
+
+test('the list keeps its identity while the same findings are shown', () => {
+  const settling = new Settling();
+  const [old, fresh] = [finding('old'), finding('fresh')];
+  const first = settling.apply([old], [], 0, true).findings;
+  assert.equal(settling.apply([old, fresh], [], 10, false).findings, first);
+  assert.equal(settling.apply([old], [], 20, false).findings, first);
+});
+
+labTest('restarts of a container with a fixed port raise nothing', {}, async lab => {
+  await lab.run('web', { publish: ['8080:80'] });
+  const watch = await startWatch(lab);
+  try {
+    for (let round = 0; round < 8; round += 1) {
+      const seen = watch.events.length;
+      await lab.restart('web');
+      await watch.next(({ type, containerName }) => type === 'container-started' && containerName === 'web', seen);
+    }
+    await lab.create('clash', { publish: ['8080:80'] });
+    await watch.next(({ type }) => type === 'finding-raised');
+    assert.deepEqual(
+      watch.of('finding-raised').map(({ finding: about }) => `${about?.code} ${about?.subject.name}`),
+      ['port-conflict-pending clash'],
+    );
+  } finally {
+    await watch.stop();
+  }
+});
