@@ -69,8 +69,29 @@ export function findingsCell(findings: readonly Finding[], subject?: string): Ce
   const { tone, glyph } = severities[worst.severity];
   const message = worst.subject.name === subject ? withoutSubject(worst) : worst.message;
   const more = findings.length > 1 ? ` (+${findings.length - 1} more)` : '';
-  return cell(`${glyph} ${message}${worst.stale ? ' (stale)' : ''}${more}`, tone);
+  const label = labels[worst.code];
+  const text = label === undefined ? message : `${label}: ${message}`;
+  return cell(`${glyph} ${text}${worst.stale ? ' (stale)' : ''}${more}`, tone);
 }
+
+/** The gist of a finding, which still shows where the column has room for little more. */
+const labels: Readonly<Record<string, string>> = {
+  'port-conflict-failed': 'port taken',
+  'port-conflict-host-mode': 'port taken',
+  'port-conflict-pending': 'port held',
+  'port-conflict-rivals': 'rivals',
+  'bind-failed': 'bind failed',
+  'bindings-missing': 'unpublished',
+  'ports-ignored': 'ignored',
+  'nothing-listening': 'dead port',
+  'listener-loopback-only': 'loopback',
+  'forwarding-off': 'no forward',
+  'orphan-rule': 'orphan',
+  'stale-proxy': 'stale proxy',
+  'orphan-link': 'orphan',
+  'stranded-netns': 'stranded',
+  'subnet-overlap': 'overlap',
+};
 
 const side = (bindings: PortChange['from']): string =>
   [...new Set(bindings.map(binding => binding.hostPort))].join(',');

@@ -67,7 +67,7 @@ test('columns drop by importance, and extra ones come where the others have what
 });
 
 test('a container says what is the matter with it, before what others have to do with it', () => {
-  assert.equal(container('clash')['NOTE'], '✗ did not start: 0.0.0.0:8080/tcp is held by web');
+  assert.equal(container('clash')['NOTE'], '✗ port taken: did not start: 0.0.0.0:8080/tcp is held by web');
   assert.equal(container('web')['NOTE'], 'clash did not start: 0.0.0.0:8080/tcp is held by web');
   assert.equal(container('myapp2')['NOTE'], 'port moved 32768→32769 2m ago');
   assert.equal(container('shop-db-1')['NOTE'], '✗ unhealthy');
