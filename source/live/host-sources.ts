@@ -38,7 +38,7 @@ export interface HostSourcesOptions {
   onLinks(): void;
 }
 
-const everyMs = { links: 30_000, netfilter: 30_000, sockets: 2000, kernel: 10_000, processes: 30_000, vitals: 60_000 };
+const everyMs = { links: 40_000, netfilter: 30_000, sockets: 2000, kernel: 10_000, processes: 30_000, vitals: 60_000 };
 /** Without `ip monitor`. */
 const unaidedLinksMs = 10_000;
 const ratesMs = 2000;
@@ -231,9 +231,9 @@ export class HostSources {
     return [...new Set([...listeners, ...holding].flatMap(({ processes = [] }) => processes.map(({ pid }) => pid)))];
   }
 
-  /** Interfaces that route: a veth of a container is a port of its bridge, and its settings decide nothing. */
+  /** Interfaces that route: what is a port of a bridge does not, as the veths of containers, and its settings decide nothing. */
   #routedInterfaces(): string[] {
-    return (this.#links.reading.value?.links ?? []).filter(({ kind }) => kind !== 'veth').map(({ name }) => name);
+    return (this.#links.reading.value?.links ?? []).filter(({ master }) => master === undefined).map(({ name }) => name);
   }
 
   /**

@@ -31,15 +31,21 @@ function nameTest(names: readonly string[], of: (packet: Packet) => string): Tes
   };
 }
 
+/**
+ * Of the ports that a client may happen to have, so many are too few to count: a rule for port 9091 does not make every
+ * verdict a matter of luck.
+ */
+const fewPorts = 1000;
+
 /** Ranges of ports against a packet's port, or the ports that it may have. */
 export function portsIn([from, to]: Range, ranges: readonly Range[]): Truth {
-  let touched = false;
+  let touched = 0;
   for (const [first, last] of ranges) {
     if (last < from || to < first) continue;
     if (first <= from && to <= last) return 'yes';
-    touched = true;
+    touched += Math.min(last, to) - Math.max(first, from) + 1;
   }
-  return touched ? 'maybe' : 'no';
+  return touched > fewPorts ? 'maybe' : 'no';
 }
 
 const either = (a: Truth, b: Truth): Truth => (a === 'yes' || b === 'yes' ? 'yes' : a === 'no' && b === 'no' ? 'no' : 'maybe');

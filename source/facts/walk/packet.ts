@@ -42,8 +42,8 @@ export interface Packet {
   tracked: boolean;
 }
 
-/** Ports that a client may have as its own. */
-export const clientPorts: Range = [1024, 65535];
+/** Ports that a client may have as its own: Linux takes 32768 to 60999 by default, others 49152 to 65535 (RFC 6335). */
+export const clientPorts: Range = [32768, 65535];
 
 /** A fresh connection. */
 export function connection(source: Span, destination: Span, port: number): Conntrack {

@@ -1,0 +1,49 @@
+/**
+ * `npm run oracle`: plays scenes on real Docker hosts and compares every verdict with what happens.
+ *   npm run oracle -- [--seed N] [--scenes N] [--cases N] [--docker 20|26|28] [--stage TITLE]
+ * Exit codes: 0 all right; 1 a verdict was wrong; 2 bad usage; 3 the lab cannot be hosted.
+ */
+import { parseArgs } from 'node:util';
+import { labRequirement } from '../lab/lab.ts';
+import { emptyTally, mismatchText, playAll } from './oracle.ts';
+import type { StageOptions } from './stage.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    scenes: { type: 'string', default: '8' },
+    cases: { type: 'string', default: '60' },
+    docker: { type: 'string', default: '20' },
+    stage: { type: 'string' },
+  },
+});
+
+const stages = [
+  { title: 'default', dockerdArgs: [] },
+  { title: 'no proxy', dockerdArgs: ['--userland-proxy=false'] },
+  { title: 'ip6tables', dockerdArgs: ['--ip6tables', '--experimental'] },
+] as const;
+
+const obstacle = labRequirement();
+if (obstacle !== undefined) {
+  process.stderr.write(`oracle: ${obstacle}\n`);
+  process.exit(3);
+}
+const docker = values.docker as NonNullable<StageOptions['docker']>;
+const first = Number(values.seed);
+const seeds = Array.from({ length: Number(values.scenes) }, (_, index) => first + index * 1000);
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+say(`seed ${first}`);
+const tally = emptyTally();
+for (const stage of stages) {
+  if (values.stage !== undefined && values.stage !== stage.title) continue;
+  await playAll({ ...stage, docker }, seeds, Number(values.cases), tally, say);
+}
+for (const mismatch of tally.mismatches) say(`\n${mismatchText(mismatch)}`);
+const reasons = [...tally.unknownReasons].sort(([, a], [, b]) => b - a);
+if (reasons.length > 0) say('\nunknown because:');
+for (const [reason, count] of reasons.slice(0, 30)) say(`  ${count} × ${reason}`);
+say(
+  `\n${tally.cases} cases, ${tally.reachable} reachable, ${tally.unknown} unknown (${((100 * tally.unknown) / Math.max(1, tally.cases)).toFixed(1)} %), ${tally.mismatches.length} wrong`,
+);
+process.exitCode = tally.mismatches.length > 0 ? 1 : 0;
