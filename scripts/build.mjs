@@ -3,6 +3,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inkCaches } from './ink-caches.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const outfile = join(root, 'dist', 'netdash.mjs');
@@ -11,7 +12,7 @@ const newest = path => {
   const info = statSync(path);
   return info.isDirectory() ? Math.max(0, ...readdirSync(path).map(name => newest(join(path, name)))) : info.mtimeMs;
 };
-const inputs = ['cli.tsx', 'source', 'scripts/build.mjs', 'package.json', 'package-lock.json'];
+const inputs = ['cli.tsx', 'source', 'scripts/build.mjs', 'scripts/ink-caches.mjs', 'package.json', 'package-lock.json'];
 if (
   process.argv.includes('--if-stale') &&
   existsSync(outfile) &&
@@ -59,7 +60,7 @@ await build({
       'const require=__cr(import.meta.url),__filename=__fu(import.meta.url),__dirname=__dn(__filename);',
     ].join('\n'),
   },
-  plugins: [stubs],
+  plugins: [stubs, inkCaches],
   logLevel: 'warning',
   // Outside the bundle, where there is no define, the assignment takes effect.
   logOverride: { 'assign-to-define': 'silent' },
