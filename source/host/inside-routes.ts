@@ -31,7 +31,8 @@ export function parseRoutes4(table: string): RouteReading[] {
       const bits = ipv4Number(procAddress(mask) ?? '');
       const network = procAddress(destination);
       const via = procAddress(gateway);
-      if (!device || bits === undefined || network === undefined || via === undefined || (flags & flag.up) === 0) return [];
+      if (!device || bits === undefined || network === undefined || via === undefined || (flags & flag.up) === 0)
+        return [];
       const prefix = bits === 0 ? 0 : 32 - Math.log2(2 ** 32 - bits);
       const reading: RouteReading = {
         family: 4,
@@ -51,13 +52,15 @@ const bytesOf = (hex: string): number[] => (hex.match(/../g) ?? []).map(byte => 
 export function parseRoutes6(table: string): RouteReading[] {
   return table.split('\n').flatMap((line): RouteReading[] => {
     const [network, length, , , gateway, metric, , , flagText, device] = line.trim().split(/\s+/);
-    if (!device || network === undefined || length === undefined || gateway === undefined || flagText === undefined) return [];
+    if (!device || network === undefined || length === undefined || gateway === undefined || flagText === undefined)
+      return [];
     const flags = Number.parseInt(flagText, 16);
     const destination = addressOfBytes(bytesOf(network));
     const via = addressOfBytes(bytesOf(gateway));
     if (destination === undefined || via === undefined) return [];
     // Bit 31 makes the number negative in bit operations.
-    if ((flags & flag.up) === 0 || (flags & flag.anycast) !== 0 || flags >= flag.local || destination.startsWith('ff')) return [];
+    if ((flags & flag.up) === 0 || (flags & flag.anycast) !== 0 || flags >= flag.local || destination.startsWith('ff'))
+      return [];
     const prefix = Number.parseInt(length, 16);
     const reading: RouteReading = {
       family: 6,

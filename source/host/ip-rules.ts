@@ -55,7 +55,8 @@ function ruleOf(rule: v.InferOutput<typeof RuleSchema>, family: 4 | 6): RoutingR
   if (from) reading.from = from;
   if (to) reading.to = to;
   if (iif !== undefined) reading.iif = iif;
-  if (fwmark !== undefined) reading.mark = { value: Number(fwmark), mask: fwmask === undefined ? 0xffffffff : Number(fwmask) };
+  if (fwmark !== undefined)
+    reading.mark = { value: Number(fwmark), mask: fwmask === undefined ? 0xffffffff : Number(fwmask) };
   if ('not' in rule) reading.negate = true;
   if (rule.suppress_prefixlen !== undefined) reading.suppressPrefix = rule.suppress_prefixlen;
   reading.text = textOf(rule);

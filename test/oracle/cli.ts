@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { labRequirement } from '../lab/lab.ts';
-import { emptyTally, mismatchText, playAll } from './oracle.ts';
+import { emptyTally, playAll } from './oracle.ts';
 import type { StageOptions } from './stage.ts';
 
 const { values } = parseArgs({
@@ -39,7 +39,6 @@ for (const stage of stages) {
   if (values.stage !== undefined && values.stage !== stage.title) continue;
   await playAll({ ...stage, docker }, seeds, Number(values.cases), tally, say);
 }
-for (const mismatch of tally.mismatches) say(`\n${mismatchText(mismatch)}`);
 const reasons = [...tally.unknownReasons].sort(([, a], [, b]) => b - a);
 if (reasons.length > 0) say('\nunknown because:');
 for (const [reason, count] of reasons.slice(0, 30)) say(`  ${count} × ${reason}`);

@@ -165,7 +165,11 @@ const mangleRule: Change = (random, save, family) => {
 const redirect: Change = (random, save) => {
   const [from, to] = [random.pick([9100, 9101, 8080]), random.pick([9001, 8070, 8081])];
   const chain = random.pick(['PREROUTING', 'OUTPUT']);
-  save.insert('nat', chain, `${chain === 'PREROUTING' ? '-i eth0 ' : ''}-p tcp -m tcp --dport ${from} -j REDIRECT --to-ports ${to}`);
+  save.insert(
+    'nat',
+    chain,
+    `${chain === 'PREROUTING' ? '-i eth0 ' : ''}-p tcp -m tcp --dport ${from} -j REDIRECT --to-ports ${to}`,
+  );
   return `nat ${chain}: redirect ${from} to ${to}`;
 };
 
@@ -184,7 +188,12 @@ const ownChain: Change = (random, save, family) => {
   const name = `ORACLE${random.below(3)}`;
   save.chain('filter', name);
   const verb = random.pick(['-j', '-g']);
-  save.append('filter', name, `${someMatch(random, family)} -j RETURN`, `${someMatch(random, family)} ${someTarget(random)}`);
+  save.append(
+    'filter',
+    name,
+    `${someMatch(random, family)} -j RETURN`,
+    `${someMatch(random, family)} ${someTarget(random)}`,
+  );
   if (random.chance(0.5)) save.append('filter', name, random.pick(['-j DROP', '-j ACCEPT', '-j RETURN']));
   save.insert('filter', chain, `${random.chance(0.5) ? `${someMatch(random, family)} ` : ''}${verb} ${name}`);
   return `${chain} ${verb} ${name}`;
@@ -217,9 +226,30 @@ const limited: Change = (random, save) => {
 };
 
 const changes: readonly Change[] = [
-  userChain, userChain, userChain, userChain, inputRule, inputRule, inputPolicy, inputPolicy, forwardPolicy,
-  forwardPolicy, outputRule, outputPolicy, rawRule, rawRule, notrack, markRule, mangleRule, redirect, ownDnat, ownChain,
-  ownChain, lostRules, lostRules, limited,
+  userChain,
+  userChain,
+  userChain,
+  userChain,
+  inputRule,
+  inputRule,
+  inputPolicy,
+  inputPolicy,
+  forwardPolicy,
+  forwardPolicy,
+  outputRule,
+  outputPolicy,
+  rawRule,
+  rawRule,
+  notrack,
+  markRule,
+  mangleRule,
+  redirect,
+  ownDnat,
+  ownChain,
+  ownChain,
+  lostRules,
+  lostRules,
+  limited,
 ];
 
 function nativeMatch(random: Random): string {
@@ -238,7 +268,7 @@ function nativeMatch(random: Random): string {
     `ct state new tcp dport ${port}`,
     `ct state invalid`,
     `ct status dnat`,
-    `ct original proto-dst ${port}`,
+    `meta l4proto tcp ct original proto-dst ${port}`,
     `ct direction original ip daddr 172.17.0.0/16`,
     `fib daddr type local tcp dport ${port}`,
     `meta l4proto udp`,
@@ -259,14 +289,16 @@ function nativeTable(random: Random, story: string[]): string {
     const priority = random.pick(['-10', '0', '10', '-150', '-250', '50']);
     const isClosed = random.chance(0.3) && hook !== 'prerouting';
     const rules = ['meta l4proto ipv6-icmp accept'];
-    if (isClosed && random.chance(0.8)) rules.push('ct state vmap { established : accept, related : accept, invalid : drop }');
+    if (isClosed && random.chance(0.8))
+      rules.push('ct state vmap { established : accept, related : accept, invalid : drop }');
     if (isClosed) rules.push(hook === 'output' ? 'oifname "lo" accept' : 'iifname "lo" accept');
     for (let count = 1 + random.below(3); count > 0; count -= 1) {
       const verdict = random.pick(['drop', 'drop', 'accept', 'counter drop', 'reject', 'jump aside', 'return']);
       // Interfaces that a hook does not have match nothing, and reject is not allowed everywhere.
       rules.push(`${nativeMatch(random)} ${hook === 'prerouting' && verdict === 'reject' ? 'drop' : verdict}`);
     }
-    if (random.chance(0.2)) rules.push(`tcp dport vmap { ${random.pick(hostPorts)} : drop, 80 : accept, 9999 : jump aside }`);
+    if (random.chance(0.2))
+      rules.push(`tcp dport vmap { ${random.pick(hostPorts)} : drop, 80 : accept, 9999 : jump aside }`);
     const body = rules.join('\n    ');
     story.push(`nft ${hook} ${priority}${isClosed ? ' policy drop' : ''}: ${rules.slice(1).join('; ')}`);
     chains.push(`chain ${hook} {
@@ -330,9 +362,22 @@ function someListeners(random: Random): Record<string, Socket[]> {
       { proto: 'udp', address: '::', port: 9006 },
     ],
   };
-  for (const name of ['web', 'app1', 'six1', 'app2', 'six2', 'closed1', 'closed2', 'inner1', 'both', 'mac1', 'plain1']) {
+  for (const name of [
+    'web',
+    'app1',
+    'six1',
+    'app2',
+    'six2',
+    'closed1',
+    'closed2',
+    'inner1',
+    'both',
+    'mac1',
+    'plain1',
+  ]) {
     listeners[name] = [{ proto: 'udp', address: random.pick(['0.0.0.0', '::']), port: 53 }];
-    if (random.chance(0.5)) listeners[name].push({ proto: 'tcp', address: random.pick(['127.0.0.1', '0.0.0.0', '::']), port: 88 });
+    if (random.chance(0.5))
+      listeners[name].push({ proto: 'tcp', address: random.pick(['127.0.0.1', '0.0.0.0', '::']), port: 88 });
   }
   return listeners;
 }

@@ -33,7 +33,11 @@ export interface Stage {
   baseline: { 4: string; 6: string };
   /** Names of the bridges, and the host's addresses on them. */
   bridges: { name: string; addresses: string[] }[];
-  probe(from: string, target: { address: string; port: number; proto: 'tcp' | 'udp' }, timeoutMs: number): Promise<Outcome>;
+  probe(
+    from: string,
+    target: { address: string; port: number; proto: 'tcp' | 'udp' },
+    timeoutMs: number,
+  ): Promise<Outcome>;
   listen(at: string, sockets: readonly Socket[]): Promise<void>;
   judge(questions: readonly Question[]): Promise<{ verdicts: Verdict[]; missing: string[] }>;
   stop(): Promise<void>;
@@ -44,7 +48,12 @@ export interface StageOptions extends Pick<LabOptions, 'docker' | 'dockerdArgs' 
   title: string;
 }
 
-async function must(lab: Lab, command: readonly string[], where: 'host' | 'lan' = 'host', input?: string): Promise<string> {
+async function must(
+  lab: Lab,
+  command: readonly string[],
+  where: 'host' | 'lan' = 'host',
+  input?: string,
+): Promise<string> {
   const run = where === 'host' ? lab.inHost : lab.inLan;
   const result = await run(command, input === undefined ? {} : { input });
   if (result.code !== 0) throw new Error(`${command.join(' ')}: ${result.stderr || result.stdout}`);
@@ -57,11 +66,17 @@ async function populate(lab: Lab): Promise<void> {
     ['six', { ipv6: true, ipam: [{ subnet: '172.30.2.0/24' }, { subnet: 'fd00:30:2::/64' }] }],
     ['closed', { ipam: [{ subnet: '172.30.3.0/24' }], options: { 'com.docker.network.bridge.enable_icc': 'false' } }],
     ['inner', { internal: true, ipam: [{ subnet: '172.30.4.0/24' }] }],
-    ['plain', { ipam: [{ subnet: '172.30.5.0/24' }], options: { 'com.docker.network.bridge.enable_ip_masquerade': 'false' } }],
+    [
+      'plain',
+      { ipam: [{ subnet: '172.30.5.0/24' }], options: { 'com.docker.network.bridge.enable_ip_masquerade': 'false' } },
+    ],
   ] as const;
   for (const [name, options] of networks) {
     const bridge = { 'com.docker.network.bridge.name': `br-${name}` };
-    await lab.networkCreate(name, { ...options, options: { ...bridge, ...('options' in options ? options.options : {}) } });
+    await lab.networkCreate(name, {
+      ...options,
+      options: { ...bridge, ...('options' in options ? options.options : {}) },
+    });
   }
   await lab.networkCreate('mac', {
     driver: 'macvlan',
@@ -87,7 +102,20 @@ async function populate(lab: Lab): Promise<void> {
 }
 
 /** Containers in whose netns there is an agent. */
-const staffed = ['web', 'web2', 'app1', 'app2', 'six1', 'six2', 'closed1', 'closed2', 'inner1', 'plain1', 'both', 'mac1'];
+const staffed = [
+  'web',
+  'web2',
+  'app1',
+  'app2',
+  'six1',
+  'six2',
+  'closed1',
+  'closed2',
+  'inner1',
+  'plain1',
+  'both',
+  'mac1',
+];
 
 /** Sets the stage. */
 export async function setStage(options: StageOptions): Promise<Stage> {

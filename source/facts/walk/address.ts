@@ -101,8 +101,7 @@ const loopback4: Span = { family: 4, from: 0x7f000000, to: 0x7fffffff };
 export const isLoopback = (span: Span): boolean => covers(loopback4, span) || (span.family === 6 && span.to === 1n);
 
 /** Whether it is a link-local IPv6 address (fe80::/10). */
-export const isLinkLocal = (span: Span): boolean =>
-  typeof span.from === 'bigint' && span.from >> 118n === 0x3fan;
+export const isLinkLocal = (span: Span): boolean => typeof span.from === 'bigint' && span.from >> 118n === 0x3fan;
 
 /** `10.0.0.5:80`, `[fd00::5]:80`. */
 export function placeText(address: Span, port: number): string {

@@ -34,7 +34,8 @@ export class Chooser {
 function next(taken: readonly Taken[]): number[] | undefined {
   for (let at = taken.length - 1; at >= 0; at -= 1) {
     const last = taken[at];
-    if (last && last.option + 1 < last.options) return [...taken.slice(0, at).map(item => item.option), last.option + 1];
+    if (last && last.option + 1 < last.options)
+      return [...taken.slice(0, at).map(item => item.option), last.option + 1];
   }
   return undefined;
 }

@@ -62,7 +62,12 @@ export class Journey {
     const type = route?.reading.type;
     if (!route) return stop('blocked', 'route', 'route', `the host has no route to ${spanText(destination)}`);
     if (type !== 'unicast' && type !== 'local') {
-      return stop('blocked', 'route', 'route', `the host's route to ${route.reading.destination} is of type ${type ?? '?'}`);
+      return stop(
+        'blocked',
+        'route',
+        'route',
+        `the host's route to ${route.reading.destination} is of type ${type ?? '?'}`,
+      );
     }
     return route;
   }
@@ -125,10 +130,9 @@ export class Journey {
     packet.oif = oif;
     // With br_netfilter a translated frame that is to go back over its bridge is bridged, not routed (br_netfilter_hooks.c).
     const isBridged = translated && port !== undefined && oif === iif && this.seesFrames(packet.family) === true;
-    if (!isBridged) {
-      const closed = this.forwarding(packet.family, iif);
-      if (closed) return closed;
-    }
+    const closed = this.forwarding(packet.family, iif);
+    // Without forwarding such a frame is bridged all the same by some kernels, and dropped by others (6.18 does).
+    if (closed && (!isBridged || this.chooser.choose(2, () => closed.decidedBy) === 1)) return closed;
     const stopped = this.hooks.pass(packet, 'forward') ?? this.hooks.pass(packet, 'postrouting');
     if (stopped) return stopped;
     this.note({ hop: 'route', ok: true, detail: `to ${spanText(packet.destination)} by ${oif}` });
@@ -146,7 +150,12 @@ export class Journey {
       return stop(isLoopback(destination) ? 'local-only' : 'blocked', iif, 'sysctl', detail);
     }
     if (!isLoopback(source) && this.isOwn(source) && source.from === source.to) {
-      return stop('blocked', iif, 'route', `${spanText(source)} is an address of the host itself and is not taken from ${iif}`);
+      return stop(
+        'blocked',
+        iif,
+        'route',
+        `${spanText(source)} is an address of the host itself and is not taken from ${iif}`,
+      );
     }
     const answer = this.world.fib.lookup({ destination: source });
     if (answer.kind === 'unknown') return unsureStop('route', answer.reason);
@@ -166,7 +175,8 @@ export class Journey {
     const on = family === 4 ? (interfaces[iif]?.forwarding4 ?? (ipForward === false ? false : undefined)) : ipv6Forward;
     if (on === true) return undefined;
     const name = family === 4 ? `net.ipv4.conf.${iif}.forwarding` : 'net.ipv6.conf.all.forwarding';
-    const detail = on === false ? `${name} is 0: the host forwards nothing that comes by ${iif}` : `${name} is not known`;
+    const detail =
+      on === false ? `${name} is 0: the host forwards nothing that comes by ${iif}` : `${name} is not known`;
     if (on === undefined && this.chooser.choose(2, () => ({ kind: 'sysctl', detail })) === 0) return undefined;
     return stop('blocked', 'forwarding', 'sysctl', detail);
   }
@@ -187,13 +197,23 @@ export class Journey {
     if (framed) return framed;
     const neighbour = this.world.onBridge(oif, next);
     if (neighbour?.attached.kind === 'parent') {
-      return stop('blocked', oif, 'bridge', `a ${neighbour.attached.driver} interface cannot exchange anything with its parent ${oif} on the same host`);
+      return stop(
+        'blocked',
+        oif,
+        'bridge',
+        `a ${neighbour.attached.driver} interface cannot exchange anything with its parent ${oif} on the same host`,
+      );
     }
     if (neighbour) {
       if (through && through === neighbour) {
         const port = neighbour.attached.kind === 'bridge' ? neighbour.attached.port : undefined;
         if (port?.bridgePort?.hairpin === false) {
-          return stop('blocked', oif, 'bridge', `hairpin is off at ${port.name}: ${oif} does not send back where it came from`);
+          return stop(
+            'blocked',
+            oif,
+            'bridge',
+            `hairpin is off at ${port.name}: ${oif} does not send back where it came from`,
+          );
         }
       }
       return this.overBridge(packet, oif, neighbour);
@@ -216,7 +236,12 @@ export class Journey {
   private overBridge(packet: Packet, bridge: string, to: NodeInterface): Arrival | Stop {
     const port = to.attached.kind === 'bridge' ? to.attached.port : undefined;
     if (port && (!port.up || port.bridgePort?.state === 'disabled' || port.bridgePort?.state === 'blocking')) {
-      return stop('blocked', bridge, 'bridge', `the port ${port.name} of ${bridge} is ${port.up ? port.bridgePort?.state : 'down'}`);
+      return stop(
+        'blocked',
+        bridge,
+        'bridge',
+        `the port ${port.name} of ${bridge} is ${port.up ? port.bridgePort?.state : 'down'}`,
+      );
     }
     const by = port ? ` by ${port.name}` : '';
     this.note({ hop: `bridge ${bridge}`, ok: true, detail: `to ${to.node.name}${by}` });
@@ -227,26 +252,40 @@ export class Journey {
     const { node } = to;
     const { source, destination } = packet;
     if (isLoopback(source)) {
-      return stop('blocked', node.name, 'route', `${node.name} takes nothing from ${spanText(source)}: that address is its own loopback`);
+      return stop(
+        'blocked',
+        node.name,
+        'route',
+        `${node.name} takes nothing from ${spanText(source)}: that address is its own loopback`,
+      );
     }
-    const owns = (address: Span) => node.interfaces.some(item => item.addresses.some(own => sameSpan(own.address, address)));
+    const owns = (address: Span) =>
+      node.interfaces.some(item => item.addresses.some(own => sameSpan(own.address, address)));
     if (owns(source)) {
-      return stop('blocked', node.name, 'route', `${node.name} takes nothing from ${spanText(source)}: that is its own address`);
+      return stop(
+        'blocked',
+        node.name,
+        'route',
+        `${node.name} takes nothing from ${spanText(source)}: that is its own address`,
+      );
     }
-    if (!owns(destination)) return unsureStop(node.name, `${node.name} would have to pass it on to ${spanText(destination)}`);
+    if (!owns(destination))
+      return unsureStop(node.name, `${node.name} would have to pass it on to ${spanText(destination)}`);
     const way = node.fib.lookup({ destination: source });
     const device = way.kind === 'route' ? way.route.reading.device : undefined;
     // rp_filter inside is not read: it matters where the way back is another.
     if (packet.family === 4 && device !== undefined && device !== to.name) {
       const detail = `${node.name} reaches ${spanText(source)} by ${device}, not ${to.name}: its rp_filter is not known`;
-      if (this.chooser.choose(2, () => ({ kind: 'sysctl', detail })) === 1) return stop('blocked', node.name, 'sysctl', detail);
+      if (this.chooser.choose(2, () => ({ kind: 'sysctl', detail })) === 1)
+        return stop('blocked', node.name, 'sysctl', detail);
     }
     return { at: { kind: 'node', node }, iif: to.name, packet };
   }
 
   private fromNode(packet: Packet, node: Node): Arrival | Stop {
     const { destination } = packet;
-    const owns = (address: Span) => node.interfaces.some(item => item.addresses.some(own => sameSpan(own.address, address)));
+    const owns = (address: Span) =>
+      node.interfaces.some(item => item.addresses.some(own => sameSpan(own.address, address)));
     if (owns(destination) || isLoopback(destination)) return { at: { kind: 'node', node }, iif: 'lo', packet };
     const answer = node.fib.lookup({ destination });
     if (answer.kind !== 'route' || answer.route.reading.type !== 'unicast') {
@@ -254,7 +293,11 @@ export class Journey {
     }
     const { route } = answer;
     const out = node.interfaces.find(({ name }) => name === route.reading.device);
-    if (!out) return unsureStop(node.name, `${node.name} sends it by ${route.reading.device ?? '?'}, of which nothing is known`);
+    if (!out)
+      return unsureStop(
+        node.name,
+        `${node.name} sends it by ${route.reading.device ?? '?'}, of which nothing is known`,
+      );
     const next = route.gateway ?? destination;
     if (out.attached.kind === 'unknown') return unsureStop(node.name, out.attached.reason);
     if (out.attached.kind === 'parent') return this.fromParent(packet, out, next);
@@ -273,9 +316,16 @@ export class Journey {
 
   /** From one container to another over their bridge. */
   private bridged(packet: Packet, bridge: string, from: NodeInterface, to: NodeInterface): Arrival | Stop {
-    const ports = [from, to].map(({ attached }) => (attached.kind === 'bridge' ? attached.port?.bridgePort : undefined));
+    const ports = [from, to].map(({ attached }) =>
+      attached.kind === 'bridge' ? attached.port?.bridgePort : undefined,
+    );
     if (ports.every(port => port?.isolated)) {
-      return stop('blocked', bridge, 'bridge', `the ports of ${from.node.name} and ${to.node.name} on ${bridge} are isolated`);
+      return stop(
+        'blocked',
+        bridge,
+        'bridge',
+        `the ports of ${from.node.name} and ${to.node.name} on ${bridge} are isolated`,
+      );
     }
     if (this.seesFrames(packet.family)) {
       const { destination } = packet;
@@ -299,11 +349,17 @@ export class Journey {
     if (out.attached.kind !== 'parent') return unsureStop(out.node.name, 'no parent');
     const { parent, driver, mode } = out.attached;
     if (this.isOwn(packet.destination) || this.isOwn(next)) {
-      return stop('blocked', parent, 'bridge', `a ${driver} interface cannot exchange anything with its parent ${parent} on the same host`);
+      return stop(
+        'blocked',
+        parent,
+        'bridge',
+        `a ${driver} interface cannot exchange anything with its parent ${parent} on the same host`,
+      );
     }
     const neighbour = this.world.onParent(parent, next);
     if (neighbour && neighbour !== out) {
-      if (mode !== '' && mode !== 'bridge' && mode !== 'l2') return unsureStop(parent, `${driver} mode ${mode} is not followed`);
+      if (mode !== '' && mode !== 'bridge' && mode !== 'l2')
+        return unsureStop(parent, `${driver} mode ${mode} is not followed`);
       return this.atNode(packet, neighbour);
     }
     if (this.outside === parent) return { at: { kind: 'outside', interface: parent }, iif: parent, packet };

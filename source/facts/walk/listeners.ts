@@ -66,7 +66,9 @@ export function elsewhereText(listeners: readonly Listener[], { others }: Found,
     const places = others.map(({ address, device }) => address + (device === undefined ? '' : ` on ${device}`));
     return `${who} listens on port ${goal.port} only at ${[...new Set(places)].join(', ')}, not at ${wanted}`;
   }
-  const ports = listeners.filter(({ proto, embeddedDns }) => proto === goal.proto && !embeddedDns).map(({ port }) => port);
+  const ports = listeners
+    .filter(({ proto, embeddedDns }) => proto === goal.proto && !embeddedDns)
+    .map(({ port }) => port);
   const elsewhere = [...new Set(ports)].slice(0, 6);
   const rest = elsewhere.length > 0 && who !== 'the host' ? `; it listens on ${elsewhere.join(', ')}` : '';
   return `nothing of ${who} listens on port ${goal.port}/${goal.proto}${rest}`;

@@ -77,7 +77,10 @@ function keyTest(key: string, value: string, world: MatchWorld): Test | undefine
 export function verdictMap(target: Extract<RuleTarget, { kind: 'vmap' }>, world: MatchWorld): VerdictMap | undefined {
   const entries = target.entries.map(entry => ({ entry, test: keyTest(target.key, entry.key, world) }));
   // A wildcard element is what is left when no other is right.
-  const ordered = [...entries.filter(({ entry }) => entry.key !== '*'), ...entries.filter(({ entry }) => entry.key === '*')];
+  const ordered = [
+    ...entries.filter(({ entry }) => entry.key !== '*'),
+    ...entries.filter(({ entry }) => entry.key === '*'),
+  ];
   const known = ordered.flatMap(({ entry, test }) => (test ? [{ entry, test }] : []));
   return known.length === entries.length ? known : undefined;
 }

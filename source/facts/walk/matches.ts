@@ -48,7 +48,8 @@ export function portsIn([from, to]: Range, ranges: readonly Range[]): Truth {
   return touched > fewPorts ? 'maybe' : 'no';
 }
 
-const either = (a: Truth, b: Truth): Truth => (a === 'yes' || b === 'yes' ? 'yes' : a === 'no' && b === 'no' ? 'no' : 'maybe');
+const either = (a: Truth, b: Truth): Truth =>
+  a === 'yes' || b === 'yes' ? 'yes' : a === 'no' && b === 'no' ? 'no' : 'maybe';
 
 /** Sorts ranges and joins those that overlap or touch, so that a span in two of them is in one. */
 function merged(spans: readonly Span[]): Span[] {
@@ -105,7 +106,9 @@ function stateTest(states: readonly string[]): Test {
   return packet => {
     if (wanted.has(stateOf(packet))) return 'yes';
     if (!packet.tracked) return 'no';
-    return truth((wanted.has('dnat') && packet.ct.dnat !== undefined) || (wanted.has('snat') && packet.ct.snat !== undefined));
+    return truth(
+      (wanted.has('dnat') && packet.ct.dnat !== undefined) || (wanted.has('snat') && packet.ct.snat !== undefined),
+    );
   };
 }
 

@@ -54,10 +54,12 @@ export function makeNodes(readings: Readings, facts: Facts): Nodes {
   for (const netns of map.namespaces) nodes.set(netns, nodeOf(netns, { index, rows, links, hostLinks, byIndex }));
   return {
     all: [...nodes.values()],
-    byContainer: new Map([...map.byContainer].flatMap(([id, netns]) => {
-      const node = nodes.get(netns);
-      return node ? [[id, node] as const] : [];
-    })),
+    byContainer: new Map(
+      [...map.byContainer].flatMap(([id, netns]) => {
+        const node = nodes.get(netns);
+        return node ? [[id, node] as const] : [];
+      }),
+    ),
     inHostNetns: map.inHostNetns,
   };
 }
@@ -81,7 +83,9 @@ function nodeOf(netns: Netns, context: Context): Node {
     listeners: row?.listeners ?? null,
     listenersReason: row?.unknown?.['listeners'] ?? 'its listeners were not read',
   };
-  node.interfaces = netns.inside?.interfaces ? readInterfaces(node, netns, context) : toldInterfaces(node, netns, context);
+  node.interfaces = netns.inside?.interfaces
+    ? readInterfaces(node, netns, context)
+    : toldInterfaces(node, netns, context);
   node.fib = new Fib(routesOf(node, netns));
   return node;
 }
@@ -151,7 +155,9 @@ function routesOf(node: Node, netns: Netns): RouteReading[] {
     node.interfaces.flatMap((item): RouteReading[] => {
       const own = item.addresses.filter(({ address }) => address.family === family);
       const endpoint = endpoints.find(each =>
-        own.some(({ address }) => [each.ipv4, each.ipv6].some(ip => ip !== undefined && parseAddress(ip)?.from === address.from)),
+        own.some(({ address }) =>
+          [each.ipv4, each.ipv6].some(ip => ip !== undefined && parseAddress(ip)?.from === address.from),
+        ),
       );
       const base = { family, device: item.name, table: 'main', type: 'unicast', protocol: 'docker', flags: [] };
       const gateway = family === 4 ? endpoint?.gateway : endpoint?.gateway6;

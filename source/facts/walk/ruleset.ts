@@ -55,7 +55,8 @@ const chainKey = ({ backend, family, table }: ChainReading, name: string): strin
 export function readyRules(netfilter: NetfilterReading, rows: readonly Rule[], world: MatchWorld): Ruleset {
   const chains = new Map<string, ReadyChain>();
   for (const reading of netfilter.chains) chains.set(chainKey(reading, reading.name), { reading, rules: [] });
-  for (const chain of chains.values()) for (const rule of chain.reading.rules) chain.rules.push(ready(rule, chain, chains, world));
+  for (const chain of chains.values())
+    for (const rule of chain.reading.rules) chain.rules.push(ready(rule, chain, chains, world));
 
   const hooks = new Map<string, ReadyHook>();
   const frames: ReadyChain[] = [];
@@ -75,7 +76,9 @@ export function readyRules(netfilter: NetfilterReading, rows: readonly Rule[], w
       (type === 'nat' ? there.nat : priority < translates ? there.before : there.after).push(base);
     }
   }
-  const authors = new Map(rows.map(row => [`${row.backend} ${row.family} ${row.table} ${row.chain} ${row.number}`, row]));
+  const authors = new Map(
+    rows.map(row => [`${row.backend} ${row.family} ${row.table} ${row.chain} ${row.number}`, row]),
+  );
   const empty: ReadyHook = { before: [], nat: [], after: [] };
   return {
     hook: (family, hook) => hooks.get(`${family} ${hook}`) ?? empty,
@@ -121,7 +124,9 @@ function describe(chain: ReadyChain, ready: ReadyRule | undefined, rows: Readonl
     family,
     table,
     chain: name,
-    detail: ready ? `${where} rule ${ready.rule.number}: ${ready.rule.text}` : `policy ${policy ?? 'accept'} of ${where}`,
+    detail: ready
+      ? `${where} rule ${ready.rule.number}: ${ready.rule.text}`
+      : `policy ${policy ?? 'accept'} of ${where}`,
   };
   if (ready) {
     decided.rule = ready.rule.number;

@@ -4,7 +4,16 @@
  */
 import type { Proto } from '../../host/readings.ts';
 import type { Listener } from '../schema.ts';
-import { isLinkLocal, isLoopback, parseAddress, placeText, sameSpan, spanText, type Family, type Span } from './address.ts';
+import {
+  isLinkLocal,
+  isLoopback,
+  parseAddress,
+  placeText,
+  sameSpan,
+  spanText,
+  type Family,
+  type Span,
+} from './address.ts';
 import { explore, type Chooser } from './chooser.ts';
 import { Journey, type Arrival, type Place } from './journey.ts';
 import { elsewhereText, findListener, isLocalOnly, type Goal } from './listeners.ts';
@@ -74,7 +83,9 @@ class Exchange {
       case 'container': {
         if (this.world.nodes.inHostNetns.has(from.containerId)) return this.hostClient(destination);
         const node = this.world.nodes.byContainer.get(from.containerId);
-        return node ? this.nodeClient(node, destination) : stop('unknown', 'start', 'route', 'that container does not run');
+        return node
+          ? this.nodeClient(node, destination)
+          : stop('unknown', 'start', 'route', 'that container does not run');
       }
       case 'lan': {
         const place: Place = { kind: 'outside', interface: from.interface };
@@ -116,12 +127,15 @@ class Exchange {
     const answer = this.world.fib.lookup({ destination });
     const place: Place = { kind: 'host' };
     if (answer.kind === 'unknown') return stop('unknown', 'route', 'route', answer.reason);
-    if (answer.kind === 'none') return stop('blocked', 'route', 'route', `the host has no route to ${spanText(destination)}`);
+    if (answer.kind === 'none')
+      return stop('blocked', 'route', 'route', `the host has no route to ${spanText(destination)}`);
     const { route } = answer;
     if (route.source) return { place, source: route.source };
     if (route.reading.type === 'local') return { place, source: destination };
     const source = this.sourceOn(route.reading.device ?? '', destination);
-    return source ? { place, source } : stop('unknown', 'route', 'route', `the host's address for ${spanText(destination)} is not known`);
+    return source
+      ? { place, source }
+      : stop('unknown', 'route', 'route', `the host's address for ${spanText(destination)} is not known`);
   }
 
   /** The address that the host takes on an interface for a destination: of its subnet, else the first of its scope. */
@@ -155,7 +169,12 @@ class Exchange {
   /** Sends a byte and takes the answer. */
   private connect(client: Client, destination: Span, port: number, proto: Proto): Stop | undefined {
     const { place, source } = client;
-    const journey = new Journey(this.world, this.chooser, this.note, place.kind === 'outside' ? place.interface : undefined);
+    const journey = new Journey(
+      this.world,
+      this.chooser,
+      this.note,
+      place.kind === 'outside' ? place.interface : undefined,
+    );
     const ct = connection(source, destination, port);
     const arrival = journey.send(fromClient(ct, proto, 'syn'), place);
     if (arrival instanceof Stop) return arrival;
@@ -163,7 +182,9 @@ class Exchange {
     if (proxied instanceof Stop) return proxied;
     const wasQuiet = this.quiet;
     this.quiet = true;
-    const later = this.answer(journey, arrival, client, proto === 'tcp' ? 'syn-ack' : 'answer') ?? (proto === 'tcp' ? this.data(journey, arrival, client) : undefined);
+    const later =
+      this.answer(journey, arrival, client, proto === 'tcp' ? 'syn-ack' : 'answer') ??
+      (proto === 'tcp' ? this.data(journey, arrival, client) : undefined);
     this.quiet = wasQuiet;
     if (later) return later;
     if (proxied) {
@@ -182,20 +203,25 @@ class Exchange {
   }
 
   /** Takes an answer back to the client. */
-  private answer(
-    journey: Journey,
-    arrival: Arrival,
-    client: Client,
-    phase: 'syn-ack' | 'answer',
-  ): Stop | undefined {
+  private answer(journey: Journey, arrival: Arrival, client: Client, phase: 'syn-ack' | 'answer'): Stop | undefined {
     const back = journey.send(answerTo(arrival.packet, phase), arrival.at);
     if (back instanceof Stop) return onWayBack(back);
     if (!isSamePlace(back.at, client.place)) {
-      return stop('unknown', 'answer', 'route', `the answer goes elsewhere than where the question came from (${back.iif})`);
+      return stop(
+        'unknown',
+        'answer',
+        'route',
+        `the answer goes elsewhere than where the question came from (${back.iif})`,
+      );
     }
     const { ct, source, sourcePort } = back.packet;
     if (!sameSpan(source, ct.destination) || sourcePort[0] !== ct.port) {
-      return stop('blocked', 'answer', 'bridge', `the answer comes from ${placeText(source, sourcePort[0])}, which was not asked: it does not pass the host, where it would be translated back`);
+      return stop(
+        'blocked',
+        'answer',
+        'bridge',
+        `the answer comes from ${placeText(source, sourcePort[0])}, which was not asked: it does not pass the host, where it would be translated back`,
+      );
     }
     return undefined;
   }
@@ -211,7 +237,11 @@ class Exchange {
     const listener = this.pick(listeners, goal, 'the host');
     if (listener instanceof Stop) return listener;
     const owner = listener.owner.containerName ?? listener.process ?? 'a process';
-    this.note({ hop: 'listener', ok: true, detail: `${placeText(goal.address, goal.port)} is ${listener.owner.via ?? ''} ${owner}`.replace('  ', ' ') });
+    this.note({
+      hop: 'listener',
+      ok: true,
+      detail: `${placeText(goal.address, goal.port)} is ${listener.owner.via ?? ''} ${owner}`.replace('  ', ' '),
+    });
     return this.strayAnswer(listener, packet, client) ?? this.behind(listener, goal);
   }
 
@@ -219,10 +249,19 @@ class Exchange {
     const found = findListener(listeners, goal);
     if (found.sure) return found.sure;
     const { maybe } = found;
-    const unsure = () => ({ kind: 'listener' as const, detail: `whether [::]:${goal.port} of ${who} takes IPv4 is not known` });
+    const unsure = () => ({
+      kind: 'listener' as const,
+      detail: `whether [::]:${goal.port} of ${who} takes IPv4 is not known`,
+    });
     if (maybe && this.chooser.choose(2, unsure) === 0) return maybe;
-    const local = who === 'the host' && found.others.length > 0 && found.others.every(isLocalOnly) && !isLoopback(goal.address);
-    return stop(local ? 'local-only' : 'nothing-listening', 'listener', 'listener', elsewhereText(listeners, found, goal, who));
+    const local =
+      who === 'the host' && found.others.length > 0 && found.others.every(isLocalOnly) && !isLoopback(goal.address);
+    return stop(
+      local ? 'local-only' : 'nothing-listening',
+      'listener',
+      'listener',
+      elsewhereText(listeners, found, goal, who),
+    );
   }
 
   private serveNode(node: Node, goal: Goal): Stop | undefined {
@@ -233,9 +272,15 @@ class Exchange {
     const { containerId } = listener.owner;
     const paused = node.members.filter(({ id }) => this.world.isPaused(id));
     const whose = paused.some(({ id }) => id === containerId) || paused.length === node.members.length;
-    if (whose) return stop('nothing-listening', node.name, 'listener', `${listener.owner.containerName ?? node.name} is paused`);
+    if (whose)
+      return stop('nothing-listening', node.name, 'listener', `${listener.owner.containerName ?? node.name} is paused`);
     if (paused.length > 0 && containerId === undefined) {
-      return stop('unknown', node.name, 'listener', `which of the containers in this netns listens is not known, and ${paused[0]?.name} is paused`);
+      return stop(
+        'unknown',
+        node.name,
+        'listener',
+        `which of the containers in this netns listens is not known, and ${paused[0]?.name} is paused`,
+      );
     }
     this.note({ hop: node.name, ok: true, detail: `listens at ${placeText(goal.address, goal.port)}/${goal.proto}` });
     return undefined;
@@ -243,11 +288,14 @@ class Exchange {
 
   /** UDP from a wildcard socket leaves with the address that the route prefers, unless the program asks for another. */
   private strayAnswer({ address, proto }: Listener, packet: Packet, client: Client): Stop | undefined {
-    if (proto !== 'udp' || (address !== '0.0.0.0' && address !== '::') || client.source.from !== client.source.to) return undefined;
+    if (proto !== 'udp' || (address !== '0.0.0.0' && address !== '::') || client.source.from !== client.source.to)
+      return undefined;
     const own = this.hostClient(packet.source);
     if (own instanceof Stop || sameSpan(own.source, packet.destination)) return undefined;
     const detail = `a UDP socket on ${address} answers from ${spanText(own.source)} unless its program takes care`;
-    return this.chooser.choose(2, () => ({ kind: 'listener', detail })) === 0 ? undefined : stop('blocked', 'answer', 'listener', detail);
+    return this.chooser.choose(2, () => ({ kind: 'listener', detail })) === 0
+      ? undefined
+      : stop('blocked', 'answer', 'listener', detail);
   }
 
   /** Whether there is somebody behind a listener of the host. */
@@ -259,18 +307,34 @@ class Exchange {
     }
     if (owner.via === 'docker-proxy') {
       const address = target && parseAddress(target.address);
-      if (!target || !address) return stop('unknown', 'docker-proxy', 'proxy', 'where the docker-proxy leads is not known');
+      if (!target || !address)
+        return stop('unknown', 'docker-proxy', 'proxy', 'where the docker-proxy leads is not known');
       this.note({ hop: 'docker-proxy', ok: true, detail: `connects to ${placeText(address, target.port)}` });
       return { address, port: target.port };
     }
     if (owner.kind === 'container' && owner.via === 'dockerd') {
-      return stop('nothing-listening', 'listener', 'proxy', `dockerd only holds port ${goal.port} for ${name}: without docker-proxy nobody answers there, only DNAT leads on`);
+      return stop(
+        'nothing-listening',
+        'listener',
+        'proxy',
+        `dockerd only holds port ${goal.port} for ${name}: without docker-proxy nobody answers there, only DNAT leads on`,
+      );
     }
     if (owner.kind === 'container' && owner.via === undefined) {
-      return stop('unknown', 'listener', 'proxy', `whether a docker-proxy or dockerd holds port ${goal.port} is not known`);
+      return stop(
+        'unknown',
+        'listener',
+        'proxy',
+        `whether a docker-proxy or dockerd holds port ${goal.port} is not known`,
+      );
     }
     if (owner.service !== undefined) {
-      return stop('unknown', 'listener', 'proxy', `port ${goal.port} is the swarm service ${owner.service}'s: IPVS is not followed`);
+      return stop(
+        'unknown',
+        'listener',
+        'proxy',
+        `port ${goal.port} is the swarm service ${owner.service}'s: IPVS is not followed`,
+      );
     }
     return undefined;
   }

@@ -66,7 +66,12 @@ export function makeWorld(
   const knownPorts = new Set<string>();
   for (const node of nodes.all) {
     for (const item of node.interfaces) {
-      const place = item.attached.kind === 'bridge' ? item.attached.bridge : item.attached.kind === 'parent' ? item.attached.parent : undefined;
+      const place =
+        item.attached.kind === 'bridge'
+          ? item.attached.bridge
+          : item.attached.kind === 'parent'
+            ? item.attached.parent
+            : undefined;
       if (item.attached.kind === 'bridge' && item.attached.port) knownPorts.add(item.attached.port.name);
       for (const { address } of item.addresses) {
         if (place !== undefined) byPlace.set(`${place} ${address.from}`, item);

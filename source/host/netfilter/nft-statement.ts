@@ -113,6 +113,21 @@ function targetOf(tag: string, body: Json, findSet: FindSet, statement: Json): R
 }
 
 /**
+ * What a statement asks of the packet by itself. nft leaves a match away that its statement implies: in a table of both
+ * families `meta nfproto ipv6 reject` is printed as `reject with icmpv6 port-unreachable` (measured with nft 1.0.6).
+ */
+function impliedBy(tag: string, body: Json, family: NetfilterFamily): RuleMatch[] {
+  const type = textOf(body, 'type');
+  if (tag === 'reject' && type === 'tcp reset') return [{ kind: 'proto', negate: false, protos: ['tcp'] }];
+  if (family === 'ip' || family === 'ip6') return [];
+  const of = tag === 'reject' ? type : natTags.has(tag) ? textOf(body, 'family') : undefined;
+  if (of === 'icmp' || of === 'ip') return [{ kind: 'nfproto', negate: false, family: 4 }];
+  return of === 'icmpv6' || of === 'ip6' ? [{ kind: 'nfproto', negate: false, family: 6 }] : [];
+}
+
+const natTags = new Set(['dnat', 'snat']);
+
+/**
  * Reads a rule's statements.
  * @param statements `expr` of the rule
  * @param family of its table
@@ -146,6 +161,7 @@ export function readStatements(statements: readonly Json[], family: NetfilterFam
       effects.push({ kind: 'continue', text: statementText(statement) });
     } else {
       const found = targetOf(tag, body, findSet, statement);
+      impliedBy(tag, body, family).forEach(add);
       // A statement that is not known may let what follows happen, or not.
       if (!found && statement !== statements.at(-1)) add({ kind: 'unknown', text: statementText(statement) });
       else target = found ?? unknownTarget(statement);
