@@ -84,4 +84,14 @@ labTest('without a daemon everything else is read, and Docker is taken up when i
   assert.ok(snapshot.rules.some(({ text }) => text.includes('--dport 8080')));
   assert.ok(snapshot.links.length > 0);
   assert.equal(snapshot.sources['links']?.state, 'ok');
+
+  const watch = await startWatch(lab, { daemonIsDown: true });
+  try {
+    await lab.daemon.start();
+    await watch.next(({ type, text }) => type === 'source-recovered' && text.includes('docker'));
+    await lab.start('web');
+    await watch.next(({ type, containerName }) => type === 'container-started' && containerName === 'web');
+  } finally {
+    await watch.stop();
+  }
 });

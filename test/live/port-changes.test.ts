@@ -175,14 +175,14 @@ labTest('50 port changes of all causes: 50 records, none invented', {}, async la
 labTest('a change made while netdash was away is reported at its next start, marked so', {}, async lab => {
   await lab.run('one', { publish: ['80'] });
   const state = join(lab.dir, 'state-away');
-  await (await startWatch(lab, state)).stop();
+  await (await startWatch(lab, { state })).stop();
   const expected = await changes(lab, ['one'], 'while-away', () => lab.restart('one'));
   assert.equal(expected.length, 1);
-  const second = await startWatch(lab, state);
+  const second = await startWatch(lab, { state });
   await second.stop();
   assert.deepEqual(text(told(second)), text(expected));
   // It is known now: no third report.
-  const third = await startWatch(lab, state);
+  const third = await startWatch(lab, { state });
   await third.stop();
   assert.deepEqual(told(third), []);
 });

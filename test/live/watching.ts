@@ -33,8 +33,17 @@ export interface Watch {
 /** Much longer than anything takes; reached only by a failure. */
 const patienceMs = 60_000;
 
-/** Starts `netdash watch --json` on the lab's machine and waits until it has seen everything there is. @param state its XDG_STATE_HOME */
-export async function startWatch(lab: Lab, state = join(lab.dir, 'state')): Promise<Watch> {
+/** How `startWatch` starts it. */
+export interface WatchOptions {
+  /** Its XDG_STATE_HOME; the lab's by default. */
+  state?: string;
+  /** There is no Docker to see anything of. */
+  daemonIsDown?: boolean;
+}
+
+/** Starts `netdash watch --json` on the lab's machine and waits until it has seen everything there is. */
+export async function startWatch(lab: Lab, options: WatchOptions = {}): Promise<Watch> {
+  const { state = join(lab.dir, 'state'), daemonIsDown = false } = options;
   const events: NetdashEvent[] = [];
   const program = await lab.spawnInHost(netdash('watch', '--json'), { cwd: root, env: { XDG_STATE_HOME: state } });
   let complaint = '';
@@ -68,6 +77,16 @@ export async function startWatch(lab: Lab, state = join(lab.dir, 'state')): Prom
       assert.equal(code, 0);
     },
   };
+  if (daemonIsDown) {
+    // Something of the host itself that opens and closes, as a sign that it is watching.
+    for (let turn = 0; watch.of('listener-opened').length === 0; turn += 1) {
+      assert.ok(turn < 60, `netdash tells of nothing: ${complaint}`);
+      const listener = await lab.listen({ address: '127.0.0.1', port: 0 });
+      await sleep(2500);
+      await listener.close();
+    }
+    return watch;
+  }
   // A container that comes and goes is told of once the first round is over.
   const probe = `probe-${Math.random().toString(36).slice(2, 8)}`;
   for (let turn = 0; watch.of('container-created').length === 0; turn += 1) {
