@@ -9,6 +9,7 @@ import { settleList } from './list-window.ts';
 import type { ListShape } from './list-window.ts';
 import { buildModel, shapesOf } from './model.ts';
 import type { Model } from './model.ts';
+import { Pacing } from './pacing.ts';
 import { createPanes } from './panes.ts';
 import { reduce } from './reducer.ts';
 import type { Action } from './reducer.ts';
@@ -56,9 +57,6 @@ export interface ScreenStore {
   showNow: () => void;
   dispose: () => void;
 }
-
-/** Between two frames that only data asked for, in ms. */
-const dataInterval = 250;
 
 /** Makes the store and follows `live` until `dispose`. */
 export function createScreenStore(options: ScreenStoreOptions): ScreenStore {
@@ -128,13 +126,19 @@ export function createScreenStore(options: ScreenStoreOptions): ScreenStore {
     const view = live.getView();
     if (view !== frame.view) update({ view });
   };
+  const pacing = new Pacing();
   const onData = (): void => {
-    if (timer) return;
+    clearTimeout(timer);
+    const view = live.getView();
+    if (view === frame.view) return;
+    const isNews = !frame.view.ready || view.events !== frame.view.events;
+    const delay = pacing.delay(performance.now(), isNews ? 'news' : 'numbers');
+    if (delay > 0) {
+      timer = setTimeout(onData, delay);
+      return;
+    }
     takeView();
-    timer = setTimeout(() => {
-      timer = undefined;
-      if (live.getView() !== frame.view) onData();
-    }, dataInterval);
+    pacing.drew(performance.now());
   };
   const unsubscribe = live.subscribe(onData);
 
