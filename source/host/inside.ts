@@ -22,6 +22,11 @@ export interface InsideOptions {
   previous?: InsideReading;
   /** Whether to read the listeners: four tables, each read of which walks a table of the whole machine. */
   listeners: boolean;
+  /**
+   * It has as many sockets as for `previous` (`readSocketCounts`): the listeners of then are taken again, without a walk
+   * through the tables, unless one of those that had them open has not any more.
+   */
+  keepListeners?: boolean;
   /** Also its processes and which of them listen. Implies `exact`. */
   detail?: boolean;
   /** Runs `ss` in the netns when whether an IPv6 listener takes IPv4 as well cannot be told otherwise; once per socket. */
@@ -116,6 +121,14 @@ async function addListeners(
   missing: string[],
 ): Promise<void> {
   const exact = options.exact || options.detail;
+  if (options.keepListeners && previous?.listeners && !(exact && previous.listeners.some(isUnclear))) {
+    const kept = previous.listeners.map(socket => ({ ...socket, processes: undefined }));
+    for (const socket of kept) delete socket.processes;
+    if (keepKnown(host, kept, previous.listeners).length === 0) {
+      value.listeners = kept;
+      return;
+    }
+  }
   // Where it would have to be asked anyway, `ss` alone tells more than the tables, for the same price.
   if (exact && (!previous?.listeners || previous.listeners.some(isUnclear))) {
     value.listeners = await listenersBySs(host, options.pid);

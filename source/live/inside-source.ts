@@ -6,6 +6,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { HostError, type Host } from '../host/host.ts';
 import { readInside } from '../host/inside.ts';
+import { readSocketCounts } from '../host/socket-tables.ts';
 import type { InsideReading, LinkReading, Reading } from '../host/readings.ts';
 import { reuse } from '../facts/sharing.ts';
 import { reasonOf, withTimeout } from './poller.ts';
@@ -36,6 +37,9 @@ interface Entry {
   /** Further times at which it is read in any case, soonest first. */
   planned: number[];
   reads: number;
+  /** How many sockets there were when the tables were read, and when that was on the clock of performance.now(). */
+  counts?: string;
+  tablesAt: number;
   /** Somebody waits for the next reading, even if it only confirms this one. */
   awaited: boolean;
 }
@@ -51,6 +55,9 @@ const secondLookMs = 1500;
 /** A container that is not looked at is read this often, and all of them together no more often than `perContainerMs` apart. */
 const idleMs = 60_000;
 const perContainerMs = 1000;
+/** While the number of its sockets stays, a container's tables are read this often, and all of them no more often than `tablesApartMs` apart. */
+const tablesMs = 120_000;
+const tablesApartMs = 5000;
 const readTimeoutMs = 15_000;
 const thoroughAtOnce = 6;
 
@@ -96,7 +103,15 @@ export class InsideSource {
       const age = target.startedAt === undefined ? Infinity : this.#options.host.now() - target.startedAt;
       const planned = afterStartMs.filter(ms => ms > age).map(ms => now + ms - age);
       const dueAt = age < 5000 ? now + linksPatienceMs : now;
-      this.#entries.set(target.id, { target, reading: { state: 'pending' }, dueAt, planned, reads: 0, awaited: false });
+      this.#entries.set(target.id, {
+        target,
+        reading: { state: 'pending' },
+        dueAt,
+        planned,
+        reads: 0,
+        tablesAt: -Infinity,
+        awaited: false,
+      });
     }
     if (gone) this.#options.onReading(true);
     this.#arm();
@@ -144,7 +159,10 @@ export class InsideSource {
   /** Reads all of them now; resolves when that is done. */
   async refresh(): Promise<void> {
     const now = performance.now();
-    for (const entry of this.#entries.values()) entry.dueAt = Math.min(entry.dueAt, now);
+    for (const entry of this.#entries.values()) {
+      entry.dueAt = Math.min(entry.dueAt, now);
+      entry.tablesAt = -Infinity;
+    }
     if (this.#entries.size === 0 || this.#stopped) return;
     const done = new Promise<void>(resolve => this.#idleWaiters.push(resolve));
     this.#arm();
@@ -205,6 +223,20 @@ export class InsideSource {
     const attended = id === this.#attended;
     const before = entry.reading;
     entry.dueAt = Infinity;
+    const startedAt = performance.now();
+    const counts = readSocketCounts(host, pid, false);
+    const isFresh = startedAt - entry.tablesAt < Math.max(tablesMs, this.#entries.size * tablesApartMs);
+    const keepListeners =
+      counts !== undefined &&
+      counts === entry.counts &&
+      isFresh &&
+      before.state === 'ok' &&
+      !attended &&
+      !entry.awaited;
+    if (!keepListeners) {
+      entry.counts = counts;
+      entry.tablesAt = startedAt;
+    }
     let reading: Reading<InsideReading>;
     try {
       const outcome = await withTimeout(
@@ -214,6 +246,7 @@ export class InsideSource {
           hostLinks: hostLinks(),
           previous: before.value,
           listeners: true,
+          keepListeners,
           detail: attended || thorough,
           // Runs a program, once per socket, which only root may do: not on the first round, which is to be quick.
           exact: host.uid === 0 && entry.reads > 0,

@@ -142,3 +142,28 @@ test('takes sysfs where it agrees, and leaves IPv4 out only when it must', async
   assert.match(partial.missing!, /^IPv4 addresses inside: nsenter not found/);
   assert.equal(partial.value.interfaces?.length, 2);
 });
+
+test('keeps listeners without the tables while whoever has them open still does', async () => {
+  const socket = {
+    proto: 'tcp' as const,
+    family: 4 as const,
+    address: '0.0.0.0',
+    port: 80,
+    state: 'LISTEN',
+    inode: 4242,
+    uid: 0,
+    v6only: false,
+  };
+  const listeners = [{ ...socket, processes: [{ pid: 7, name: 'httpd', fd: 3 }] }];
+  const previous = { containerId: id, pid: 7, netns: 99, listeners };
+  const links = { '/proc/7/ns/net': 'net:[99]', '/proc/self/ns/net': 'net:[1]' };
+  const read = async (more: Record<string, string>, before = previous) => {
+    const host = textHost({ files: { ...own, '/proc/7/net/dev': dev }, links: { ...links, ...more }, uid: 0 });
+    return (await readInside(host, { ...options, previous: before, keepListeners: true })).value;
+  };
+  assert.deepEqual((await read({ '/proc/7/fd/3': 'socket:[4242]' })).listeners, listeners);
+  // It was closed: another may have taken its place, so the tables are read, which this host has not.
+  assert.equal((await read({ '/proc/7/fd/3': 'socket:[4243]' })).listeners, undefined);
+  // What was known of another netns is of no use.
+  assert.equal((await read({ '/proc/7/fd/3': 'socket:[4242]' }, { ...previous, netns: 98 })).listeners, undefined);
+});
