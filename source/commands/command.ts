@@ -19,6 +19,8 @@ export interface Invocation {
   options: OptionValues;
   /** The container that a bare `netdash NAME` names. */
   target?: string;
+  /** What a command that takes arguments was given. */
+  args?: readonly string[];
   /** Names of all commands, one of which may have been meant. */
   commandNames: readonly string[];
 }
@@ -29,6 +31,8 @@ export interface Command {
   summary: string;
   /** The rest of its own `--help`. */
   details: string;
+  /** Its arguments, for `--help`, such as `TARGET…`; absent when it takes none. */
+  takes?: string;
   /** The options that it takes beside those that all take. */
   options: readonly OptionName[];
   /** Loads what it needs and runs it. @returns the exit code */

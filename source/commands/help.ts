@@ -33,7 +33,7 @@ export function commandHelp(name: string, command: Command): string {
   return lines([
     `netdash ${name}: ${command.summary}`,
     '',
-    `Usage: netdash ${name} [OPTIONS]`,
+    `Usage: netdash ${name} [OPTIONS]${command.takes === undefined ? '' : ` ${command.takes}`}`,
     '',
     ...command.details.split('\n'),
     '',

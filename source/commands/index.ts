@@ -28,6 +28,22 @@ export const commands: Readonly<Record<string, Command>> = {
     options: ['json'],
     run: async invocation => (await import('./ports.ts')).run(invocation),
   },
+  explain: {
+    summary: 'who can reach a port, hop by hop, and what stops the others',
+    details: [
+      'Follows a packet through the rules, routes and settings as they were read; nothing is sent.',
+      '',
+      'TARGET is a port of the host (8080, 8080/udp), an address (10.0.0.5:443, [fd00::5]:443/udp), or a container, with or',
+      'without a port inside it (web, web:80). Several are answered from one reading.',
+      'Without --from: from this host and from the LAN of each of its interfaces.',
+      'Verdicts: reachable, blocked, local-only (only this host can), nothing-listening, unknown (says what it hangs on).',
+      'They judge an exchange of data, not the handshake. A LAN neighbour is taken to send to a container by way of this host.',
+      'Exits 0 when all is judged, 3 when a verdict is unknown for want of a source that cannot be read.',
+    ].join('\n'),
+    options: ['from', 'json'],
+    takes: 'TARGET…',
+    run: async invocation => (await import('./explain.ts')).run(invocation),
+  },
   doctor: {
     summary: 'what is wrong, with evidence, what to do and how to see it by hand',
     details:
@@ -48,6 +64,7 @@ export const commands: Readonly<Record<string, Command>> = {
 export function parseCommandLine(args: readonly string[]): {
   name: string | undefined;
   target?: string;
+  args?: readonly string[];
   options: OptionValues;
 } {
   let parsed;
@@ -59,8 +76,9 @@ export function parseCommandLine(args: readonly string[]): {
   }
   const options: OptionValues = { ...parsed.values };
   const [name, ...rest] = parsed.positionals;
-  if (rest.length > 0) throw new UsageError(`unexpected argument '${rest[0]}'; see netdash --help`);
   const isCommand = name !== undefined && Object.hasOwn(commands, name);
+  const takesArgs = isCommand && commands[name]!.takes !== undefined;
+  if (rest.length > 0 && !takesArgs) throw new UsageError(`unexpected argument '${rest[0]}'; see netdash --help`);
   const taken: readonly OptionName[] = [...commonOptions, ...(isCommand ? commands[name]!.options : dashboard.options)];
   // `netdash --json` without a command has only one sensible meaning.
   if (name === undefined && options.json) return { name: 'snapshot', options };
@@ -70,6 +88,7 @@ export function parseCommandLine(args: readonly string[]): {
       `${isCommand ? `netdash ${name}` : 'netdash'} has no option --${option}; see netdash ${isCommand ? `${name} ` : ''}--help`,
     );
   }
+  if (takesArgs) return { name, args: rest, options };
   return isCommand || name === undefined ? { name, options } : { name: undefined, target: name, options };
 }
 
@@ -80,7 +99,7 @@ export function parseCommandLine(args: readonly string[]): {
  */
 export async function main(args: readonly string[], io: Io, version: string): Promise<number> {
   try {
-    const { name, target, options } = parseCommandLine(args);
+    const { name, target, args: given, options } = parseCommandLine(args);
     const command = name === undefined ? dashboard : commands[name]!;
     if (options.version) io.stdout.write(`netdash ${version}\n`);
     else if (options.help)
@@ -88,6 +107,7 @@ export async function main(args: readonly string[], io: Io, version: string): Pr
     else {
       const invocation: Invocation = { io, options, commandNames: Object.keys(commands) };
       if (target !== undefined) invocation.target = target;
+      if (given !== undefined) invocation.args = given;
       return await command.run(invocation);
     }
     return exitCodes.fine;

@@ -19,6 +19,11 @@ export const optionTable = {
   context: { type: 'string', short: 'c', value: 'NAME', about: 'the Docker context to use' },
   json: { type: 'boolean', about: 'print JSON (docs/json.md)' },
   nagios: { type: 'boolean', about: 'print one line with performance data and exit as monitoring plugins do' },
+  from: {
+    type: 'string',
+    value: 'VANTAGE',
+    about: 'loopback, lan, lan:INTERFACE, an address, or container:NAME (else loopback and lan)',
+  },
   for: { type: 'string', value: 'SECONDS', about: 'end after this time' },
   demo: { type: 'boolean', about: 'show the recording of a Docker host that comes with netdash' },
   replay: { type: 'string', value: 'FILE', about: 'show a recording' },

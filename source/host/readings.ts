@@ -510,6 +510,8 @@ export type RuleMatch =
       negate: boolean;
       /** unicast (also called host), broadcast, multicast, other. */ types: string[];
     }
+  /** At least one of these lists holds with all its matches (nft sets of concatenated fields). */
+  | { kind: 'oneof'; negate: boolean; alternatives: RuleMatch[][] }
   /** Member of an ipset, whose elements netdash does not read. */
   | { kind: 'set'; negate: boolean; name: string; directions: ('src' | 'dst')[] }
   | { kind: 'unknown'; text: string };

@@ -182,6 +182,11 @@ function positive(match: RuleMatch, world: MatchWorld): Test | undefined {
       const set = world.ipset(match.name);
       return set && (packet => set.has(packet, match.directions));
     }
+    case 'oneof': {
+      const tests = match.alternatives.map(list => testOfAll(list, world));
+      return packet =>
+        tests.reduce<Truth>((found, test) => (found === 'yes' ? found : either(found, test(packet))), 'no');
+    }
     case 'unknown':
       return undefined;
   }

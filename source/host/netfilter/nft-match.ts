@@ -243,20 +243,43 @@ function understand(left: Json, question: Question, findSet: FindSet): Understoo
   }
 }
 
-/** `ip saddr . tcp dport { 10.0.0.1 . 80 }`: with one element it is that many matches; more are an or of ands. */
+/** `ip saddr . tcp dport { 10.0.0.1 . 80, 10.0.0.2 . 81 }`: each element is as many matches as there are fields. */
 function concatenated(lefts: Json[], question: Question, findSet: FindSet): Understood | undefined {
-  const named = typeof question.right === 'string' ? findSet(question.right.slice(1))?.elements : undefined;
-  const [only, more] = named ?? asList(isObject(question.right) ? (question.right['set'] ?? question.right) : null);
-  const rights = asList(isObject(only) ? only['concat'] : null);
-  if (question.negate || !question.equal || more !== undefined || rights.length !== lefts.length) return undefined;
+  const { right } = question;
+  const named = typeof right === 'string' ? findSet(right.replace(/^@/, ''))?.elements : undefined;
+  // Without a set it is one element.
+  const list = named ?? asList(isObject(right) ? (right['set'] ?? right) : null);
+  if (!question.equal) return undefined;
+  const all = list.map(element => {
+    const body = tagged(element)?.tag === 'elem' ? tagged(element)?.body : undefined;
+    const value = isObject(body) ? (body['val'] ?? null) : element;
+    return alternative(lefts, asList(isObject(value) ? value['concat'] : null), findSet);
+  });
+  if (!all.every(item => item !== undefined)) return undefined;
+  const [only, more] = all;
+  const implied = impliedOf(lefts);
+  if (only && more === undefined && !question.negate) return { ...implied, matches: only };
+  return { ...implied, matches: [{ kind: 'oneof', negate: question.negate, alternatives: all }] };
+}
+
+function alternative(lefts: Json[], rights: Json[], findSet: FindSet): RuleMatch[] | undefined {
+  if (rights.length !== lefts.length) return undefined;
   const parts = lefts.map((left, index) => {
     const right = rights[index] ?? null;
-    return understand(left, { ...question, op: '==', right, list: elements(right, findSet) }, findSet);
+    return understand(left, { op: '==', negate: false, equal: true, right, list: elements(right, findSet) }, findSet);
   });
-  if (!parts.every(part => part !== undefined)) return undefined;
-  const family = parts.find(part => part.family)?.family;
-  const proto = parts.find(part => part.proto)?.proto;
-  return { matches: parts.flatMap(part => part.matches), ...(family && { family }), ...(proto && { proto }) };
+  return parts.every(part => part !== undefined) ? parts.flatMap(part => part.matches) : undefined;
+}
+
+/** The family and protocol that looking at these fields asks for. */
+function impliedOf(lefts: Json[]): Omit<Understood, 'matches'> {
+  const fields = lefts.map(left => {
+    const protocol = textOf(child(left, 'payload'), 'protocol') ?? textOf(child(left, 'ct'), 'family');
+    return protocol === undefined ? '' : protocol;
+  });
+  const family = fields.includes('ip') ? 4 : fields.includes('ip6') ? 6 : undefined;
+  const proto = fields.find(field => portProtocols.has(field));
+  return { ...(family && { family }), ...(proto !== undefined && { proto }) };
 }
 
 /**

@@ -1,0 +1,80 @@
+/** The JSON of `netdash explain --json`. */
+import * as v from 'valibot';
+import { ProtoSchema, RuleSchema, SourceSchema, type Snapshot } from '../facts/schema.ts';
+import { adviceFor } from '../facts/walk/advice.ts';
+import type { Question, Verdict } from '../facts/walk/walk.ts';
+
+const about = <T extends v.GenericSchema>(schema: T, description: string): T =>
+  v.pipe(schema, v.description(description)) as unknown as T;
+
+/** What decided a verdict. */
+export const DecidedBySchema = v.object({
+  kind: v.picklist(['rule', 'policy', 'sysctl', 'route', 'bridge', 'listener', 'proxy']),
+  family: v.optional(about(v.string(), 'ip, ip6 or inet.')),
+  table: v.optional(v.string()),
+  chain: v.optional(v.string()),
+  rule: v.optional(about(v.number(), '1-based position in its chain.')),
+  handle: v.optional(about(v.number(), "nft's handle.")),
+  text: v.optional(about(v.string(), 'The rule as its tool prints it.')),
+  packets: v.optional(v.number()),
+  bytes: v.optional(v.number()),
+  author: v.optional(RuleSchema.entries.author),
+  detail: about(v.string(), 'One line for the operator.'),
+});
+
+/** The verdict for one vantage and destination. */
+export const VerdictSchema = v.object({
+  target: about(v.string(), 'As it was given.'),
+  from: about(
+    v.object({
+      kind: v.picklist(['loopback', 'lan', 'address', 'container']),
+      interface: v.optional(v.string()),
+      address: v.optional(v.string()),
+      containerId: v.optional(v.string()),
+    }),
+    'loopback: the host itself; lan: any neighbour on the network of that interface; address: whoever has it; container: from its netns.',
+  ),
+  to: v.object({ address: v.string(), port: v.number(), proto: ProtoSchema }),
+  verdict: about(
+    v.picklist(['reachable', 'blocked', 'local-only', 'nothing-listening', 'unknown']),
+    'Judges an exchange of data, not the handshake. unknown: it hangs on what decidedBy says.',
+  ),
+  decidedBy: v.optional(DecidedBySchema),
+  path: about(
+    v.array(v.object({ hop: v.string(), ok: v.boolean(), detail: v.string() })),
+    'The way of the first packet, hop by hop; the last one is not ok where it ends.',
+  ),
+  fix: v.optional(about(v.string(), 'What the operator can do.')),
+  confirm: v.optional(about(v.string(), 'A command that shows it without netdash.')),
+});
+
+/** The whole answer. */
+export const ExplainSchema = v.object({
+  schema: v.literal('netdash/1'),
+  takenAt: about(v.pipe(v.string(), v.isoTimestamp()), 'When the readings were joined.'),
+  sources: v.record(v.string(), SourceSchema),
+  verdicts: v.array(VerdictSchema),
+});
+
+/** One answered question. */
+export interface Answer {
+  /** As the operator named it. */
+  target: string;
+  question: Question;
+  verdict: Verdict;
+}
+
+/** The answer made from verdicts. */
+export function explainJson(
+  { takenAt, sources }: Snapshot,
+  answers: readonly Answer[],
+): v.InferOutput<typeof ExplainSchema> {
+  const verdicts = answers.map(({ target, question, verdict }) => ({
+    target,
+    from: question.from,
+    to: question.to,
+    ...verdict,
+    ...adviceFor(question, verdict),
+  }));
+  return { schema: 'netdash/1', takenAt, sources, verdicts };
+}

@@ -1,0 +1,238 @@
+/** From what an operator names (a port, an address, a container) to the questions that matter about it. */
+import type { Proto } from '../../host/readings.ts';
+import type { Container, Listener, Snapshot } from '../schema.ts';
+import { isLinkLocal, isLoopback, parseAddress } from './address.ts';
+import type { Question, Vantage } from './verdict.ts';
+
+/** What was named. */
+export type Subject =
+  /** A port of the host, whatever address it is on; without `proto`, TCP unless only UDP is there. */
+  | { kind: 'port'; port: number; proto?: Proto }
+  | { kind: 'address'; address: string; port: number; proto?: Proto }
+  /** A container; without `port`, all that it publishes, or else that it exposes or listens on. */
+  | { kind: 'container'; containerId: string; port?: number; proto?: Proto };
+
+/** From where: `lan` without an interface is every interface that leads off this host. */
+export type From = { kind: 'lan'; interface?: string } | Exclude<Vantage, { kind: 'lan' }>;
+
+type Facts = Pick<Snapshot, 'containers' | 'listeners' | 'interfaces' | 'networks'>;
+
+/** The interfaces that lead off this host: up, with an address, and no bridge of a Docker network. */
+export function lanInterfaces({ interfaces }: Pick<Facts, 'interfaces'>): Snapshot['interfaces'] {
+  return interfaces.filter(
+    each =>
+      each.up &&
+      each.kind !== 'loopback' &&
+      each.networkId === undefined &&
+      each.name !== 'docker_gwbridge' &&
+      each.master === undefined &&
+      each.addresses.some(({ address }) => isGlobal(address)),
+  );
+}
+
+function isGlobal(text: string): boolean {
+  const address = parseAddress(text);
+  return address !== undefined && !isLinkLocal(address) && !isLoopback(address);
+}
+
+const isV6 = (address: string): boolean => address.includes(':');
+
+/** Where a port of the host is open or published. */
+interface Place {
+  address: string;
+  port: number;
+  proto: Proto;
+}
+
+/** All places on the host with that port: sockets, and what Docker has mapped. */
+function placesOf(port: number, proto: Proto, { containers, listeners }: Facts): Place[] {
+  const open = (listeners ?? []).filter(each => each.port === port && each.proto === proto);
+  const mapped = containers.flatMap(({ publishedPorts }) =>
+    publishedPorts
+      .filter(each => each.hostPort === port && each.proto === proto)
+      .map(({ hostIp }) => ({ address: hostIp })),
+  );
+  const places = [...open.map(({ address, v6only }: Listener) => ({ address, v6only })), ...mapped].flatMap(each =>
+    // A :: socket of both families is a place for IPv4 as well.
+    each.address === '::' && 'v6only' in each && each.v6only !== true ? ['::', '0.0.0.0'] : [each.address],
+  );
+  return [...new Set(places)].map(address => ({ address, port, proto }));
+}
+
+/** Addresses of the host at which a vantage meets these places. */
+function hostAddresses(places: readonly Place[], from: From, facts: Facts): { vantage: Vantage; address: string }[] {
+  if (from.kind === 'lan') {
+    const wanted = lanInterfaces(facts).filter(({ name }) => from.interface === undefined || name === from.interface);
+    return wanted.flatMap(each => {
+      const own = each.addresses.map(({ address }) => address).filter(isGlobal);
+      const vantage: Vantage = { kind: 'lan', interface: each.name };
+      return meeting(own, places).map(address => ({ vantage, address }));
+    });
+  }
+  const own = facts.interfaces.filter(({ kind }) => kind !== 'loopback');
+  if (from.kind === 'loopback') {
+    const specific = places
+      .map(({ address }) => address)
+      .filter(address => isGlobal(address) && address !== '0.0.0.0' && address !== '::');
+    const wild = places.length === 0 || places.some(({ address }) => /^(0\.0\.0\.0|::|127\.|::1$)/.test(address));
+    const found = wild ? meeting(['127.0.0.1', '::1'], places) : [];
+    return [...new Set([...found, ...specific])].map(address => ({ vantage: from, address }));
+  }
+  const family = from.kind === 'address' ? isV6(from.address) : undefined;
+  const candidates = own
+    .filter(each => each.kind !== 'veth' || each.master === undefined)
+    .filter(each => from.kind === 'address' || each.networkId === undefined)
+    .flatMap(each => each.addresses.map(({ address }) => address).filter(isGlobal));
+  return meeting(candidates, places)
+    .filter(address => family === undefined || isV6(address) === family)
+    .slice(0, 4)
+    .map(address => ({ vantage: from, address }));
+}
+
+/** Of a list of own addresses, those that places name, or the first of each family that a wildcard takes. */
+function meeting(own: readonly string[], places: readonly Place[]): string[] {
+  const named = own.filter(address => places.some(place => place.address === address));
+  const first = (six: boolean) => own.find(address => isV6(address) === six);
+  const wild = (six: boolean) => places.some(place => place.address === (six ? '::' : '0.0.0.0'));
+  const firsts = [
+    // With nothing there at all, the question is still answered for IPv4.
+    ...(wild(false) || (named.length === 0 && !wild(true)) ? [first(false) ?? first(true)] : []),
+    ...(wild(true) ? [first(true)] : []),
+  ];
+  return [...new Set([...firsts.filter(address => address !== undefined), ...named])];
+}
+
+/** The protocol of a bare port: UDP only where nothing but UDP is. */
+function protoOf(port: number, proto: Proto | undefined, facts: Facts): Proto {
+  if (proto !== undefined) return proto;
+  return placesOf(port, 'tcp', facts).length === 0 && placesOf(port, 'udp', facts).length > 0 ? 'udp' : 'tcp';
+}
+
+/** The ports of a container: what it publishes, and what is only inside. */
+function containerPorts(
+  container: Container,
+  { port, proto }: { port?: number; proto?: Proto },
+): { published: Place[]; inside: { port: number; proto: Proto }[] } {
+  const fits = (each: { port: number; proto: Proto }) =>
+    (port === undefined || each.port === port) && (proto === undefined || each.proto === proto);
+  const published = container.publishedPorts
+    .filter(each => fits({ port: each.containerPort, proto: each.proto }))
+    .map(({ hostIp, hostPort, proto: of }) => ({ address: hostIp, port: hostPort, proto: of }));
+  const listeners = (container.listeners ?? [])
+    .filter(({ embeddedDns, address }) => !embeddedDns && isOutside(address))
+    .map(each => ({ port: each.port, proto: each.proto }));
+  const known = [
+    ...container.publishedPorts.map(each => ({ port: each.containerPort, proto: each.proto })),
+    ...container.exposedPorts,
+    ...listeners,
+  ].filter(fits);
+  const named = port === undefined ? [] : [{ port, proto: proto ?? 'tcp' }];
+  const inside = new Map([...(known.length > 0 ? known : named)].map(each => [`${each.port}/${each.proto}`, each]));
+  return { published, inside: [...inside.values()] };
+}
+
+const isOutside = (text: string): boolean => {
+  const address = parseAddress(text);
+  return address !== undefined && !isLoopback(address);
+};
+
+/** The questions about a subject. `from` undefined: from the host itself and from every LAN. */
+export function questionsAbout(subject: Subject, from: From | undefined, facts: Facts): Question[] {
+  const vantages: From[] = from ? [from] : [{ kind: 'loopback' }, { kind: 'lan' }];
+  return vantages.flatMap(each => questionsFrom(subject, each, facts));
+}
+
+function questionsFrom(subject: Subject, from: From, facts: Facts): Question[] {
+  if (subject.kind === 'address') return addressed(subject, from, facts);
+  if (subject.kind === 'port') {
+    const proto = protoOf(subject.port, subject.proto, facts);
+    return hostQuestions(placesOf(subject.port, proto, facts), { port: subject.port, proto }, from, facts);
+  }
+  const container = facts.containers.find(({ id }) => id === subject.containerId);
+  if (!container) return [];
+  const { published, inside } = containerPorts(container, subject);
+  if (container.networkMode === 'host') {
+    const own = (container.listeners ?? []).filter(
+      each =>
+        (subject.port === undefined || each.port === subject.port) &&
+        (subject.proto === undefined || each.proto === subject.proto),
+    );
+    const ports = own.length > 0 ? own : inside;
+    const keys = new Map(ports.map(({ port, proto }) => [`${port}/${proto}`, { port, proto }]));
+    return [...keys.values()].flatMap(key => hostQuestions(placesOf(key.port, key.proto, facts), key, from, facts));
+  }
+  // Another container asks for it by its own addresses, which is what isolation is about.
+  if (from.kind !== 'container' && published.length > 0) {
+    const keys = new Map(published.map(({ port, proto }) => [`${port}/${proto}`, { port, proto }]));
+    return [...keys.values()].flatMap(key =>
+      hostQuestions(
+        published.filter(({ port, proto }) => port === key.port && proto === key.proto),
+        key,
+        from,
+        facts,
+      ),
+    );
+  }
+  return directQuestions(container, inside, from, facts);
+}
+
+/** Questions to addresses of the host. */
+function hostQuestions(
+  places: readonly Place[],
+  { port, proto }: { port: number; proto: Proto },
+  from: From,
+  facts: Facts,
+): Question[] {
+  return hostAddresses(places, from, facts).map(({ vantage, address }) => ({
+    from: vantage,
+    to: { address, port, proto },
+  }));
+}
+
+/** Questions to the addresses of a container itself. */
+function directQuestions(
+  container: Container,
+  ports: readonly { port: number; proto: Proto }[],
+  from: From,
+  facts: Facts,
+): Question[] {
+  const owner = container.sharesNetnsWith && facts.containers.find(({ id }) => id === container.sharesNetnsWith?.id);
+  const endpoints = [...(owner ?? container).endpoints];
+  const networks =
+    from.kind === 'container'
+      ? facts.containers.find(({ id }) => id === from.containerId)?.endpoints.map(({ network }) => network)
+      : undefined;
+  // A network that both are on comes first, since names resolve to its address.
+  endpoints.sort(
+    (a, b) => Number(networks?.includes(b.network) ?? false) - Number(networks?.includes(a.network) ?? false),
+  );
+  const addresses = endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter(address => address !== undefined));
+  return addresses.flatMap(address =>
+    ports.flatMap(({ port, proto }) =>
+      vantagesFor(from, address, facts).map(vantage => ({ from: vantage, to: { address, port, proto } })),
+    ),
+  );
+}
+
+/** The vantages for one address: LAN interfaces that have a network of its family. */
+function vantagesFor(from: From, address: string, facts: Facts): Vantage[] {
+  if (from.kind === 'address') return isV6(from.address) === isV6(address) ? [from] : [];
+  if (from.kind !== 'lan') return [from];
+  return lanInterfaces(facts)
+    .filter(({ name }) => from.interface === undefined || name === from.interface)
+    .filter(each => each.addresses.some(own => isV6(own.address) === isV6(address) && isGlobal(own.address)))
+    .map(({ name }) => ({ kind: 'lan', interface: name }));
+}
+
+function addressed(subject: Extract<Subject, { kind: 'address' }>, from: From, facts: Facts): Question[] {
+  const { address, port } = subject;
+  const owner = facts.containers.find(({ endpoints }) =>
+    endpoints.some(({ ipv4, ipv6 }) => ipv4 === address || ipv6 === address),
+  );
+  const inside = owner?.listeners ?? [];
+  const isUdpOnly =
+    inside.some(each => each.port === port && each.proto === 'udp') &&
+    !inside.some(each => each.port === port && each.proto === 'tcp');
+  const proto = subject.proto ?? (isUdpOnly ? 'udp' : protoOf(port, undefined, facts));
+  return vantagesFor(from, address, facts).map(vantage => ({ from: vantage, to: { address, port, proto } }));
+}
