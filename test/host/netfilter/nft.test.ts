@@ -33,7 +33,22 @@ const rules: Expected[] = [
   ],
   ['ip6 saddr fe80::/10 accept', [family(6), is('saddr', { addresses: ['fe80::/10'] })], accept],
   ['ip saddr @friends accept', [v4, is('saddr', { addresses: ['192.0.2.1/32', '192.0.2.7/32'] })], accept],
-  ['ip saddr . tcp dport @pairs accept', [unknown], accept],
+  [
+    'ip saddr . tcp dport @pairs accept',
+    [
+      v4,
+      tcp,
+      {
+        kind: 'oneof',
+        negate: false,
+        alternatives: [
+          [is('saddr', { addresses: ['192.0.2.1/32'] }), dport([80, 80])],
+          [is('saddr', { addresses: ['192.0.2.2/32'] }), dport([81, 81])],
+        ],
+      },
+    ],
+    accept,
+  ],
   [
     'ip saddr . tcp dport { 192.0.2.5 . 80 } accept',
     [v4, tcp, is('saddr', { addresses: ['192.0.2.5/32'] }), dport([80, 80])],
@@ -91,6 +106,9 @@ const rules: Expected[] = [
   ['return', [], { kind: 'return' }],
   ['reject', [], { kind: 'reject', with: 'icmpx port-unreachable' }],
   ['reject with tcp reset', [tcp], { kind: 'reject', with: 'tcp reset' }],
+  // nft prints neither of these with the match that the kernel has.
+  ['meta nfproto ipv6 reject', [family(6)], { kind: 'reject', with: 'icmpv6 port-unreachable' }],
+  ['meta nfproto ipv4 reject', [v4], { kind: 'reject', with: 'icmp port-unreachable' }],
   [
     'tcp dport vmap { 22 : accept, 80-90 : jump other }',
     [],
@@ -113,12 +131,12 @@ const rules: Expected[] = [
 const natRules: Expected[] = [
   [
     'tcp dport 8080 dnat ip to 172.17.0.2:80',
-    [tcp, dport([8080, 8080])],
+    [tcp, dport([8080, 8080]), v4],
     { kind: 'dnat', address: '172.17.0.2', port: [80, 80] },
   ],
   [
     'tcp dport 81 dnat ip6 to [fd00::2]:80',
-    [tcp, dport([81, 81])],
+    [tcp, dport([81, 81]), family(6)],
     { kind: 'dnat', address: 'fd00::2', port: [80, 80] },
   ],
   [
@@ -129,7 +147,7 @@ const natRules: Expected[] = [
   ['tcp dport 82 redirect to :8080', [tcp, dport([82, 82])], { kind: 'redirect', port: [8080, 8080] }],
   [
     'dnat ip to tcp dport map { 1 : 10.0.0.1 }',
-    [],
+    [v4],
     { kind: 'unknown', text: 'dnat ip to tcp dport map { 1 : 10.0.0.1 }' },
   ],
 ];
