@@ -214,6 +214,75 @@ const lostRules: Change = (random, save) => {
   return `without the rules of ${table} with "${text}"`;
 };
 
+/** nf_conntrack's mark kept for the connection. */
+const connmark: Change = (random, save, family) => {
+  save.append(
+    'mangle',
+    'PREROUTING',
+    '-j CONNMARK --restore-mark',
+    `${someMatch(random, family)} -j MARK --set-mark 0x30`,
+    '-j CONNMARK --save-mark',
+  );
+  return 'mangle PREROUTING: restores, sets and saves marks';
+};
+
+const serverChain: Change = (random, save, family) => {
+  // The order of a hardening guide: invalid out, known in, a few services, and a drop at the end instead of a policy.
+  const rules = [
+    '-i lo -j ACCEPT',
+    '-m conntrack --ctstate INVALID -j DROP',
+    '-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+    ...(family === 6 ? ['-p ipv6-icmp -j ACCEPT'] : ['-p icmp -m icmp --icmp-type 8 -m limit --limit 1/sec -j ACCEPT']),
+    `-p tcp -m conntrack --ctstate NEW -m multiport --dports 22,${random.pick(hostPorts)},${random.pick(hostPorts)} -j ACCEPT`,
+    `-p udp -m udp --dport ${random.pick([53, 9004, 5300])} -j ACCEPT`,
+    random.pick(['-j REJECT', '-j DROP', '-p tcp -j REJECT --reject-with tcp-reset']),
+  ];
+  save.append('filter', 'INPUT', ...rules);
+  return `INPUT: ${rules.slice(-3).join('; ')}`;
+};
+
+const dockerUserGuide: Change = (random, save, family) => {
+  const chain = save.has('filter', 'DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD';
+  const lan = family === 4 ? '10.77.0.0/24' : 'fd00:77::/64';
+  save.flush('filter', chain === 'DOCKER-USER' ? chain : 'NONE');
+  const rules = [
+    '-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN',
+    random.chance(0.5) ? '-i br-+ -j RETURN' : '-i docker0 -j RETURN',
+    `-i eth0 -p tcp -m conntrack --ctorigdstport ${random.pick(hostPorts)} --ctdir ORIGINAL -j RETURN`,
+    random.chance(0.5) ? `-s ${lan} -p tcp -m tcp --dport 80 -j RETURN` : '-i eth0 -p udp -m udp --dport 53 -j RETURN',
+    '-i eth0 -j DROP',
+  ];
+  save.insert('filter', chain, ...rules);
+  return `${chain}: ${rules.join('; ')}`;
+};
+
+const snat: Change = (random, save, family) => {
+  const source = family === 4 ? random.pick(['10.77.0.200', '172.17.0.1']) : 'fd00:77::100';
+  const match = random.pick([
+    `-o ${random.pick(['docker0', 'br-app', 'br-six'])}`,
+    '-p tcp -m tcp --dport 80',
+    '-o br-+ -p udp',
+  ]);
+  const rule = random.chance(0.5)
+    ? `${match} -j MASQUERADE`
+    : `${match} -p tcp -j SNAT --to-source ${source}`.replace(/-p (tcp|udp)(.*) -p tcp/, '-p $1$2');
+  save.insert('nat', 'POSTROUTING', rule);
+  return `nat POSTROUTING: ${rule}`;
+};
+
+const statelessForward: Change = (random, save, family) => {
+  // Both ways by hand, without conntrack.
+  const lan = family === 4 ? '10.77.0.0/24' : 'fd00:77::/64';
+  save.flush('filter', 'FORWARD');
+  save.policy('filter', 'FORWARD', 'DROP');
+  const rules = [
+    `-s ${lan} -p tcp -m tcp --dport 80 -j ACCEPT`,
+    random.chance(0.6) ? `-d ${lan} -p tcp -m tcp --sport 80 -j ACCEPT` : `-d ${lan} -p udp -j ACCEPT`,
+  ];
+  save.append('filter', 'FORWARD', ...rules);
+  return `FORWARD only ${rules.join('; ')}`;
+};
+
 const limited: Change = (random, save) => {
   const chain = random.pick(['INPUT', 'FORWARD']);
   const rule = random.pick([
@@ -250,6 +319,14 @@ const changes: readonly Change[] = [
   lostRules,
   lostRules,
   limited,
+  connmark,
+  serverChain,
+  serverChain,
+  dockerUserGuide,
+  dockerUserGuide,
+  snat,
+  snat,
+  statelessForward,
 ];
 
 function nativeMatch(random: Random): string {
@@ -308,6 +385,24 @@ function nativeTable(random: Random, story: string[]): string {
   }
   const aside = `${nativeMatch(random)} ${random.pick(['drop', 'accept', 'return'])}`;
   story.push(`nft aside: ${aside}`);
+  if (random.chance(0.3)) {
+    const target = random.pick(['redirect to :9001', 'dnat ip to 172.17.0.2:80', 'dnat ip to 172.30.1.2:80']);
+    const priority = random.pick(['-110', '-100', '-90']);
+    const rule = `iifname "eth0" tcp dport ${random.pick([9100, 9200, 8081, 8080])} ${target}`;
+    story.push(`nft nat prerouting ${priority}: ${rule}`);
+    chains.push(`chain dstnat {
+    type nat hook prerouting priority ${priority};
+    ${rule}
+  }`);
+  }
+  if (random.chance(0.2)) {
+    story.push('nft: iifname . tcp dport vmap');
+    chains.push(`chain lookups {
+    type filter hook forward priority 5;
+    iifname . tcp dport vmap { "eth0" . 80 : ${random.pick(['drop', 'accept', 'jump aside'])}, "br-app" . 80 : drop }
+    meta mark set 0x10 ${random.pick(['', 'ct state established accept', 'counter'])}
+  }`);
+  }
   return `table inet oracle {
   set bad { type ipv4_addr; flags interval; elements = { 10.77.0.1, 192.168.0.0/16 }; }
   chain aside {
@@ -395,7 +490,7 @@ export function makeScene(seed: number, stage: Stage): Scene {
   const native = random.chance(0.4) ? nativeTable(random, story) : '';
   const sysctls = someSysctls(random, stage, story);
   const routing = { make: [] as string[], undo: [] as string[] };
-  if (random.chance(0.05)) {
+  if (random.chance(0.02)) {
     const rule = 'rule add from 10.77.0.1 lookup 100';
     routing.make.push('route add blackhole default table 100', rule);
     routing.undo.push('rule del from 10.77.0.1 lookup 100', 'route flush table 100');
