@@ -180,9 +180,9 @@ export class HookWalk {
   }
 
   /** MASQUERADE: the address of the interface it leaves by, of the next hop's subnet if there is one. */
-  private masked({ family, oif, destination, mark }: Packet): Span | undefined {
+  private masked({ family, oif, source, destination, mark }: Packet): Span | undefined {
     const own = this.world.addresses(oif, family).filter(({ scope }) => scope === 'global' || oif === 'lo');
-    const answer = this.world.fib.lookup({ destination, ...(mark !== undefined && { mark }) });
+    const answer = this.world.fib.lookup({ destination, source, ...(mark !== undefined && { mark }) });
     const next = (answer.kind === 'route' && answer.route.gateway) || destination;
     return (own.find(({ subnet }) => subnet.from <= next.from && next.to <= subnet.to) ?? own[0])?.address;
   }

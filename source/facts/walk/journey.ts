@@ -157,7 +157,8 @@ export class Journey {
         `${spanText(source)} is an address of the host itself and is not taken from ${iif}`,
       );
     }
-    const answer = this.world.fib.lookup({ destination: source });
+    // The kernel looks for the way back as if it had to send there itself (__fib_validate_source).
+    const answer = this.world.fib.lookup({ destination: source, source: destination, mark: 0 });
     if (answer.kind === 'unknown') return unsureStop('route', answer.reason);
     const way = answer.kind === 'route' ? answer.route.reading.device : undefined;
     if (way === iif) return undefined;

@@ -117,14 +117,17 @@ class Exchange {
     if (this.world.fib.localType(source) === 'local') return { place: { kind: 'host' }, source };
     const node = this.world.withAddress(source);
     if (node) return { place: { kind: 'node', node }, source };
-    const answer = this.world.fib.lookup({ destination: source });
+    const answer = this.world.fib.lookup({ destination: source, source: destination, mark: 0 });
     const device = answer.kind === 'route' ? answer.route.reading.device : undefined;
     if (device === undefined) return stop('unknown', 'start', 'route', `where ${text} would come from is not known`);
     return { place: { kind: 'outside', interface: device }, source };
   }
 
   private hostClient(destination: Span): Client | Stop {
-    const answer = this.world.fib.lookup({ destination });
+    // A socket without an address of its own is routed as if it had the address of nobody (ip_route_connect).
+    const { family } = destination;
+    const nobody: Span = family === 4 ? { family, from: 0, to: 0 } : { family, from: 0n, to: 0n };
+    const answer = this.world.fib.lookup({ destination, source: nobody, mark: 0 });
     const place: Place = { kind: 'host' };
     if (answer.kind === 'unknown') return stop('unknown', 'route', 'route', answer.reason);
     if (answer.kind === 'none')

@@ -1,0 +1,219 @@
+/** What the oracle cannot show: the words of a verdict, and what becomes of it when something is not known. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { ChainReading } from '../../../source/host/readings.ts';
+import { hexId } from '../build.ts';
+import { ask, lan, walkWorld, type HostOptions } from './host.ts';
+
+const host = '10.77.0.100';
+const word = (options: HostOptions, from = lan, address = host, port = 8000) =>
+  ask(walkWorld(options), from, address, port).verdict;
+const user = (rule: string) => ['filter', 'DOCKER-USER', rule] as const;
+
+describe('the packet walk', () => {
+  test('follows a published port through DNAT, FORWARD and the bridge to the socket', () => {
+    const { verdict, path } = ask(walkWorld(), lan, host, 8000);
+    assert.equal(verdict, 'reachable');
+    assert.deepEqual(
+      path.map(({ hop, ok }) => [hop, ok]),
+      [
+        ['nat PREROUTING', true],
+        ['FORWARD', true],
+        ['route', true],
+        ['bridge docker0', true],
+        ['c0', true],
+        ['answer', true],
+      ],
+    );
+  });
+
+  test('names the rule, its place, counter and author', () => {
+    const { verdict, decidedBy } = ask(
+      walkWorld({ rules: [user('-s 192.0.2.1/32 -j DROP'), user('-i eth0 -p tcp -m tcp --dport 80 -j DROP')] }),
+      lan,
+      host,
+      8000,
+    );
+    assert.equal(verdict, 'blocked');
+    assert.deepEqual(
+      {
+        kind: decidedBy?.kind,
+        family: decidedBy?.family,
+        table: decidedBy?.table,
+        chain: decidedBy?.chain,
+        rule: decidedBy?.rule,
+        author: decidedBy?.author,
+      },
+      { kind: 'rule', family: 'ip', table: 'filter', chain: 'DOCKER-USER', rule: 2, author: 'admin' },
+    );
+    assert.match(decidedBy?.text ?? '', /--dport 80 -j DROP/);
+  });
+
+  test('names the policy when no rule of the chain accepts', () => {
+    const { verdict, decidedBy } = ask(walkWorld({ policies: { INPUT: 'DROP' } }), lan, host, 22);
+    assert.deepEqual([verdict, decidedBy?.kind, decidedBy?.chain], ['blocked', 'policy', 'INPUT']);
+  });
+
+  test('a stateless INPUT stops the answers that docker-proxy waits for', () => {
+    const rules = [['filter', 'INPUT', '-i lo -j ACCEPT']] as const;
+    const { verdict, decidedBy } = ask(
+      walkWorld({ policies: { INPUT: 'DROP' }, rules }),
+      { kind: 'loopback' },
+      '127.0.0.1',
+      8000,
+    );
+    assert.equal(verdict, 'blocked');
+    assert.match(decidedBy?.detail ?? '', /^the answer is stopped: policy drop of ip filter INPUT/);
+  });
+
+  test('tells a listener on loopback from none', () => {
+    assert.equal(word({}, lan, host, 5432), 'local-only');
+    assert.equal(word({}, { kind: 'loopback' }, '127.0.0.1', 5432), 'reachable');
+    assert.equal(word({}, lan, host, 5433), 'nothing-listening');
+  });
+
+  test('a host port in DOCKER-USER never matches, the port that was asked for does', () => {
+    assert.equal(word({ rules: [user('-p tcp -m tcp --dport 8000 -j DROP')] }), 'reachable');
+    assert.equal(
+      word({ rules: [user('-p tcp -m conntrack --ctorigdstport 8000 --ctdir ORIGINAL -j DROP')] }),
+      'blocked',
+    );
+  });
+
+  test('without docker-proxy, dockerd or a stale rule nobody answers on loopback', () => {
+    assert.equal(word({ proxies: false }, { kind: 'loopback' }, '127.0.0.1', 8000), 'nothing-listening');
+    assert.equal(word({ proxies: false }), 'reachable');
+  });
+
+  test('forwarding is asked of the interface that the packet comes by, both ways', () => {
+    const on = { forwarding4: true, rpFilter: 0 };
+    const off = { forwarding4: false, rpFilter: 0 };
+    const way = ask(walkWorld({ kernel: { interfaces: { eth0: off, docker0: on } } }), lan, host, 8000);
+    const back = ask(walkWorld({ kernel: { interfaces: { eth0: on, docker0: off } } }), lan, host, 8000);
+    assert.match(way.decidedBy?.detail ?? '', /^net\.ipv4\.conf\.eth0\.forwarding is 0/);
+    assert.match(back.decidedBy?.detail ?? '', /^the answer is stopped: net\.ipv4\.conf\.docker0\.forwarding is 0/);
+    assert.deepEqual([way.verdict, back.verdict], ['blocked', 'blocked']);
+  });
+});
+
+describe('what is not known', () => {
+  const odd = '-m owner --uid-owner 0';
+
+  test('makes a verdict unknown where it could change it, and names the rule', () => {
+    const { verdict, decidedBy } = ask(walkWorld({ rules: [user(`${odd} -j DROP`)] }), lan, host, 8000);
+    assert.equal(verdict, 'unknown');
+    assert.match(decidedBy?.detail ?? '', /--uid-owner 0 -j DROP/);
+  });
+
+  test('changes nothing where both ways lead to the same', () => {
+    assert.equal(word({ rules: [user(`${odd} -j ACCEPT`)] }), 'reachable');
+    assert.equal(word({ rules: [user(`${odd} -j LOG`)] }), 'reachable');
+    assert.equal(word({ rules: [user(`${odd} -j DROP`), user('-i eth0 -j DROP')] }), 'blocked');
+    assert.equal(word({ rules: [user(`${odd} -j DROP`)] }, { kind: 'loopback' }, '127.0.0.1', 8000), 'reachable');
+  });
+
+  test('a rule for one neighbour does not say what becomes of any', () => {
+    const rules = [user('-s 10.77.0.5/32 -j DROP')];
+    assert.equal(word({ rules }), 'unknown');
+    assert.equal(word({ rules }, { kind: 'lan', interface: 'eth0', address: '10.77.0.5' }), 'blocked');
+    assert.equal(word({ rules }, { kind: 'address', address: '10.77.0.6' }), 'reachable');
+    assert.equal(word({ rules: [user('-s 10.0.0.0/8 -j DROP')] }), 'blocked');
+  });
+
+  test('rules that could not be read are no rules that are not there', () => {
+    const change: HostOptions['change'] = same => ({ ...same, netfilter: { state: 'failed', reason: 'needs root' } });
+    const { verdict, decidedBy } = ask(walkWorld({ change }), { kind: 'loopback' }, '127.0.0.1', 22);
+    assert.deepEqual([verdict, decidedBy?.detail], ['unknown', 'firewall rules: needs root']);
+    // Whatever the rules are, nobody answers where nobody listens.
+    assert.notEqual(word({ change }, { kind: 'loopback' }, '127.0.0.1', 23), 'reachable');
+  });
+
+  test('a routing rule that may apply makes it unknown, one for others does not', () => {
+    const withRule =
+      (from: string): HostOptions['change'] =>
+      same => {
+        const links = same.links.value!;
+        const base = [
+          { family: 4 as const, priority: 0, table: 'local', plain: true, text: 'local' },
+          { family: 4 as const, priority: 100, table: 'vpn', from, plain: true, text: `from ${from} lookup vpn` },
+          { family: 4 as const, priority: 32766, table: 'main', plain: true, text: 'main' },
+        ];
+        const vpn = {
+          family: 4 as const,
+          destination: 'default',
+          device: 'eth0',
+          table: 'vpn',
+          type: 'unicast',
+          protocol: 'boot',
+          flags: [],
+        };
+        return { ...same, links: { ...same.links, value: { ...links, rules: base, routes: [...links.routes, vpn] } } };
+      };
+    assert.equal(word({ change: withRule('10.77.0.0/24') }), 'unknown');
+    assert.equal(
+      word({ change: withRule('192.0.2.0/24') }, { kind: 'lan', interface: 'eth0', address: '10.77.0.6' }),
+      'reachable',
+    );
+  });
+
+  test('a daemon on another machine leaves nothing to judge', () => {
+    const change: HostOptions['change'] = same => {
+      const value = same.docker.value!;
+      return { ...same, docker: { ...same.docker, value: { ...value, engine: { ...value.engine, local: false } } } };
+    };
+    assert.equal(word({ change }), 'unknown');
+  });
+});
+
+describe('chains beside those of iptables', () => {
+  const chain = (policy: 'accept' | 'drop', rules: ChainReading['rules'] = [], priority = 10): ChainReading => ({
+    backend: 'nft',
+    family: 'inet',
+    table: 'mine',
+    name: 'forward',
+    hook: 'forward',
+    type: 'filter',
+    priority,
+    policy,
+    rules,
+  });
+
+  test('a policy of drop at any priority is final; an earlier accept rescues nothing', () => {
+    assert.equal(word({ native: [chain('drop')] }), 'blocked');
+    assert.equal(word({ native: [chain('drop', [], -300)] }), 'blocked');
+    const accepting = chain('accept', [{ number: 1, text: 'accept', matches: [], target: { kind: 'accept' } }], -10);
+    assert.equal(word({ native: [accepting], rules: [user('-j DROP')] }), 'blocked');
+  });
+
+  test('verdict maps are looked up by their key', () => {
+    const vmap = (key: string, entries: { key: string; verdict: string }[]) =>
+      chain('accept', [{ number: 1, text: 'vmap', matches: [], target: { kind: 'vmap', key, entries } }]);
+    assert.equal(word({ native: [vmap('oifname', [{ key: 'docker0', verdict: 'drop' }])] }), 'blocked');
+    assert.equal(word({ native: [vmap('oifname', [{ key: 'docker1', verdict: 'drop' }])] }), 'reachable');
+    assert.equal(word({ native: [vmap('iifname . tcp dport', [{ key: 'eth0 . 80', verdict: 'drop' }])] }), 'blocked');
+    assert.equal(word({ native: [vmap('ip dscp', [{ key: 'cs1', verdict: 'drop' }])] }), 'unknown');
+  });
+
+  test('marks set earlier are seen later', () => {
+    const rules = [
+      ['mangle', 'PREROUTING', '-i eth0 -p tcp -m tcp --dport 8000 -j MARK --set-xmark 0x4/0x4'],
+      user('-m mark --mark 0x4/0x4 -j DROP'),
+    ] as const;
+    assert.equal(word({ rules, containers: 2 }), 'blocked');
+    assert.equal(word({ rules, containers: 2 }, lan, host, 8001), 'reachable');
+  });
+});
+
+test('one container reaches another over their bridge, and through the host', () => {
+  const from = { kind: 'container', containerId: hexId('c1') } as const;
+  const world = walkWorld({ containers: 2 });
+  assert.equal(ask(world, from, '172.17.0.3', 80).verdict, 'reachable');
+  const closed = walkWorld({ containers: 2, rules: [['filter', 'FORWARD', '-i docker0 -o docker0 -j DROP']] });
+  assert.equal(ask(closed, from, '172.17.0.3', 80).verdict, 'blocked');
+  const unfiltered = walkWorld({
+    containers: 2,
+    rules: [['filter', 'FORWARD', '-i docker0 -o docker0 -j DROP']],
+    kernel: { bridgeNfCallIptables: false },
+  });
+  assert.equal(ask(unfiltered, from, '172.17.0.3', 80).verdict, 'reachable');
+});
