@@ -422,8 +422,6 @@ export interface VitalsReading {
   loadAverage: [number, number, number];
   memory: { totalBytes: number; availableBytes: number };
   cpus: number;
-  /** How busy the CPUs were since the reading before, 0 to 100; absent in recordings. */
-  cpuPercent?: number;
   /** Physical NICs by name: speed in Mbit/s (null: unknown), `wired` or `wireless`, and whether an IPv4 default route leaves by it. */
   nics: Record<string, { speedMbit: number | null; type: string; isDefault: boolean }>;
 }

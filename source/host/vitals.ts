@@ -27,7 +27,7 @@ export async function readVitals(host: Host): Promise<Outcome<VitalsReading>> {
     return typeof result === 'string' ? result : '';
   };
   const load = parseLoadAverage(text('loadavg'));
-  const memory = parseMemory(text('meminfo'));
+  const memory = (await memoryNow(host)) ?? parseMemory(text('meminfo'));
   if (!load || !memory) {
     const failed = results[names.indexOf(load ? 'meminfo' : 'loadavg')];
     throw failed instanceof HostError ? failed : new HostError('failed', '/proc: load and memory not understood');
@@ -47,8 +47,6 @@ export async function readVitals(host: Host): Promise<Outcome<VitalsReading>> {
   const nics = await readNics(host);
   if (nics instanceof HostError) missing.push(`NICs: ${nics.message}`);
   else value.nics = nics;
-  const busy = await cpuPercent(host);
-  if (busy !== undefined) value.cpuPercent = busy;
   return missing.length > 0 ? { value, missing: missing.join('; ') } : { value };
 }
 
@@ -121,16 +119,16 @@ function defaultDevices(route: string): Set<string> {
 }
 
 /**
- * How busy the CPUs were since the last time this was asked, by systeminformation. Of that package only calls are used
- * that start no process and send no packet: its list of NICs runs a shell for each interface, of which a Docker host has
- * hundreds, and `osInfo` looks the host's name up in the DNS.
+ * The memory of this machine, by systeminformation. Of that package only this call is used, which reads a file: its list of
+ * NICs runs a shell for each interface, of which a Docker host has hundreds, its CPU load runs one and waits for it, and
+ * `osInfo` looks the host's name up in the DNS.
  */
-async function cpuPercent(host: Host): Promise<number | undefined> {
+async function memoryNow(host: Host): Promise<VitalsReading['memory'] | undefined> {
   if (host.kind !== 'live') return undefined;
   try {
-    const { currentLoad } = await import('systeminformation');
-    const { currentLoad: percent } = await currentLoad();
-    return Number.isFinite(percent) ? Math.round(percent * 10) / 10 : undefined;
+    const { mem } = await import('systeminformation');
+    const { total, available } = await mem();
+    return total > 0 && available > 0 ? { totalBytes: total, availableBytes: available } : undefined;
   } catch {
     return undefined;
   }
