@@ -63,19 +63,21 @@ function ruleOf(rule: v.InferOutput<typeof RuleSchema>, family: 4 | 6): RoutingR
   return reading;
 }
 
+const withLength = (address: string, length: number | undefined): string =>
+  length === undefined ? address : `${address}/${length}`;
+
 /** The rule as `ip rule` prints it, with what is not known here as key and value. */
 function textOf(rule: v.InferOutput<typeof RuleSchema>): string {
   const { src = 'all', srclen, dst, dstlen, iif, fwmark, fwmask, table, suppress_prefixlen: suppress, ...rest } = rule;
-  const address = (of: string, length: number | undefined) => (length === undefined ? of : `${of}/${length}`);
   const others = Object.entries(rest).filter(([key]) => key !== 'priority' && key !== 'protocol' && key !== 'not');
   return [
     `${rule.priority}:`,
     'not' in rule && 'not',
-    `from ${address(src, srclen)}`,
-    dst !== undefined && `to ${address(dst, dstlen)}`,
+    `from ${withLength(src, srclen)}`,
+    dst !== undefined && `to ${withLength(dst, dstlen)}`,
     iif !== undefined && `iif ${iif}`,
     fwmark !== undefined && `fwmark ${fwmark}${fwmask === undefined ? '' : `/${fwmask}`}`,
-    ...others.map(([key, value]) => (value === null ? key : `${key} ${String(value)}`)),
+    ...others.map(([key, value]) => (value === null ? key : `${key} ${JSON.stringify(value).replaceAll('"', '')}`)),
     table !== undefined && `lookup ${table}`,
     suppress !== undefined && `suppress_prefixlength ${suppress}`,
   ]

@@ -23,8 +23,9 @@ export function vantageText(from: Vantage, { containers }: Pick<Snapshot, 'conta
     case 'address':
       return from.address;
     case 'container':
-      return `container ${containers.find(({ id }) => id === from.containerId)?.name ?? from.containerId.slice(0, 12)}`;
+      break;
   }
+  return `container ${containers.find(({ id }) => id === from.containerId)?.name ?? from.containerId.slice(0, 12)}`;
 }
 
 const placeText = (address: string, port: number): string =>

@@ -76,7 +76,7 @@ const answer = async request => {
 
 createInterface({ input: process.stdin }).on('line', line => {
   const request = JSON.parse(line);
-  answer(request)
+  void answer(request)
     .catch(error => ({ outcome: 'error', text: error.message }))
     .then(result => process.stdout.write(`${JSON.stringify({ id: request.id, ...result })}\n`));
 });

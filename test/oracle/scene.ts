@@ -322,6 +322,7 @@ const changes: readonly Change[] = [
   connmark,
   serverChain,
   serverChain,
+  serverChain,
   dockerUserGuide,
   dockerUserGuide,
   snat,

@@ -54,8 +54,8 @@ async function must(
   where: 'host' | 'lan' = 'host',
   input?: string,
 ): Promise<string> {
-  const run = where === 'host' ? lab.inHost : lab.inLan;
-  const result = await run(command, input === undefined ? {} : { input });
+  const options = input === undefined ? {} : { input };
+  const result = await (where === 'host' ? lab.inHost(command, options) : lab.inLan(command, options));
   if (result.code !== 0) throw new Error(`${command.join(' ')}: ${result.stderr || result.stdout}`);
   return result.stdout;
 }

@@ -72,6 +72,7 @@ export function adviceFor(question: Question, { verdict, decidedBy }: Verdict): 
     case 'listener':
       return listenerAdvice(question, detail);
     case 'proxy':
-      return { confirm: `ss -Hlntup sport = :${question.to.port}` };
+      break;
   }
+  return { confirm: `ss -Hlntup sport = :${question.to.port}` };
 }

@@ -39,7 +39,7 @@ export class ChainWalk {
 
   private through(chain: ReadyChain, packet: Packet, depth: number): ChainVerdict | undefined {
     if (depth > deepest) return undefined;
-    for (const rule of chain.rules) {
+    for (const rule of chain.candidates(packet)) {
       const found = rule.test(packet);
       if (found === 'no' || rule.idle) continue;
       const by = () => this.rules.describe(chain, rule);

@@ -22,6 +22,9 @@ export interface Arrival {
 
 const host: Place = { kind: 'host' };
 
+/** The interface by which the host sends on a route; what is its own goes by lo. */
+const oifOf = ({ reading }: Route): string => (reading.type === 'local' ? 'lo' : (reading.device ?? ''));
+
 /** Sends packets. One for each connection; `outside` is where its client is, if that is beyond an interface. */
 export class Journey {
   private readonly world: World;
@@ -79,10 +82,9 @@ export class Journey {
   private fromHost(packet: Packet): Arrival | Stop {
     const first = this.route(packet);
     if (first instanceof Stop) return first;
-    const oifOf = (route: Route) => (route.reading.type === 'local' ? 'lo' : (route.reading.device ?? ''));
     packet.iif = '';
     packet.oif = oifOf(first);
-    const { destination } = packet;
+    const { source, destination } = packet;
     const stopped = this.hooks.pass(packet, 'output');
     if (stopped) return stopped;
     let route = first;
@@ -94,7 +96,13 @@ export class Journey {
     }
     const left = this.hooks.pass(packet, 'postrouting');
     if (left) return left;
-    if (packet.oif !== 'lo') return this.emit(packet, route);
+    if (packet.oif !== 'lo') {
+      // Translated or not: nothing that a socket on ::1 sends is ever answered from beyond lo (measured on 6.18).
+      if (packet.family === 6 && isLoopback(source)) {
+        return stop('blocked', packet.oif, 'route', `the kernel lets nothing from ::1 out by ${packet.oif}`);
+      }
+      return this.emit(packet, route);
+    }
     // What the host sends to itself comes in again by lo, with the state it has.
     packet.iif = 'lo';
     packet.oif = '';

@@ -188,8 +188,9 @@ function positive(match: RuleMatch, world: MatchWorld): Test | undefined {
         tests.reduce<Truth>((found, test) => (found === 'yes' ? found : either(found, test(packet))), 'no');
     }
     case 'unknown':
-      return undefined;
+      break;
   }
+  return undefined;
 }
 
 /** The test of one match; one that is not evaluated is always `maybe`. */

@@ -4,6 +4,8 @@ import type { Rule } from '../schema.ts';
 import type { Family } from './address.ts';
 import { testOfAll, type MatchWorld, type Test } from './matches.ts';
 import { verdictMap, type VerdictMap } from './maps.ts';
+import type { Packet } from './packet.ts';
+import { shortcut } from './shortcut.ts';
 import type { DecidedBy } from './verdict.ts';
 
 export interface ReadyRule {
@@ -22,6 +24,8 @@ export interface ReadyRule {
 export interface ReadyChain {
   readonly reading: ChainReading;
   readonly rules: ReadyRule[];
+  /** Those of them that a packet may match, in order. */
+  candidates(packet: Packet): readonly ReadyRule[];
 }
 
 /** The chains of one hook for one family. */
@@ -54,9 +58,9 @@ const chainKey = ({ backend, family, table }: ChainReading, name: string): strin
 /** Makes the rules ready. @param rows of the same reading, for who wrote what */
 export function readyRules(netfilter: NetfilterReading, rows: readonly Rule[], world: MatchWorld): Ruleset {
   const chains = new Map<string, ReadyChain>();
-  for (const reading of netfilter.chains) chains.set(chainKey(reading, reading.name), { reading, rules: [] });
+  for (const reading of netfilter.chains) chains.set(chainKey(reading, reading.name), emptyChain(reading));
   for (const chain of chains.values())
-    for (const rule of chain.reading.rules) chain.rules.push(ready(rule, chain, chains, world));
+    for (const rule of chain.reading.rules) chain.rules.push(readyRule(rule, chain, chains, world));
 
   const hooks = new Map<string, ReadyHook>();
   const frames: ReadyChain[] = [];
@@ -87,7 +91,14 @@ export function readyRules(netfilter: NetfilterReading, rows: readonly Rule[], w
   };
 }
 
-function ready(
+function emptyChain(reading: ChainReading): ReadyChain {
+  const rules: ReadyRule[] = [];
+  let way: ((packet: Packet) => readonly ReadyRule[]) | undefined;
+  // Made when the first packet comes, for most chains are never walked.
+  return { reading, rules, candidates: packet => (way ??= shortcut(rules))(packet) };
+}
+
+function readyRule(
   rule: RuleReading,
   chain: ReadyChain,
   chains: ReadonlyMap<string, ReadyChain>,

@@ -98,8 +98,9 @@ class Exchange {
           : stop('unknown', 'start', 'route', `${from.interface} has no IPv${family} network`);
       }
       case 'address':
-        return this.addressed(from.address, destination);
+        break;
     }
+    return this.addressed(from.address, destination);
   }
 
   private neighbour(text: string, place: Place, family: Family): Client | Stop {

@@ -250,9 +250,9 @@ function concatenated(lefts: Json[], question: Question, findSet: FindSet): Unde
   // Without a set it is one element.
   const list = named ?? asList(isObject(right) ? (right['set'] ?? right) : null);
   if (!question.equal) return undefined;
-  const all = list.map(element => {
-    const body = tagged(element)?.tag === 'elem' ? tagged(element)?.body : undefined;
-    const value = isObject(body) ? (body['val'] ?? null) : element;
+  const all = list.map(item => {
+    const body = tagged(item)?.tag === 'elem' ? tagged(item)?.body : undefined;
+    const value = isObject(body) ? (body['val'] ?? null) : item;
     return alternative(lefts, asList(isObject(value) ? value['concat'] : null), findSet);
   });
   if (!all.every(item => item !== undefined)) return undefined;

@@ -103,6 +103,13 @@ const route = (destination: string, device: string, table = 'main', type = 'unic
   ...(source !== undefined && { source }),
 });
 
+const address = (text: string, prefixLength: number) => ({
+  family: 4 as const,
+  address: text,
+  prefixLength,
+  scope: 'global',
+});
+
 /** The readings of such a host. */
 export function walkReadings(options: HostOptions): Readings {
   const {
@@ -119,12 +126,6 @@ export function walkReadings(options: HostOptions): Readings {
       publishedPorts: [port(String(8000 + index), 80, { hostIp: '0.0.0.0' })],
     }),
   );
-  const address = (text: string, prefixLength: number) => ({
-    family: 4 as const,
-    address: text,
-    prefixLength,
-    scope: 'global',
-  });
   const interfaces = ['lo', 'eth0', 'docker0'].map(name => [
     name,
     { forwarding4: true, routeLocalnet: false, rpFilter: 0 },
@@ -209,5 +210,5 @@ export function walkWorld(options: HostOptions = {}): World {
 export const lan: Vantage = { kind: 'lan', interface: 'eth0' };
 
 /** The verdict for TCP to an address of such a host. */
-export const ask = (world: World, from: Vantage, address: string, portNumber: number): Verdict =>
-  walk(world, { from, to: { address, port: portNumber, proto: 'tcp' } });
+export const ask = (world: World, from: Vantage, to: string, portNumber: number): Verdict =>
+  walk(world, { from, to: { address: to, port: portNumber, proto: 'tcp' } });

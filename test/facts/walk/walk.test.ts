@@ -10,6 +10,49 @@ const word = (options: HostOptions, from = lan, address = host, port = 8000) =>
   ask(walkWorld(options), from, address, port).verdict;
 const user = (rule: string) => ['filter', 'DOCKER-USER', rule] as const;
 
+const withoutRules: HostOptions['change'] = same => ({ ...same, netfilter: { state: 'failed', reason: 'needs root' } });
+
+const withRule =
+  (from: string): HostOptions['change'] =>
+  same => {
+    const links = same.links.value!;
+    const base = [
+      { family: 4 as const, priority: 0, table: 'local', plain: true, text: 'local' },
+      { family: 4 as const, priority: 100, table: 'vpn', from, plain: true, text: `from ${from} lookup vpn` },
+      { family: 4 as const, priority: 32766, table: 'main', plain: true, text: 'main' },
+    ];
+    const vpn = {
+      family: 4 as const,
+      destination: 'default',
+      device: 'eth0',
+      table: 'vpn',
+      type: 'unicast',
+      protocol: 'boot',
+      flags: [],
+    };
+    return { ...same, links: { ...same.links, value: { ...links, rules: base, routes: [...links.routes, vpn] } } };
+  };
+
+const elsewhere: HostOptions['change'] = same => {
+  const value = same.docker.value!;
+  return { ...same, docker: { ...same.docker, value: { ...value, engine: { ...value.engine, local: false } } } };
+};
+
+const chain = (policy: 'accept' | 'drop', rules: ChainReading['rules'] = [], priority = 10): ChainReading => ({
+  backend: 'nft',
+  family: 'inet',
+  table: 'mine',
+  name: 'forward',
+  hook: 'forward',
+  type: 'filter',
+  priority,
+  policy,
+  rules,
+});
+
+const vmap = (key: string, entries: { key: string; verdict: string }[]) =>
+  chain('accept', [{ number: 1, text: 'vmap', matches: [], target: { kind: 'vmap', key, entries } }]);
+
 describe('the packet walk', () => {
   test('follows a published port through DNAT, FORWARD and the bridge to the socket', () => {
     const { verdict, path } = ask(walkWorld(), lan, host, 8000);
@@ -121,7 +164,7 @@ describe('what is not known', () => {
   });
 
   test('rules that could not be read are no rules that are not there', () => {
-    const change: HostOptions['change'] = same => ({ ...same, netfilter: { state: 'failed', reason: 'needs root' } });
+    const change = withoutRules;
     const { verdict, decidedBy } = ask(walkWorld({ change }), { kind: 'loopback' }, '127.0.0.1', 22);
     assert.deepEqual([verdict, decidedBy?.detail], ['unknown', 'firewall rules: needs root']);
     // Whatever the rules are, nobody answers where nobody listens.
@@ -129,26 +172,6 @@ describe('what is not known', () => {
   });
 
   test('a routing rule that may apply makes it unknown, one for others does not', () => {
-    const withRule =
-      (from: string): HostOptions['change'] =>
-      same => {
-        const links = same.links.value!;
-        const base = [
-          { family: 4 as const, priority: 0, table: 'local', plain: true, text: 'local' },
-          { family: 4 as const, priority: 100, table: 'vpn', from, plain: true, text: `from ${from} lookup vpn` },
-          { family: 4 as const, priority: 32766, table: 'main', plain: true, text: 'main' },
-        ];
-        const vpn = {
-          family: 4 as const,
-          destination: 'default',
-          device: 'eth0',
-          table: 'vpn',
-          type: 'unicast',
-          protocol: 'boot',
-          flags: [],
-        };
-        return { ...same, links: { ...same.links, value: { ...links, rules: base, routes: [...links.routes, vpn] } } };
-      };
     assert.equal(word({ change: withRule('10.77.0.0/24') }), 'unknown');
     assert.equal(
       word({ change: withRule('192.0.2.0/24') }, { kind: 'lan', interface: 'eth0', address: '10.77.0.6' }),
@@ -157,27 +180,11 @@ describe('what is not known', () => {
   });
 
   test('a daemon on another machine leaves nothing to judge', () => {
-    const change: HostOptions['change'] = same => {
-      const value = same.docker.value!;
-      return { ...same, docker: { ...same.docker, value: { ...value, engine: { ...value.engine, local: false } } } };
-    };
-    assert.equal(word({ change }), 'unknown');
+    assert.equal(word({ change: elsewhere }), 'unknown');
   });
 });
 
 describe('chains beside those of iptables', () => {
-  const chain = (policy: 'accept' | 'drop', rules: ChainReading['rules'] = [], priority = 10): ChainReading => ({
-    backend: 'nft',
-    family: 'inet',
-    table: 'mine',
-    name: 'forward',
-    hook: 'forward',
-    type: 'filter',
-    priority,
-    policy,
-    rules,
-  });
-
   test('a policy of drop at any priority is final; an earlier accept rescues nothing', () => {
     assert.equal(word({ native: [chain('drop')] }), 'blocked');
     assert.equal(word({ native: [chain('drop', [], -300)] }), 'blocked');
@@ -186,8 +193,6 @@ describe('chains beside those of iptables', () => {
   });
 
   test('verdict maps are looked up by their key', () => {
-    const vmap = (key: string, entries: { key: string; verdict: string }[]) =>
-      chain('accept', [{ number: 1, text: 'vmap', matches: [], target: { kind: 'vmap', key, entries } }]);
     assert.equal(word({ native: [vmap('oifname', [{ key: 'docker0', verdict: 'drop' }])] }), 'blocked');
     assert.equal(word({ native: [vmap('oifname', [{ key: 'docker1', verdict: 'drop' }])] }), 'reachable');
     assert.equal(word({ native: [vmap('iifname . tcp dport', [{ key: 'eth0 . 80', verdict: 'drop' }])] }), 'blocked');
@@ -216,4 +221,28 @@ test('one container reaches another over their bridge, and through the host', ()
     kernel: { bridgeNfCallIptables: false },
   });
   assert.equal(ask(unfiltered, from, '172.17.0.3', 80).verdict, 'reachable');
+});
+
+test('in long chains a packet still meets the rules for it in their order', () => {
+  const containers = 60;
+  const world = walkWorld({ containers });
+  for (let index = 0; index < containers; index += 1) {
+    const { verdict, path } = ask(world, lan, host, 8000 + index);
+    assert.equal(verdict, 'reachable');
+    assert.ok(
+      path.some(({ hop }) => hop === `c${index}`),
+      `port ${8000 + index} does not lead to c${index}`,
+    );
+  }
+  const many = Array.from({ length: 40 }, (_, index) =>
+    user(`-p tcp -m conntrack --ctorigdstport ${8000 + index} -j RETURN`),
+  );
+  const drops = Array.from({ length: 40 }, (_, index) => user(`-p tcp -m tcp --dport ${index + 60} -j DROP`));
+  assert.equal(word({ rules: [...many, ...drops] }), 'reachable');
+  assert.equal(word({ rules: [...drops, ...many] }), 'blocked');
+  assert.equal(word({ rules: [...drops.slice(0, 30), user('-i eth0 -j DROP'), ...drops.slice(30)] }), 'blocked');
+  assert.equal(
+    word({ rules: [...drops.filter(([, , rule]) => !rule.includes(' 80 ')), user('-i eth0 -j ACCEPT')] }),
+    'reachable',
+  );
 });
