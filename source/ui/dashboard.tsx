@@ -53,6 +53,26 @@ function everyMinute(callback: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
+/** The first frame costs several times what the next ones do: this long, in ms, it waits for something to show. */
+const patience = 150;
+
+/** Resolves when every source has answered, or when it has taken too long. */
+function firstView(live: Live): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      clearTimeout(timer);
+      unsubscribe();
+      resolve();
+    };
+    const check = () => {
+      if (live.getView().ready) done();
+    };
+    const timer = setTimeout(done, patience);
+    const unsubscribe = live.subscribe(check);
+    check();
+  });
+}
+
 /**
  * Shows the dashboard until the operator quits, the terminal goes away or a signal asks for the end; by then the
  * terminal is restored. `live` is left running: its owner stops it. After a signal, `process.exitCode` is 128 and its
@@ -70,6 +90,7 @@ export async function renderDashboard(options: DashboardOptions): Promise<void> 
     import('react'),
     import('./app.tsx'),
   ]);
+  await firstView(live);
 
   const output = new TerminalOutput(stdout);
   const { kind } = live.getView().snapshot.host;
