@@ -1,4 +1,5 @@
-// Lets Ink remember from one frame to the next what it computes of a text: its width, and its characters with their styles.
+// Lets Ink remember from one frame to the next what it computes of a text, its width and its characters with their styles,
+// and compute it straight away of texts in printable ASCII, where one character takes one column.
 // Ink 8 forgets all of it after every frame, which is most of what a frame of a full screen costs: hardly a text changes.
 // The functions are pure, so nothing else changes. The edits fit the one version of Ink that package.json names: with
 // another one the build fails rather than going without.
@@ -48,6 +49,12 @@ const edits = {
         return cached;
     }`,
     ],
+    [
+      'cached = styledCharsFromTokens(tokenize(line))',
+      `cached = /^[ -~]*$/.test(line)
+                ? Array.from(line, value => ({ type: 'char', value, fullWidth: false, styles: [] }))
+                : styledCharsFromTokens(tokenize(line))`,
+    ],
     ['export default class Output {', 'const sharedCaches = new OutputCaches();\nexport default class Output {'],
     ['caches = new OutputCaches();', 'caches = sharedCaches.turn();'],
     [
@@ -59,6 +66,9 @@ const edits = {
       'return characterLines.map(line => styledCharsToString(line));\n        });',
     ],
   ],
+  'measure-text.js': [
+    ['const width = widestLine(text);', 'const width = /^[ -~]*$/.test(text) ? text.length : widestLine(text);'],
+  ],
   'render-node-to-output.js': [
     ["import widestLine from 'widest-line';", "import measureText from './measure-text.js';"],
     ['widestLine(text)', 'measureText(text).width'],
@@ -69,7 +79,7 @@ const edits = {
 export const inkCaches = {
   name: 'ink-caches',
   setup(pipeline) {
-    pipeline.onLoad({ filter: /\/ink\/build\/(output|render-node-to-output)\.js$/ }, ({ path }) => {
+    pipeline.onLoad({ filter: /\/ink\/build\/(output|measure-text|render-node-to-output)\.js$/ }, ({ path }) => {
       const name = path.slice(path.lastIndexOf('/') + 1);
       let text = readFileSync(path, 'utf8');
       for (const [from, to] of edits[name]) {
