@@ -12,7 +12,14 @@ const newest = path => {
   const info = statSync(path);
   return info.isDirectory() ? Math.max(0, ...readdirSync(path).map(name => newest(join(path, name)))) : info.mtimeMs;
 };
-const inputs = ['cli.tsx', 'source', 'scripts/build.mjs', 'scripts/ink-caches.mjs', 'package.json', 'package-lock.json'];
+const inputs = [
+  'cli.tsx',
+  'source',
+  'scripts/build.mjs',
+  'scripts/ink-caches.mjs',
+  'package.json',
+  'package-lock.json',
+];
 if (
   process.argv.includes('--if-stale') &&
   existsSync(outfile) &&

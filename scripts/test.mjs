@@ -19,7 +19,11 @@ const run = spawnSync(
   {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, NODE_ENV: 'production', ...(args.includes('--versions') ? { LAB_VERSIONS: '20,26,28' } : {}) },
+    env: {
+      ...process.env,
+      NODE_ENV: 'production',
+      ...(args.includes('--versions') ? { LAB_VERSIONS: '20,26,28' } : {}),
+    },
   },
 );
 process.exit(run.status ?? 1);

@@ -233,7 +233,9 @@ export class HostSources {
 
   /** Interfaces that route: what is a port of a bridge does not, as the veths of containers, and its settings decide nothing. */
   #routedInterfaces(): string[] {
-    return (this.#links.reading.value?.links ?? []).filter(({ master }) => master === undefined).map(({ name }) => name);
+    return (this.#links.reading.value?.links ?? [])
+      .filter(({ master }) => master === undefined)
+      .map(({ name }) => name);
   }
 
   /**

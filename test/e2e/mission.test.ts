@@ -39,7 +39,8 @@ for (const proxy of [true, false]) {
 
     test('doctor finds what is wrong, names the holder, and finds nothing else in the way', async () => {
       await settle(lab());
-      const { code, json } = await runJson<Doctor>(lab(), 'doctor');
+      const { code, json: answer } = await runJson(lab(), 'doctor');
+      const json = answer as Doctor;
       assert.equal(code, 1);
       const expected = Object.entries(lab().mission.containers).filter(([, { finding }]) => finding);
       for (const [name, { finding }] of expected) {

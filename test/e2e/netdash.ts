@@ -20,8 +20,8 @@ export async function takeSnapshot(lab: Lab, ...args: string[]): Promise<Snapsho
 }
 
 /** Runs a command with `--json` on the lab host and returns its exit code and what it printed. */
-export async function runJson<T>(lab: Lab, ...args: string[]): Promise<{ code: number | null; json: T }> {
+export async function runJson(lab: Lab, ...args: string[]): Promise<{ code: number | null; json: unknown }> {
   const { code, stdout, stderr } = await lab.inHost(netdash(...args, '--json'));
   assert.notEqual(stdout, '', stderr);
-  return { code, json: JSON.parse(stdout) as T };
+  return { code, json: JSON.parse(stdout) };
 }

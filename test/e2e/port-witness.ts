@@ -41,14 +41,15 @@ export interface Owners {
   isRestless(socket: { port: number }): boolean;
 }
 
+// With `--link`, a container also has its alias in the other as a name: `/linked/w`.
+const nameOf = (names: readonly string[]): string =>
+  names.find(name => name.lastIndexOf('/') === 0)?.slice(1) ?? assert.fail(names.join());
+
 /** Asks Docker for addresses and ids, and the machine for command lines and cgroups. */
 export async function hostPortsOf(lab: Lab): Promise<Owners> {
   const list = (await lab.api('GET', '/containers/json')) as { Id: string; Names: string[] }[];
   const byAddress = new Map<string, string>();
   const byPort = new Map<string, string>();
-  // With `--link`, a container also has its alias in the other as a name: `/linked/w`.
-  const nameOf = (names: readonly string[]): string =>
-    names.find(name => name.lastIndexOf('/') === 0)?.slice(1) ?? assert.fail(names.join());
   for (const { Names } of list) {
     const name = nameOf(Names);
     const { NetworkSettings } = await lab.inspect(name);
