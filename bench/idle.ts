@@ -8,11 +8,11 @@ import { median, times, type Row } from './figures.ts';
 import { nameOf } from './populate.ts';
 import { TerminalProgram } from './terminal.ts';
 
-const settleMs = 20_000;
+const settleMs = 15_000;
 const minuteMs = 60_000;
-const idleMs = 15_000;
-const otherMs = 20_000;
-const ratesMs = 30_000;
+const idleMs = 8000;
+const otherMs = 16_000;
+const ratesMs = 24_000;
 
 /** What a minute costs: CPU milliseconds of the program with its children and of Docker, bytes to the terminal. */
 interface Cost {

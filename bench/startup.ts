@@ -3,7 +3,7 @@ import { isComplete, type Bench } from './bench.ts';
 import { median, ms, times } from './figures.ts';
 import { TerminalProgram } from './terminal.ts';
 
-const runs = 9;
+const runs = 7;
 
 export const startup: Bench = async (site, report) => {
   const { lab, containers } = site;
