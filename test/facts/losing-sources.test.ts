@@ -120,7 +120,12 @@ describe('findings when sources are lost', () => {
   it('begins with a host that has one of nearly every kind', () => {
     const codes = new Set(judging(troubled()).map(({ code }) => code));
     const missing = detectors.map(({ code }) => code).filter(code => !codes.has(code));
-    assert.deepEqual(missing, ['port-moved', 'orphan-rule']);
+    // Those of the packet walk, which need rules, are lost and kept in reach-findings.test.ts.
+    const walked = detectors.filter(({ needs }) => needs.includes('netfilter')).map(({ code }) => code);
+    assert.deepEqual(
+      missing.filter(code => !walked.includes(code)),
+      ['port-moved'],
+    );
   });
 
   it('keeps every finding, whichever sources are lost and whatever is left of them', () => {

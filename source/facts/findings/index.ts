@@ -3,9 +3,14 @@ import { sourceNames, type SourceName } from '../../host/readings.ts';
 import type { Finding, Severity } from '../schema.ts';
 import { bindFailed } from './bind-failed.ts';
 import { bindingsMissing } from './bindings-missing.ts';
+import { blocked } from './blocked.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
+import { dockerRulesMissing } from './docker-rules-missing.ts';
+import { dockerUserNeverMatches } from './docker-user-never-matches.ts';
+import { foreignForwardDrop } from './foreign-forward-drop.ts';
 import { forwardingOff } from './forwarding-off.ts';
 import { listenerLoopbackOnly } from './listener-loopback-only.ts';
+import { loopbackExposed } from './loopback-exposed.ts';
 import { nothingListening } from './nothing-listening.ts';
 import { orphanLink } from './orphan-link.ts';
 import { orphanRule } from './orphan-rule.ts';
@@ -18,6 +23,7 @@ import { portsIgnored } from './ports-ignored.ts';
 import { staleProxy } from './stale-proxy.ts';
 import { strandedNetns } from './stranded-netns.ts';
 import { subnetOverlap } from './subnet-overlap.ts';
+import { unpublishedExposed } from './unpublished-exposed.ts';
 
 export { containersToReadAgain } from './behind-port.ts';
 
@@ -34,6 +40,12 @@ export const detectors: readonly Detector[] = [
   nothingListening,
   listenerLoopbackOnly,
   forwardingOff,
+  dockerRulesMissing,
+  foreignForwardDrop,
+  blocked,
+  dockerUserNeverMatches,
+  loopbackExposed,
+  unpublishedExposed,
   orphanRule,
   staleProxy,
   orphanLink,

@@ -1,0 +1,51 @@
+import { adviceFor } from '../walk/advice.ts';
+import type { Container } from '../schema.ts';
+import type { Detector, FindingContext, FindingDraft } from './detector.ts';
+import { canWalk, fromText, isUnclear, publishers, reachesOf, walkNeeds, type Reach } from './reach.ts';
+import { placeText, uniquePorts } from './shared.ts';
+
+const isCutOff = ({ verdict: { verdict, decidedBy } }: Reach): boolean =>
+  verdict === 'blocked' && (decidedBy?.kind === 'rule' || decidedBy?.kind === 'policy' || decidedBy?.kind === 'sysctl');
+
+function draftOf(container: Container, cut: readonly Reach[]): FindingDraft {
+  const ports = uniquePorts(
+    cut.map(({ port: { proto, hostIp, hostPort } }) => ({ proto, address: hostIp, port: hostPort })),
+  );
+  const [first] = cut;
+  const { decidedBy } = first?.verdict ?? {};
+  const advice = first ? adviceFor(first.question, first.verdict) : {};
+  const places = ports.map(({ proto, address, port }) => `${placeText(address, port)}/${proto}`).join(', ');
+  const author = decidedBy?.author === undefined ? '' : ` (written by ${decidedBy.author})`;
+  const more = new Set(cut.map(({ verdict }) => verdict.decidedBy?.detail)).size > 1 ? ', and others' : '';
+  return {
+    subject: { kind: 'container', id: container.id, name: container.name },
+    message: `${container.name} publishes ${places}, which cannot be reached from ${first ? fromText(first.question) : ''}: ${decidedBy?.detail ?? ''}${author}${more}`,
+    evidence: cut.slice(0, 5).map(({ question, verdict }) => {
+      const { packets, kind, detail = '' } = verdict.decidedBy ?? {};
+      const counted = packets === undefined ? '' : ` (${packets} packets so far)`;
+      return {
+        source: kind === 'sysctl' ? 'sysctl' : 'firewall rules',
+        text: `${fromText(question)} to ${placeText(question.to.address, question.to.port)}/${question.to.proto}: ${detail}${counted}`,
+      };
+    }),
+    ...(advice.fix !== undefined && { fix: advice.fix }),
+    ...(advice.confirm !== undefined && { confirm: advice.confirm }),
+    containerIds: [container.id],
+    ports,
+  };
+}
+
+/** A port that is published, and that a rule, a policy or a setting of the kernel cuts off from those it is published for. */
+export const blocked: Detector = {
+  code: 'blocked',
+  severity: 'warning',
+  needs: walkNeeds,
+  undecided: (context, { containerIds }) => isUnclear(context, containerIds),
+  detect: (context: FindingContext) =>
+    canWalk(context)
+      ? publishers(context).flatMap(container => {
+          const cut = reachesOf(container, context).filter(isCutOff);
+          return cut.length > 0 ? [draftOf(container, cut)] : [];
+        })
+      : [],
+};

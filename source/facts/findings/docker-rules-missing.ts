@@ -1,0 +1,105 @@
+import type { ChainReading, NetfilterReading } from '../../host/readings.ts';
+import { hooksByChain } from '../rule-order.ts';
+import { dnatRules } from '../rules.ts';
+import type { Container, PublishedPort } from '../schema.ts';
+import type { Detector, FindingContext, FindingDraft } from './detector.ts';
+import { mayLackRules } from './reach.ts';
+import { graceMs, isElsewhere, placeText, uniquePorts } from './shared.ts';
+
+/** A port that Docker says it publishes over IPv4 by DNAT. */
+interface Expected {
+  container: Container;
+  port: PublishedPort;
+}
+
+function expected({ facts, readings }: FindingContext): Expected[] {
+  const readAt = readings.netfilter.at ?? 0;
+  const modes = new Map(facts.networks.map(network => [network.name, network]));
+  return facts.containers.flatMap(container => {
+    const age = readAt - Date.parse(container.startedAt ?? '');
+    // The rules were read before, or just when, it started.
+    if (container.state !== 'running' || !(age >= graceMs)) return [];
+    const bridged = container.endpoints.filter(({ driver }) => driver === 'bridge');
+    const isNat = bridged.some(({ network }) => (modes.get(network)?.gatewayMode4 ?? 'nat').startsWith('nat'));
+    if (!isNat || container.networkMode === 'host') return [];
+    return container.publishedPorts
+      .filter(({ hostIp, proto }) => !hostIp.includes(':') && proto !== 'sctp')
+      .map(port => ({ container, port }));
+  });
+}
+
+const isDockers = ({ family, backend, name }: ChainReading): boolean =>
+  family === 'ip' && backend !== 'nft' && /^DOCKER(-|$)/.test(name);
+
+/** Whether a packet that is forwarded comes to a chain of Docker's that can accept it. */
+function forwardIsWired(netfilter: NetfilterReading): boolean {
+  const hooks = hooksByChain(netfilter.chains);
+  const own = netfilter.chains.find(chain => isDockers(chain) && chain.table === 'filter' && chain.name === 'DOCKER');
+  return own !== undefined && own.rules.length > 0 && hooks.get(own)?.has('forward') === true;
+}
+
+/** The published ports to which no DNAT leads. */
+function withoutDnat(ports: readonly Expected[], netfilter: NetfilterReading): Expected[] {
+  const dnats = dnatRules(netfilter).filter(({ family, hooks }) => family === 4 && hooks.has('prerouting'));
+  return ports.filter(
+    ({ port }) =>
+      !dnats.some(
+        ({ proto, hostPorts, toPort }) =>
+          (proto === undefined || proto === port.proto) &&
+          (hostPorts === undefined || hostPorts.some(([from, to]) => from <= port.hostPort && port.hostPort <= to)) &&
+          (toPort === undefined || (toPort[0] <= port.containerPort && port.containerPort <= toPort[1])),
+      ),
+  );
+}
+
+function draftOf(lost: readonly Expected[], what: string, evidence: FindingDraft['evidence']): FindingDraft {
+  const containers = new Map(lost.map(({ container }) => [container.id, container.name]));
+  const [first] = lost;
+  const place = first ? placeText(first.port.hostIp, first.port.hostPort) : '';
+  return {
+    subject: { kind: 'host', id: 'ipv4', name: "Docker's rules" },
+    message: `${what}, although ${containers.size} containers publish ports (${[...containers.values()].slice(0, 5).join(', ')}): a firewall was reloaded or flushed over them`,
+    evidence,
+    fix: 'Let Docker make its rules anew: systemctl restart docker (containers restart with it unless live-restore is on).',
+    confirm: `iptables-save | grep -e '-j DOCKER' -e '--dport ${first?.port.hostPort ?? ''} '  (for ${place})`,
+    containerIds: [...containers.keys()],
+    ports: uniquePorts(lost.map(({ port }) => ({ proto: port.proto, address: port.hostIp, port: port.hostPort }))),
+  };
+}
+
+/**
+ * Docker's chains or the jumps to them are gone while it publishes ports. Only where some chain of Docker's is left, so that
+ * a daemon with iptables=false, which makes none, is not meant; nor is its nftables backend.
+ */
+export const dockerRulesMissing: Detector = {
+  code: 'docker-rules-missing',
+  severity: 'error',
+  needs: ['docker', 'netfilter'],
+  undecided: mayLackRules,
+  detect: context => {
+    const { readings } = context;
+    const netfilter = readings.netfilter.value;
+    const engine = readings.docker.value?.engine;
+    if (!netfilter || readings.netfilter.state !== 'ok' || !engine || isElsewhere(engine)) return [];
+    if (engine.firewallBackend === 'nftables' || !netfilter.chains.some(isDockers)) return [];
+    const ports = expected(context);
+    if (ports.length === 0) return [];
+    const lost = withoutDnat(ports, netfilter);
+    if (lost.length > 0) {
+      return [
+        draftOf(lost, `no DNAT rule leads to ${lost.length} of ${ports.length} published ports`, [
+          {
+            source: 'iptables-save -t nat',
+            text: `no rule that PREROUTING comes to translates port ${lost[0]?.port.hostPort}`,
+          },
+        ]),
+      ];
+    }
+    if (forwardIsWired(netfilter)) return [];
+    return [
+      draftOf(ports, "nothing of FORWARD leads to Docker's rules", [
+        { source: 'iptables-save -t filter', text: 'the chain DOCKER is empty, or no rule of FORWARD leads to it' },
+      ]),
+    ];
+  },
+};

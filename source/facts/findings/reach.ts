@@ -1,0 +1,107 @@
+/** What the packet walk says of the ports that containers publish, for the detectors that judge by it. */
+import type { NetfilterReading } from '../../host/readings.ts';
+import type { Container, PublishedPort } from '../schema.ts';
+import { lanInterfaces } from '../walk/subjects.ts';
+import { makeWorld, walk, type Question, type Vantage, type Verdict, type World } from '../walk/walk.ts';
+import type { FindingContext } from './detector.ts';
+import { isElsewhere } from './shared.ts';
+
+/** A published port as one vantage sees it. */
+export interface Reach {
+  port: PublishedPort;
+  question: Question;
+  verdict: Verdict;
+}
+
+/** The sources without which the walk has nothing to go by. */
+export const walkNeeds = ['docker', 'links', 'netfilter', 'kernel', 'sockets', 'processes'] as const;
+
+const worlds = new WeakMap<FindingContext, World>();
+
+/** The world of the readings that are judged; made once for all detectors. */
+export function worldOf(context: FindingContext): World {
+  const known = worlds.get(context);
+  if (known) return known;
+  const world = makeWorld(context.readings, context.facts);
+  worlds.set(context, world);
+  return world;
+}
+
+/** Whether Docker's containers are on this host, so that there is anything to walk. */
+export function canWalk({ readings }: FindingContext): boolean {
+  const docker = readings.docker.value;
+  return docker !== undefined && !isElsewhere(docker.engine) && readings.netfilter.value !== undefined;
+}
+
+interface Kept {
+  row: Container;
+  inside: unknown;
+  reaches: readonly Reach[];
+}
+
+/**
+ * What was walked for each container, by the reading of the rules: a host with many containers would otherwise walk them
+ * all whenever one of them starts. Rules are read every half minute and whenever they change, and then all is walked anew.
+ */
+const walked = new WeakMap<NetfilterReading, Map<string, Kept>>();
+
+/** How the LAN (or, for ports on loopback, the host) meets each port that a container publishes. */
+export function reachesOf(container: Container, context: FindingContext): readonly Reach[] {
+  const rules = context.readings.netfilter.value;
+  if (!rules) return [];
+  const kept = walked.get(rules) ?? new Map<string, Kept>();
+  walked.set(rules, kept);
+  const inside = context.readings.inside[container.id]?.value;
+  const known = kept.get(container.id);
+  if (known?.row === container && known.inside === inside) return known.reaches;
+  const reaches = container.publishedPorts.flatMap(port => askAbout(port, context));
+  kept.set(container.id, { row: container, inside, reaches });
+  return reaches;
+}
+
+function askAbout(port: PublishedPort, context: FindingContext): Reach[] {
+  if (port.proto === 'sctp') return [];
+  const isV6 = port.hostIp.includes(':');
+  const questions = placesFor(port, isV6, context).map(({ from, address }): Question => ({
+    from,
+    to: { address, port: port.hostPort, proto: port.proto },
+  }));
+  const world = questions.length > 0 ? worldOf(context) : undefined;
+  return questions.flatMap(question => (world ? [{ port, question, verdict: walk(world, question) }] : []));
+}
+
+function placesFor(
+  { hostIp }: PublishedPort,
+  isV6: boolean,
+  { facts }: FindingContext,
+): { from: Vantage; address: string }[] {
+  if (hostIp.startsWith('127.') || hostIp === '::1') return [{ from: { kind: 'loopback' }, address: hostIp }];
+  const isWild = hostIp === '' || hostIp === '0.0.0.0' || hostIp === '::';
+  return lanInterfaces(facts).flatMap(({ name, addresses }) => {
+    const own = addresses.filter(({ family, address }) => (family === 6) === isV6 && !address.startsWith('fe80:'));
+    const address = isWild ? own[0]?.address : own.find(each => each.address === hostIp)?.address;
+    return address === undefined ? [] : [{ from: { kind: 'lan' as const, interface: name }, address }];
+  });
+}
+
+/** Containers that run and publish ports, in netns of their own. */
+export function publishers({ facts }: FindingContext): Container[] {
+  return facts.containers.filter(
+    ({ state, publishedPorts, networkMode }) =>
+      state === 'running' && publishedPorts.length > 0 && networkMode !== 'host',
+  );
+}
+
+/** Whether rules may be there that were not read. */
+export const mayLackRules = ({ readings }: FindingContext): boolean => readings.netfilter.state !== 'ok';
+
+/** Whether what the walk says of one of these containers hangs on something that is not known now. */
+export function isUnclear(context: FindingContext, containerIds: readonly string[]): boolean {
+  if (!canWalk(context)) return false;
+  const own = context.facts.containers.filter(({ id, state }) => state === 'running' && containerIds.includes(id));
+  return own.some(container => reachesOf(container, context).some(({ verdict }) => verdict.verdict === 'unknown'));
+}
+
+/** `the LAN of eth0`, `this host`. */
+export const fromText = ({ from }: Question): string =>
+  from.kind === 'lan' ? `the LAN of ${from.interface}` : 'this host';
