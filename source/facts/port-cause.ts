@@ -84,8 +84,10 @@ export function causeOf(change: PendingChange, hints: PortHints, now: number): P
   const since = (at: number | null) => (at === null ? Infinity : Math.abs(now - at));
   if (hints.following && run === undefined && since(startedNow) < startEventMs) return 'wait';
   if (hints.following && run !== undefined && actions.has('stop') && since(run.at) < restartEventMs) return 'wait';
-  if (actions.has('kill') || actions.has('stop')) return 'stop-start';
+  // Docker counts only the starts by a restart policy, and a `kill` may have been any signal (`docker kill -s HUP`).
   const isRestarted = change.restartsNow > change.restartsBefore;
+  if (isRestarted && !actions.has('stop')) return 'crash';
+  if (actions.has('kill') || actions.has('stop')) return 'stop-start';
   const hasPolicy = change.restartPolicy !== '' && change.restartPolicy !== 'no';
   if (isRestarted || (actions.has('die') && hasPolicy && !change.wasExited)) return 'crash';
   if (actions.has('die') || change.wasExited) return 'stop-start';

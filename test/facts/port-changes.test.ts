@@ -148,6 +148,12 @@ describe('trackPorts', () => {
         { restartPolicy: 'always', restartCount: 1 },
       ],
       [
+        // A signal other than the one that stops it (`docker kill -s HUP`) does not keep its policy from starting it.
+        'crash',
+        (tracker, id) => tracker.tell(id, ['kill', now + 10], ['die', now + 20], ['start', now + 3000]),
+        { restartPolicy: 'always', restartCount: 1 },
+      ],
+      [
         'stop-start',
         (tracker, id) => tracker.tell(id, ['die', now + 20], ['start', now + 3000]),
         { restartPolicy: 'no' },
