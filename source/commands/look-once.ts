@@ -5,7 +5,7 @@ import type { LiveView } from '../live/live.ts';
 import { startLive } from '../live/start-live.ts';
 
 /** A source that has not answered by then is told as it stands. */
-const patienceMs = 10_000;
+const patienceMs = 30_000;
 
 /** Reads everything once, insides of containers included. Leaves nothing running. */
 export async function lookOnce(host: Host): Promise<LiveView> {

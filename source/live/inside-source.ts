@@ -60,6 +60,8 @@ const tablesMs = 120_000;
 const tablesApartMs = 5000;
 const readTimeoutMs = 15_000;
 const thoroughAtOnce = 6;
+/** A look that is to be complete first reads all of them quickly, then each with all there is. */
+const thoroughReads = 2;
 
 /** The readings inside all running containers. */
 export class InsideSource {
@@ -82,9 +84,10 @@ export class InsideSource {
     return readings;
   }
 
-  /** Whether every running container was read at least once, or tried. */
+  /** Whether every running container was read as often as it takes, or tried. */
   get complete(): boolean {
-    return [...this.#entries.values()].every(({ reads }) => reads > 0);
+    const enough = this.#options.thorough ? thoroughReads : 1;
+    return [...this.#entries.values()].every(({ reads }) => reads >= enough);
   }
 
   /** Says which containers run now. One with another pid or start time than before is another netns: it is read anew. */
@@ -247,7 +250,7 @@ export class InsideSource {
           previous: before.value,
           listeners: true,
           keepListeners,
-          detail: attended || thorough,
+          detail: attended || (thorough && entry.reads > 0),
           // Runs a program, once per socket, which only root may do: not on the first round, which is to be quick.
           exact: host.uid === 0 && entry.reads > 0,
         }),
@@ -274,6 +277,10 @@ export class InsideSource {
 
   #plan(entry: Entry): void {
     const now = performance.now();
+    if (this.#options.thorough && entry.reads < thoroughReads) {
+      entry.dueAt = now;
+      return;
+    }
     while (entry.planned.length > 0 && entry.planned[0]! <= now) entry.planned.shift();
     // Whether its IPv6 listeners take IPv4 is asked once, soon, and not of all containers at once.
     if (entry.reads === 1 && entry.planned.length === 0 && hasUnclearListener(entry.reading.value)) {

@@ -33,25 +33,11 @@ async function learnt(lab: Lab, names: readonly string[]): Promise<Port[]> {
       const links = (JSON.parse(stdout) as (IpLink & { addr_info: { family: string; local: string }[] })[]).filter(
         link => link.linkinfo?.info_kind === 'veth',
       );
-      // A datagram to the gateway makes the interface ask for its MAC, which is a broadcast with its own as source.
+      // To ask for the gateway's MAC is a broadcast with the interface's own MAC as source.
       for (const link of links) {
         const address = link.addr_info.find(item => item.family === 'inet')?.local ?? '';
-        const gateway = `${address.split('.').slice(0, 3).join('.')}.254`;
-        await lab.inContainer(name, [
-          lab.busybox,
-          'timeout',
-          '1',
-          lab.busybox,
-          'arping',
-          '-q',
-          '-c',
-          '1',
-          '-w',
-          '1',
-          '-I',
-          link.ifname,
-          gateway,
-        ]);
+        const gateway = address.replace(/\d+$/, '1');
+        await lab.inContainer(name, [lab.busybox, 'arping', '-q', '-c', '1', '-w', '1', '-I', link.ifname, gateway]);
       }
       return links.map(link => ({ container: name, interface: link.ifname, mac: link.address }));
     }),

@@ -94,7 +94,7 @@ describeLab('Docker on a lab', { seed: 'mission' }, lab => {
         filters,
         event => {
           events.push(event);
-          if (event.action !== 'start') return;
+          if (event.action !== 'start' || event.id !== before.id) return;
           subscription.stop();
           start.abort();
         },
