@@ -7,8 +7,8 @@ import { emptyTally, mismatchText, playAll } from './oracle.ts';
 
 const obstacle = labRequirement();
 const skip = process.env['REQUIRE_LAB'] === '1' ? false : obstacle;
-// ORACLE_SEED gives a run again; without it each run sees other hosts.
-const seed = Number(process.env['ORACLE_SEED'] ?? Date.now() % 1_000_000);
+// The same hosts each time, so that a failure is the change's own; ORACLE_SEED and `npm run oracle` play others.
+const seed = Number(process.env['ORACLE_SEED'] ?? 7);
 const seeds = [seed, seed + 1000];
 
 const flags: [title: string, dockerdArgs: string[]][] = [
