@@ -80,6 +80,11 @@ const without =
     return { ...same, netfilter: { ...same.netfilter, value } };
   };
 
+    const missing = (options: HostOptions) =>
+      found(options)
+        .filter(({ code }) => code === 'docker-rules-missing')
+        .map(({ message }) => message.split(',')[0]);
+
 describe('findings of the walk', () => {
   test('a host as Docker makes it has none', () => {
     assert.deepEqual(brief({ containers: 3 }), []);
@@ -156,10 +161,6 @@ describe('findings of the walk', () => {
   });
 
   test('Docker’s rules are missed when they are gone, and not in a host that never had any', () => {
-    const missing = (options: HostOptions) =>
-      found(options)
-        .filter(({ code }) => code === 'docker-rules-missing')
-        .map(({ message }) => message.split(',')[0]);
     assert.deepEqual(missing({ change: without(({ table }) => table === 'filter') }), [
       "nothing of FORWARD leads to Docker's rules",
     ]);
