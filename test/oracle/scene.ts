@@ -283,11 +283,12 @@ const statelessForward: Change = (random, save, family) => {
   return `FORWARD only ${rules.join('; ')}`;
 };
 
-const limited: Change = (random, save) => {
+const limited: Change = (random, save, family) => {
+  const mask = family === 4 ? '255.255.255.255' : 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff';
   const chain = random.pick(['INPUT', 'FORWARD']);
   const rule = random.pick([
     '-m limit --limit 5/min -j LOG --log-prefix "dropped: "',
-    '-p tcp -m tcp --dport 22 -m recent --set --name ssh --mask 255.255.255.255 --rsource',
+    `-p tcp -m tcp --dport 22 -m recent --set --name ssh --mask ${mask} --rsource`,
     '-p tcp -m tcp --dport 22 -m limit --limit 3/min -j ACCEPT',
   ]);
   save.insert('filter', chain, rule);
