@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { parseSocketTable, readSocketCounts } from '../../source/host/socket-tables.ts';
+import { parseSocketTable, readSocketCounts, readSocketTables } from '../../source/host/socket-tables.ts';
 import { textHost } from './text-host.ts';
 
 const heading = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
@@ -91,4 +91,20 @@ FRAG: inuse 0 memory 0
   assert.equal(readSocketCounts(host, 7, false), 'TCP: inuse 5 UDP: inuse 2 TCP6: inuse 3 UDP6: inuse 1');
   assert.equal(readSocketCounts(host, 7, true), 'TCP: inuse 5  tw 12 UDP: inuse 2 TCP6: inuse 3 UDP6: inuse 1');
   assert.equal(readSocketCounts(host, 8, true), undefined);
+});
+
+const counts = (tcp4: number, tcp6: number) => ({
+  '/proc/7/net/sockstat': `TCP: inuse ${tcp4} orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n`,
+  '/proc/7/net/sockstat6': `TCP6: inuse ${tcp6}\nUDP6: inuse 0\n`,
+});
+const ports = (files: Record<string, string>, wanted?: Set<number>) =>
+  readSocketTables(textHost({ files }), 7, wanted).listeners.map(({ port }) => port);
+
+test('walks no table of which the counts say that it is empty, unless waiting sockets are wanted', () => {
+  assert.deepEqual(ports({ ...counts(2, 0), '/proc/7/net/tcp': tcp }), [8080, 8084]);
+  assert.deepEqual(ports(counts(0, 0)), []);
+  assert.throws(() => ports(counts(0, 0), new Set([80])));
+  assert.throws(() => ports({}));
+  const unread = readSocketTables(textHost({ files: { ...counts(10, 0), '/proc/7/net/tcp6': heading } }), 7);
+  assert.match(unread.missing ?? '', /tcp/);
 });
