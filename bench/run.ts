@@ -6,8 +6,8 @@
  * Prints a table, and writes the raw figures to bench/results/.
  */
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
-import { cpus, release, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle } from '../test/e2e/netdash.ts';
 import { labRequirement, startLab } from '../test/lab/lab.ts';
@@ -46,7 +46,23 @@ if (reason !== undefined) {
 const startedAt = new Date();
 const rows: Row[] = [];
 const raw: Record<string, Record<string, Record<string, unknown>>> = {};
+const file = join(import.meta.dirname, 'results', `${startedAt.toISOString().replaceAll(':', '-').slice(0, 19)}.json`);
+await mkdir(dirname(file), { recursive: true });
 const lab = await startLab({ report: say });
+const machine = {
+  cpu: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`,
+  memoryGb: Math.round(totalmem() / 1e9),
+  kernel: release(),
+  node: process.version,
+  docker: lab.dockerVersion,
+};
+/** How busy the machine was, for judging the figures: load averages by time. */
+const load: Record<string, number[]> = {};
+/** After each bench, so that a run that is cut short leaves what it has found. */
+const save = async (): Promise<void> => {
+  load[new Date().toISOString()] = loadavg();
+  await writeFile(file, `${JSON.stringify({ at: startedAt, machine, load, rows, raw }, null, 1)}\n`);
+};
 try {
   const empty = [process.execPath, await buildEmpty(lab.dir)];
   // A copy: the bundle may be made anew while this runs.
@@ -63,6 +79,7 @@ try {
       const findings = await benches[name]!(site, line => say(`${containers} containers: ${line}`));
       rows.push(...findings.rows);
       (raw[name] ??= {})[containers] = findings.raw;
+      await save();
     }
   }
   const idles = raw['idle'];
@@ -77,20 +94,9 @@ try {
       met: factor <= 2,
     });
   }
+  await save();
 } finally {
   await lab.stop();
 }
 process.stdout.write(`${table(rows)}\n`);
-
-const machine = {
-  cpu: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`,
-  memoryGb: Math.round(totalmem() / 1e9),
-  kernel: release(),
-  node: process.version,
-  docker: lab.dockerVersion,
-};
-const folder = join(import.meta.dirname, 'results');
-await mkdir(folder, { recursive: true });
-const file = join(folder, `${startedAt.toISOString().replaceAll(':', '-').slice(0, 19)}.json`);
-await writeFile(file, `${JSON.stringify({ at: startedAt, machine, rows, raw }, null, 1)}\n`);
 say(`${((Date.now() - startedAt.getTime()) / 60_000).toFixed(1)} min; raw figures in ${file}`);
