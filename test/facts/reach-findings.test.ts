@@ -80,10 +80,10 @@ const without =
     return { ...same, netfilter: { ...same.netfilter, value } };
   };
 
-    const missing = (options: HostOptions) =>
-      found(options)
-        .filter(({ code }) => code === 'docker-rules-missing')
-        .map(({ message }) => message.split(',')[0]);
+const missing = (options: HostOptions) =>
+  found(options)
+    .filter(({ code }) => code === 'docker-rules-missing')
+    .map(({ message }) => message.split(',')[0]);
 
 describe('findings of the walk', () => {
   test('a host as Docker makes it has none', () => {

@@ -55,7 +55,11 @@ export function adviceFor(question: Question, { verdict, decidedBy }: Verdict): 
     case 'policy': {
       if (decidedBy.chain === undefined) return { fix: 'Run netdash as root, with iptables and nft installed.' };
       const confirm = ruleConfirm(decidedBy, text ?? (decidedBy.handle === undefined ? '-P' : ''));
-      return verdict === 'unknown' ? { confirm } : { fix: ruleFix(decidedBy), confirm };
+      if (verdict !== 'unknown') return { fix: ruleFix(decidedBy), confirm };
+      // One rule for one neighbour: of all of them nothing can be said.
+      const isAboutOne =
+        question.from.kind === 'lan' && question.from.address === undefined && /-s |saddr|src-range/.test(text ?? '');
+      return { ...(isAboutOne && { fix: 'It depends on who asks: name one neighbour with --from ADDRESS.' }), confirm };
     }
     case 'sysctl': {
       const name = /net\.[\w.:-]+[\w]/.exec(detail)?.[0];
