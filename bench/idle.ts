@@ -8,7 +8,7 @@ import { median, times, type Row } from './figures.ts';
 import { nameOf } from './populate.ts';
 import { TerminalProgram } from './terminal.ts';
 
-const settleMs = 15_000;
+const settleMs = 45_000;
 const minuteMs = 60_000;
 const idleMs = 8000;
 const otherMs = 16_000;
