@@ -161,6 +161,8 @@ export function wantedPorts(container: Pick<ContainerReading, 'command' | 'expos
       from: 'its command line',
     }));
   }
+  // `-p $PORT`: what it wants is in its environment, which is not read; to take another port for it would be a guess.
+  if (container.command.some(word => word.includes('$'))) return [];
   if (container.command.length > 0 && commands.every(([program = '']) => idle.has(base(program)))) return [];
   return container.exposedPorts.map(({ proto, port }) => ({ proto, port, from: 'its exposed ports' }));
 }

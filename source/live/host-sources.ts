@@ -192,6 +192,13 @@ export class HostSources {
   }
 
   /** The tables, or the previous reading while nothing speaks for a change. */
+  /** Reads the sockets anew where containers wait for ports that nobody knew of when they were first read. */
+  async holdersOfWanted(): Promise<void> {
+    if ([...this.#wantedPorts(this.#sockets.reading.value)].join(' ') === this.#tables.wanted) return;
+    await this.#sockets.poke();
+    await this.#tellSockets();
+  }
+
   async #readSockets(previous: SocketsReading | undefined): Promise<Outcome<SocketsReading>> {
     const { host } = this.#options;
     const { state, reason } = this.#sockets.reading;

@@ -92,6 +92,8 @@ class LiveSession implements Live {
   start(): void {
     this.#firstRound = Promise.all([this.#docker.start(), this.#machine.start(!this.#once)]).then(async () => {
       await this.#stateReady;
+      // There is no second round in which the ports that Docker's containers ask for would be looked up.
+      if (this.#once) await this.#machine.holdersOfWanted();
       this.#roundDone = true;
       this.#soon(0);
     });

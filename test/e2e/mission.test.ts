@@ -1,5 +1,6 @@
 /** The scenario that netdash was made for, read by the built program on a real host: modes, states, owners, findings. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Snapshot } from '../../source/facts/schema.ts';
@@ -126,3 +127,26 @@ for (const proxy of [true, false]) {
     });
   });
 }
+
+describeLab('one look', { seed: 'none' }, lab => {
+  test('also finds an outgoing connection that holds a port which a container asks for', async () => {
+    await lab().run('server', { publish: ['8080:80'] });
+    const script = `
+      const socket = require('node:net').connect({ host: '${lab().addresses.host}', port: 8080 });
+      socket.on('connect', () => console.log(socket.localPort));
+      setTimeout(() => {}, 60_000);`;
+    const client = await lab().spawnInHost([process.execPath, '-e', script]);
+    const [port] = (await once(client.child.stdout!, 'data')) as [Buffer];
+    await lab().create('waiting', { publish: [`${port.toString().trim()}:80`] });
+    const pending = async () =>
+      ((await runJson(lab(), 'doctor')).json as Doctor).findings.filter(({ subject }) => subject.name === 'waiting');
+    const [finding] = await pending();
+    assert.equal(finding?.code, 'port-conflict-pending');
+    assert.match(finding.message, new RegExp(`pid ${client.pid}\\b`));
+    await assert.rejects(lab().start('waiting'), /address already in use/);
+    const [failed] = await pending();
+    assert.equal(failed?.code, 'port-conflict-failed');
+    assert.match(failed.message, new RegExp(`pid ${client.pid}\\b`));
+    await client.kill('SIGKILL');
+  });
+});

@@ -201,6 +201,17 @@ describe('port-conflict-pending and -rivals', () => {
     assert.match(findings[1]?.message ?? '', /container web holds 0\.0\.0\.0:8080\/tcp and \[::\]:8080\/tcp$/);
   });
 
+  it('says of rivals which of them exclude each other, where not all do', () => {
+    const [rivals] = judging(
+      host([
+        waiting('all', port('8200', 80)),
+        waiting('one', port('8200', 80, { hostIp: '127.0.0.1' })),
+        waiting('two', port('8200', 80, { hostIp: '10.0.0.1' })),
+      ]),
+    ).filter(({ code }) => code === 'port-conflict-rivals');
+    assert.match(rivals?.message ?? '', /which is free: not together: all and one; all and two$/);
+  });
+
   it('keeps silent where nothing stands in the way', () => {
     const listeners = [
       socket('127.0.0.1', 9091),

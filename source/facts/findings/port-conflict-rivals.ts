@@ -35,17 +35,32 @@ function freeWishes(context: FindingContext): Map<string, Wish[]> {
   return wishes;
 }
 
+const excludes = (a: Wish, b: Wish): boolean =>
+  a.container !== b.container && a.claims.some(mine => b.claims.some(theirs => bindConflict(mine, theirs) === true));
+
 /** Puts wishes that exclude each other, directly or through a third, into one group. */
 function rivalGroups(wishes: readonly Wish[]): Wish[][] {
   const groups: Wish[][] = [];
-  const clash = (a: Wish, b: Wish) =>
-    a.container !== b.container && a.claims.some(mine => b.claims.some(theirs => bindConflict(mine, theirs) === true));
   for (const wish of wishes) {
-    const touched = groups.filter(group => group.some(member => clash(member, wish)));
+    const touched = groups.filter(group => group.some(member => excludes(member, wish)));
     for (const group of touched) groups.splice(groups.indexOf(group), 1);
     groups.push([...touched.flat(), wish]);
   }
   return groups.filter(group => new Set(group.map(wish => wish.container)).size > 1);
+}
+
+/** Who can start beside whom: where not every two of a group exclude each other, the pairs that do. */
+function outcome(group: readonly Wish[], names: readonly string[]): string {
+  const pairs = group.flatMap((a, index) =>
+    group
+      .slice(index + 1)
+      .filter(b => excludes(a, b))
+      .map(b => [a, b] as const),
+  );
+  const excluded = new Set(pairs.map(pair => listText(pair.map(wish => wish.container.name).toSorted())));
+  const all = (names.length * (names.length - 1)) / 2;
+  if (excluded.size === all) return 'only one of them can start';
+  return `not together: ${[...excluded].toSorted().slice(0, 4).join('; ')}${excluded.size > 4 ? '; …' : ''}`;
 }
 
 function draft(key: string, wishes: readonly Wish[]): FindingDraft {
@@ -56,7 +71,7 @@ function draft(key: string, wishes: readonly Wish[]): FindingDraft {
   const names = containers.map(container => container.name);
   return {
     subject: { kind: 'port', id: `${key}@${addresses[0]}`, name: key },
-    message: `${listText(names)} ${names.length === 2 ? 'both' : 'all'} ask for port ${key}, which is free: only one of them can start`,
+    message: `${listText(names)} ${names.length === 2 ? 'both' : 'all'} ask for port ${key}, which is free: ${outcome(group, names)}`,
     evidence: containers.map(container => ({
       source: `docker inspect ${container.name}`,
       text: `${container.state}; asks for ${[

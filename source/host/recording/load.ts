@@ -20,7 +20,7 @@ export function parseRecording(content: Uint8Array | string, name = 'the recordi
   } catch (error) {
     // Node quotes the text around the fault, line breaks and all.
     const where = (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ');
-    throw new UsageError(`${name} is no JSON (${where}): give a file that "netdash record" has written`);
+    throw new UsageError(`${name} is no JSON (${where}): give a file that holds a recording of netdash's`);
   }
   const schema = typeof json === 'object' && json !== null && 'schema' in json ? json.schema : undefined;
   if (schema !== recordingSchemaName) {
@@ -43,7 +43,7 @@ function unpack(content: Uint8Array, name: string): string {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     const why = code === 'ERR_BUFFER_TOO_LARGE' ? `it unpacks to more than ${maximumBytes >> 20} MiB` : code;
-    throw new UsageError(`${name} cannot be unpacked (${why}): give a file that "netdash record" has written`);
+    throw new UsageError(`${name} cannot be unpacked (${why}): give a file that holds a recording of netdash's`);
   }
 }
 
