@@ -100,7 +100,7 @@ export function screenToSvg(cells: readonly (readonly PictureCell[])[], title?: 
 /** An SVG as PNG, twice as large so that it is sharp on any screen. */
 export function svgToPng(svg: string): Buffer {
   const resvg = new Resvg(svg, {
-    fitTo: { mode: 'zoom', value: 2 },
+    fitTo: { mode: 'zoom', value: 1.5 },
     font: { loadSystemFonts: true, defaultFontFamily: 'DejaVu Sans Mono' },
   });
   return Buffer.from(resvg.render().asPng());
