@@ -51,7 +51,7 @@ class Session {
     await this.screen.settle();
     const svg = screenToSvg(this.screen.cells());
     writeFileSync(join(here, `${name}.svg`), svg);
-    writeFileSync(join(here, `${name}.png`), svgToPng(svg));
+    writeFileSync(join(here, `${name}.png`), svgToPng(svg, 1.5));
     process.stderr.write(`${name}\n`);
   }
 

@@ -98,9 +98,9 @@ export function screenToSvg(cells: readonly (readonly PictureCell[])[], title?: 
 }
 
 /** An SVG as PNG, twice as large so that it is sharp on any screen. */
-export function svgToPng(svg: string): Buffer {
+export function svgToPng(svg: string, zoom = 2): Buffer {
   const resvg = new Resvg(svg, {
-    fitTo: { mode: 'zoom', value: 1.5 },
+    fitTo: { mode: 'zoom', value: zoom },
     font: { loadSystemFonts: true, defaultFontFamily: 'DejaVu Sans Mono' },
   });
   return Buffer.from(resvg.render().asPng());
