@@ -97,7 +97,7 @@ export function screenToSvg(cells: readonly (readonly PictureCell[])[], title?: 
   ].join('\n');
 }
 
-/** An SVG as PNG, twice as large so that it is sharp on any screen. */
+/** An SVG as PNG. @param zoom how many times as large: by default twice, which is sharp on any screen */
 export function svgToPng(svg: string, zoom = 2): Buffer {
   const resvg = new Resvg(svg, {
     fitTo: { mode: 'zoom', value: zoom },
