@@ -6,6 +6,8 @@ import type { ContainerReading, DockerReading } from '../host/readings.ts';
 import { pickedBindings } from './port-bindings.ts';
 import { causeOf, type PortHints } from './port-cause.ts';
 import type { Ledger, LedgerBinding, LedgerEntry, PendingChange } from './port-ledger.ts';
+import { afterReplaced, isReplaced, predecessorOf, renamed, withoutName } from './port-names.ts';
+import { pairBindings } from './port-pairs.ts';
 import { isUp } from './publishing.ts';
 import type { PortChange } from './schema.ts';
 
@@ -14,79 +16,10 @@ export type { PortHints } from './port-cause.ts';
 
 /** How many containers that are gone the ledger remembers. */
 const mostDeparted = 500;
+/** Of two that run, the one under the other's old name takes its place when that one ends within this time; later it is another story. */
+const handOverMs = 3_600_000;
 /** Answers to inspect may overtake each other by this much; by more, the clock was set back. */
 const overtakeMs = 60_000;
-
-type Side = LedgerBinding['sides'][number];
-
-/** Whether the number differs on an address that both have, or, with no address in common, at all. One side that comes or goes is no move. */
-function hasMoved(from: readonly Side[], to: readonly Side[]): boolean {
-  const common = from.filter(side => to.some(({ hostIp }) => hostIp === side.hostIp));
-  if (common.length > 0)
-    return common.some(
-      side => !to.some(({ hostIp, hostPort }) => hostIp === side.hostIp && hostPort === side.hostPort),
-    );
-  const ports = new Set(from.map(({ hostPort }) => hostPort));
-  return to.length > 0 && from.length > 0 && !to.some(({ hostPort }) => ports.has(hostPort));
-}
-
-const keyOf = ({ proto, containerPort, hostIp, request }: LedgerBinding): string =>
-  `${proto}/${containerPort}/${hostIp}/${request}`;
-
-/** Pairs the bindings of two moments: those that stayed with themselves, then the rest of the same request in order of port. */
-function pairBindings(
-  before: readonly LedgerBinding[],
-  after: readonly LedgerBinding[],
-): { moved: [LedgerBinding, LedgerBinding][]; known: LedgerBinding[] } {
-  const moved: [LedgerBinding, LedgerBinding][] = [];
-  const known: LedgerBinding[] = [];
-  for (const key of new Set([...before, ...after].map(keyOf))) {
-    const old = before.filter(binding => keyOf(binding) === key);
-    const open: LedgerBinding[] = [];
-    const asked = after.filter(binding => keyOf(binding) === key);
-    for (const binding of asked.filter(({ sides }) => sides.length > 0)) {
-      const same = old.findIndex(({ sides }) => !hasMoved(sides, binding.sides));
-      if (same >= 0) old.splice(same, 1);
-      else open.push(binding);
-      known.push(binding);
-    }
-    for (const binding of open) {
-      const from = old.shift();
-      if (from !== undefined) moved.push([from, binding]);
-    }
-    // A binding that is asked for but not mapped at the moment keeps its last port.
-    known.push(...old.slice(0, asked.filter(({ sides }) => sides.length === 0).length));
-  }
-  return { moved, known };
-}
-
-/** Compose names the container that it is about to replace after its own id: `0123456789ab_web`. */
-const baseName = (id: string, name: string): string => (name.startsWith(`${id.slice(0, 12)}_`) ? name.slice(13) : name);
-
-/** The last name of a container that is gone: its events are newer than the last reading of it. */
-function lastName(id: string, entry: LedgerEntry, hints: PortHints): string {
-  const named = hints.events.get(id)?.findLast(({ attributes }) => attributes['name'] !== undefined);
-  return baseName(id, named?.attributes['name'] ?? entry.name);
-}
-
-/** The entry of the container that this one was made in place of: same name, another id, gone (or set aside by Compose and not running). */
-function predecessorOf(
-  container: ContainerReading,
-  containers: Ledger['containers'],
-  present: ReadonlyMap<string, ContainerReading>,
-  hints: PortHints,
-): string | undefined {
-  return Object.keys(containers)
-    .filter(id => {
-      const entry = containers[id];
-      if (id === container.id || entry === undefined) return false;
-      const still = present.get(id);
-      if (still === undefined) return lastName(id, entry, hints) === container.name;
-      return baseName(id, still.name) === container.name && (!isUp(still) || still.name === container.name);
-    })
-    .sort((a, b) => (containers[a]?.inspectedAt ?? 0) - (containers[b]?.inspectedAt ?? 0))
-    .at(-1);
-}
 
 /** Whether what is read of a container is older than what the ledger has of it. */
 function isOutdated({ startedAt, inspectedAt }: ContainerReading, entry: LedgerEntry): boolean {
@@ -119,12 +52,185 @@ function forgetOldest(containers: Ledger['containers'], present: ReadonlyMap<str
   return true;
 }
 
+/** A ledger that is being brought up to date with a reading. */
+class Update {
+  readonly containers: Ledger['containers'];
+  readonly pending: PendingChange[];
+  readonly changes: PortChange[] = [];
+  isNew = false;
+  private readonly read: readonly ContainerReading[];
+  private readonly present: ReadonlyMap<string, ContainerReading>;
+  private readonly hints: PortHints;
+  private readonly now: number;
+
+  constructor(ledger: Ledger, docker: DockerReading, hints: PortHints, now: number) {
+    this.containers = { ...ledger.containers };
+    this.pending = [...ledger.pending];
+    this.present = new Map(docker.containers.map(container => [container.id, container]));
+    this.read = docker.containers.filter(({ inspectError }) => inspectError === undefined);
+    this.hints = hints;
+    this.now = now;
+  }
+
+  private put(id: string, entry: LedgerEntry | undefined): void {
+    if (entry === undefined) delete this.containers[id];
+    else this.containers[id] = entry;
+    this.isNew = true;
+  }
+
+  /** Takes up new names, and remembers whose place a container has taken with its name. */
+  takeNames(): void {
+    const taken: ContainerReading[] = [];
+    for (const container of this.read) {
+      const entry = this.containers[container.id];
+      if (entry === undefined || entry.name === container.name) continue;
+      this.put(container.id, renamed(entry, container.name));
+      taken.push(container);
+    }
+    for (const container of taken) {
+      const entry = this.containers[container.id];
+      const predecessor = this.predecessorOf(container);
+      if (entry === undefined || predecessor === undefined) continue;
+      this.put(container.id, { ...entry, inPlaceOf: { id: predecessor, since: this.now } });
+      this.nameTaken(predecessor, container.name);
+    }
+  }
+
+  private predecessorOf(container: ContainerReading): string | undefined {
+    return predecessorOf(container, this.containers, this.present, this.hints);
+  }
+
+  /** Notes that another container has taken the place of this one, which is told. */
+  private replaced(id: string, name: string): void {
+    const entry = this.containers[id];
+    if (entry) this.put(id, afterReplaced(id, entry, this.present.get(id), name));
+  }
+
+  /** Notes that another container bears the name that this one, which runs on, had before. */
+  private nameTaken(id: string, name: string): void {
+    const entry = this.containers[id];
+    if (entry) this.put(id, withoutName(id, entry, name));
+  }
+
+  /** Compares every container with what is known of it. */
+  compare(): void {
+    for (const container of this.read) {
+      if (isUp(container)) this.compareRunning(container);
+      else this.noteStopped(container);
+    }
+  }
+
+  private noteStopped({ id, state }: ContainerReading): void {
+    const entry = this.containers[id];
+    const isExited = state === 'exited' || state === 'created';
+    if (entry === undefined || (entry.away !== true && (!isExited || entry.wasExited === true))) return;
+    const { away: _, ...rest } = entry;
+    this.put(id, isExited ? { ...rest, wasExited: true } : rest);
+  }
+
+  private compareRunning(container: ContainerReading): void {
+    const { id, name, restartCount, inspectedAt } = container;
+    const startedAt = container.startedAt ?? null;
+    const entry = this.containers[id];
+    if (entry !== undefined && isOutdated(container, entry)) return;
+    const bindings = pickedBindings(container);
+    const isReadable = bindings.some(({ sides }) => sides.length > 0);
+    if (bindings.length > 0 && !isReadable) return;
+    const predecessor = entry === undefined ? this.predecessorOf(container) : undefined;
+    const hasMadeWay = predecessor !== undefined && isReplaced(predecessor, this.present);
+    const prior = hasMadeWay ? this.containers[predecessor] : entry;
+    const { moved, known } = pairBindings(prior?.bindings ?? [], bindings);
+    if (hasMadeWay) this.replaced(predecessor, name);
+    else if (predecessor !== undefined) this.nameTaken(predecessor, name);
+    for (const [from, to] of moved) {
+      const change = this.toPending(container, prior, from, to);
+      if (prior?.away === true) this.changes.push(toChange(change, 'while-away'));
+      else if (hasMadeWay) this.changes.push(toChange(change, 'recreate'));
+      else this.pending.push(change);
+    }
+    if (bindings.length === 0) {
+      if (entry !== undefined) this.put(id, undefined);
+      return;
+    }
+    const isSameRun = entry !== undefined && entry.startedAt === startedAt && entry.away !== true;
+    if (isSameRun && moved.length === 0 && JSON.stringify(entry.bindings) === JSON.stringify(known)) return;
+    const place = predecessor !== undefined && !hasMadeWay ? { id: predecessor, since: this.now } : entry?.inPlaceOf;
+    const kept = { ...(entry?.formerNames && { formerNames: entry.formerNames }), ...(place && { inPlaceOf: place }) };
+    this.put(id, { name, bindings: known, startedAt, restartCount, inspectedAt, ...kept });
+  }
+
+  /** Tells of containers whose place another one has taken under its name, once they are out of the way. */
+  handOver(): void {
+    for (const container of this.read) {
+      const entry = this.containers[container.id];
+      if (!entry?.inPlaceOf || !isUp(container) || entry.startedAt !== (container.startedAt ?? null)) continue;
+      const { inPlaceOf: place, ...rest } = entry;
+      const prior = this.containers[place.id];
+      const isLate = this.now - place.since > handOverMs;
+      if (prior && !isLate && !isReplaced(place.id, this.present)) continue;
+      this.put(container.id, rest);
+      if (!prior) continue;
+      this.replaced(place.id, container.name);
+      if (isLate) continue;
+      for (const [from, to] of pairBindings(prior.bindings, entry.bindings).moved) {
+        const change = this.toPending(container, prior, from, to);
+        this.changes.push(toChange(change, prior.away === true ? 'while-away' : 'recreate'));
+      }
+    }
+  }
+
+  /** Tells of the changes whose cause is known by now. */
+  settle(): void {
+    const before = this.pending.length;
+    const waiting = this.pending.filter(change => {
+      const cause = causeOf(change, this.hints, this.now);
+      if (cause !== 'wait') this.changes.push(toChange(change, cause));
+      return cause === 'wait';
+    });
+    this.pending.splice(0, before, ...waiting);
+  }
+
+  /** What an earlier run of netdash knew and this one does not find is gone. */
+  forget(): void {
+    for (const [id, entry] of Object.entries(this.containers)) {
+      if (entry.away !== true || this.present.has(id)) continue;
+      const { away: _, ...rest } = entry;
+      this.put(id, rest);
+    }
+    if (forgetOldest(this.containers, this.present)) this.isNew = true;
+  }
+
+  private toPending(
+    { id, name, startedAt, restartCount, restartPolicy }: ContainerReading,
+    prior: LedgerEntry | undefined,
+    from: LedgerBinding,
+    to: LedgerBinding,
+  ): PendingChange {
+    return {
+      containerId: id,
+      containerName: name,
+      proto: to.proto,
+      containerPort: to.containerPort,
+      from: from.sides,
+      to: to.sides,
+      at: this.now,
+      startedBefore: prior?.startedAt ?? null,
+      startedNow: startedAt ?? null,
+      restartsBefore: prior?.restartCount ?? 0,
+      restartsNow: restartCount,
+      restartPolicy,
+      wasExited: prior?.wasExited === true,
+    };
+  }
+}
+
 /**
  * Compares a reading with the ledger.
  *
  * Only bindings whose port Docker picks (ephemeral or from a range) can move; one that was asked for at another port is
- * another request. A container's first sight is no change. A change whose cause hangs on an event that is due waits in
- * `ledger.pending`: call again, with the same reading if there is no new one, within two seconds.
+ * another request. A container's first sight is no change, unless it stands in the place of another that bore its name and
+ * is gone or stopped; one that runs on under another name is waited for. A change whose cause hangs on an event that is due
+ * waits in `ledger.pending`: call again, with the same reading if there is no new one, within two seconds.
  *
  * @param docker may be the same reading again: nothing is then reported twice
  * @param now ms since the epoch
@@ -137,89 +243,14 @@ export function trackPorts(
   hints: PortHints,
   now: number,
 ): { ledger: Ledger; changes: PortChange[] } {
-  const present = new Map(docker.containers.map(container => [container.id, container]));
-  const containers = { ...ledger.containers };
-  const pending: PendingChange[] = [...ledger.pending];
-  const changes: PortChange[] = [];
-  let isNew = false;
-  const put = (id: string, entry: LedgerEntry) => {
-    containers[id] = entry;
-    isNew = true;
-  };
-  for (const container of docker.containers) {
-    const entry = containers[container.id];
-    if (container.inspectError === undefined && entry !== undefined && entry.name !== container.name) {
-      put(container.id, { ...entry, name: container.name });
-    }
-  }
-  for (const container of docker.containers) {
-    const { id, name } = container;
-    const entry = containers[id];
-    if (container.inspectError !== undefined) continue;
-    if (!isUp(container)) {
-      const isExited = container.state === 'exited' || container.state === 'created';
-      if (entry !== undefined && (entry.away === true || (isExited && entry.wasExited !== true))) {
-        const { away: _, ...rest } = entry;
-        put(id, isExited ? { ...rest, wasExited: true } : rest);
-      }
-      continue;
-    }
-    if (entry !== undefined && isOutdated(container, entry)) continue;
-    const bindings = pickedBindings(container);
-    const isReadable = bindings.some(({ sides }) => sides.length > 0);
-    if (bindings.length > 0 && !isReadable) continue;
-    const predecessor = entry === undefined ? predecessorOf(container, containers, present, hints) : undefined;
-    const prior = entry ?? (predecessor === undefined ? undefined : containers[predecessor]);
-    if (predecessor !== undefined) {
-      delete containers[predecessor];
-      isNew = true;
-    }
-    const { moved, known } = pairBindings(prior?.bindings ?? [], bindings);
-    for (const [from, to] of moved) {
-      const change: PendingChange = {
-        containerId: id,
-        containerName: name,
-        proto: to.proto,
-        containerPort: to.containerPort,
-        from: from.sides,
-        to: to.sides,
-        at: now,
-        startedBefore: prior?.startedAt ?? null,
-        startedNow: container.startedAt ?? null,
-        restartsBefore: prior?.restartCount ?? 0,
-        restartsNow: container.restartCount,
-        restartPolicy: container.restartPolicy,
-        wasExited: prior?.wasExited === true,
-      };
-      if (prior?.away === true) changes.push(toChange(change, 'while-away'));
-      else if (predecessor !== undefined) changes.push(toChange(change, 'recreate'));
-      else pending.push(change);
-    }
-    const isSameRun = entry !== undefined && entry.startedAt === (container.startedAt ?? null) && entry.away !== true;
-    const isSame = isSameRun && moved.length === 0 && JSON.stringify(entry.bindings) === JSON.stringify(known);
-    if (bindings.length === 0) {
-      if (entry !== undefined) {
-        delete containers[id];
-        isNew = true;
-      }
-    } else if (!isSame) {
-      const { startedAt = null, restartCount, inspectedAt } = container;
-      put(id, { name, bindings: known, startedAt, restartCount, inspectedAt });
-    }
-  }
-  const waiting = pending.filter(change => {
-    const cause = causeOf(change, hints, now);
-    if (cause !== 'wait') changes.push(toChange(change, cause));
-    return cause === 'wait';
-  });
-  for (const [id, entry] of Object.entries(containers)) {
-    if (entry.away === true && !present.has(id)) {
-      const { away: _, ...rest } = entry;
-      put(id, rest);
-    }
-  }
-  if (forgetOldest(containers, present) || waiting.length !== ledger.pending.length || waiting.length > 0) isNew = true;
-  if (!isNew) return { ledger, changes };
+  const update = new Update(ledger, docker, hints, now);
+  update.takeNames();
+  update.compare();
+  update.handOver();
+  update.settle();
+  update.forget();
+  const { containers, pending, changes } = update;
+  if (!update.isNew && pending.length === 0 && ledger.pending.length === 0) return { ledger, changes };
   changes.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
-  return { ledger: { version: 1, containers, pending: waiting }, changes };
+  return { ledger: { version: 1, containers, pending }, changes };
 }

@@ -25,6 +25,10 @@ const LedgerEntrySchema = v.object({
   wasExited: v.optional(v.boolean()),
   /** From an earlier run of netdash, and not seen again in this one yet. */
   away: v.optional(v.boolean()),
+  /** Names that the container had before, oldest first. */
+  formerNames: v.optional(v.array(v.string())),
+  /** The container whose name this one took while that one ran on under another, and when that was seen, ms. */
+  inPlaceOf: v.optional(v.object({ id: v.string(), since: v.number() })),
 });
 
 const PendingChangeSchema = v.object({
