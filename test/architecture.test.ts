@@ -73,3 +73,40 @@ test('facts and present know no clock', () => {
     .map(file => relative(source, file));
   assert.deepEqual(impure, []);
 });
+
+test('only terminal/ vouches for text: what is drawn, printed or copied has been through the sanitiser', () => {
+  const vouching = files
+    .filter(file =>
+      /\bas (?:unknown as )?(?:SafeText|SafeOutput|TerminalSequence)\b|<(?:SafeText|SafeOutput)>\s*[(\w]/.test(
+        readFileSync(file, 'utf8'),
+      ),
+    )
+    .map(file => relative(source, file));
+  assert.ok(vouching.length > 0);
+  assert.deepEqual(
+    vouching.filter(file => !file.startsWith('terminal/')),
+    [],
+  );
+});
+
+test('nothing reaches the terminal beside the typed ways', () => {
+  const ways: Record<string, { pattern: RegExp; files: string[] }> = {
+    'text in Ink': {
+      pattern: /\bText\b[^'\n]*\} from 'ink'|\b(?:Static|Transform|useStdout|useStderr)\b[^'\n]*\} from 'ink'/,
+      files: ['ui/components/line.tsx'],
+    },
+    'standard streams': { pattern: /\bprocess\.std(?:out|err)\b|\bconsole\./, files: ['ui/dashboard.tsx'] },
+    // TerminalOutput is what Ink writes its frames to.
+    'a stream of any text': {
+      pattern: /\bWritable\b|\bWriteStream\b/,
+      files: ['terminal/output.ts', 'ui/dashboard.tsx'],
+    },
+  };
+  for (const [way, { pattern, files: expected }] of Object.entries(ways)) {
+    const using = files
+      .filter(file => pattern.test(readFileSync(file, 'utf8')))
+      .map(file => relative(source, file))
+      .sort();
+    assert.deepEqual(using, expected, way);
+  }
+});

@@ -1,12 +1,19 @@
 /** What a command is, and what it gets to work with. */
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
+import type { SafeOutput } from '../terminal/sanitise.ts';
 import type { OptionName } from './options.ts';
+
+/** Where a command writes. It takes nothing that has not been through the sanitiser. */
+export interface TextSink {
+  write(text: SafeOutput, done?: (error?: Error | null) => void): boolean;
+  on(event: 'error' | 'close', listener: () => void): unknown;
+}
 
 /** The process around a command. */
 export interface Io {
   stdin: Readable & { isTTY?: boolean };
-  stdout: Writable & { isTTY?: boolean; columns?: number; rows?: number };
-  stderr: Writable;
+  stdout: TextSink & { isTTY?: boolean; columns?: number; rows?: number };
+  stderr: TextSink;
   env: Record<string, string | undefined>;
 }
 

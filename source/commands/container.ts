@@ -5,7 +5,8 @@ import { exitCodes } from './exit.ts';
 import { findContainer } from './find-container.ts';
 import { lookOnce } from './look-once.ts';
 import { openHost } from './open-host.ts';
-import { layoutOf, print, textOf } from './output.ts';
+import { cell } from '../present/cell.ts';
+import { complain, layoutOf, print, textOf } from './output.ts';
 
 /** Wide enough for any line where there is no width. */
 const unlimited = 1000;
@@ -18,7 +19,7 @@ export async function run(invocation: Invocation, target: string): Promise<numbe
   const { snapshot, events } = await lookOnce(host);
   const container = snapshot.containers.find(({ id }) => id === containerId);
   if (!container) {
-    io.stderr.write(`netdash: container '${target}' is gone\n`);
+    complain(io, `netdash: container '${target}' is gone`);
     return exitCodes.usage;
   }
   const layout = layoutOf(io);
@@ -26,11 +27,13 @@ export async function run(invocation: Invocation, target: string): Promise<numbe
   const tabs = containerTabs.filter(({ id }) => id !== 'raw');
   await print(
     io,
-    tabs.flatMap(({ id, title }, index) => [
-      ...(index === 0 ? [] : ['']),
-      title.toUpperCase(),
-      ...containerPage(id, input).map(line => textOf(line, layout.charset)),
-    ]),
+    tabs
+      .flatMap(({ id, title }, index) => [
+        ...(index === 0 ? [] : [[]]),
+        [cell(title.toUpperCase())],
+        ...containerPage(id, input),
+      ])
+      .map(line => textOf(line, layout.charset)),
   );
   return exitCodes.fine;
 }

@@ -3,7 +3,7 @@ import { detectors } from '../facts/findings/index.ts';
 import type { Severity, Snapshot } from '../facts/schema.ts';
 import { cell, type Line } from '../present/cell.ts';
 import { findingDetails } from '../present/finding-table.ts';
-import { sanitise } from '../terminal/sanitise.ts';
+import { sanitise, type SafeText } from '../terminal/sanitise.ts';
 import type { Invocation } from './command.ts';
 import { doctorJson } from './doctor-json.ts';
 import { exitCodes } from './exit.ts';
@@ -54,7 +54,7 @@ function findingLines(snapshot: Snapshot): Line[] {
 }
 
 /** What was looked at and found well, and what was not. */
-function summary(snapshot: Snapshot, { sources, codes }: Unjudged): string[] {
+function summary(snapshot: Snapshot, { sources, codes }: Unjudged): SafeText[] {
   const judged = detectors.length - codes.length;
   const found = new Set(snapshot.findings.map(({ code }) => code));
   const clean = detectors.filter(({ code }) => !codes.includes(code) && !found.has(code)).length;
@@ -63,11 +63,11 @@ function summary(snapshot: Snapshot, { sources, codes }: Unjudged): string[] {
     containersTotal === null ? 'no Docker' : `${containersRunning} of ${containersTotal} containers running`;
   const partial = Object.entries(snapshot.sources).filter(([, { state }]) => state === 'partial');
   return [
-    ...sources.map(({ name, reason }) => `not readable: ${name}: ${sanitise(reason)}`),
+    ...sources.map(({ name, reason }) => `not readable: ${name}: ${reason}`),
     ...(codes.length > 0 ? [`not judged for want of that: ${codes.join(', ')}`] : []),
-    ...partial.map(([name, { reason }]) => `incomplete: ${name}: ${sanitise(reason ?? '')}`),
+    ...partial.map(([name, { reason }]) => `incomplete: ${name}: ${reason ?? ''}`),
     `${clean} of ${judged} kinds of trouble looked for are absent (${whose})`,
-  ];
+  ].map(line => sanitise(line));
 }
 
 /** Runs it. */

@@ -4,7 +4,6 @@ import { UsageError } from '../host/usage-error.ts';
 import type { Snapshot } from '../facts/schema.ts';
 import { parseAddress, spanText } from '../facts/walk/address.ts';
 import { lanInterfaces, type From, type Subject } from '../facts/walk/subjects.ts';
-import { sanitise } from '../terminal/sanitise.ts';
 import { nearMatches } from './find-container.ts';
 
 type Facts = Pick<Snapshot, 'containers' | 'interfaces'>;
@@ -12,7 +11,7 @@ type Facts = Pick<Snapshot, 'containers' | 'interfaces'>;
 /** A port number. @throws UsageError */
 function portOf(text: string, target: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (port < 1 || port > 65535) throw new UsageError(`'${sanitise(target)}': a port is a number from 1 to 65535`);
+  if (port < 1 || port > 65535) throw new UsageError(`'${target}': a port is a number from 1 to 65535`);
   return port;
 }
 
@@ -26,8 +25,8 @@ function containerOf(name: string, { containers }: Facts): string {
     name,
     containers.map(each => each.name),
   );
-  const hint = near.length > 0 ? `; did you mean ${near.map(each => sanitise(each)).join(', ')}?` : '';
-  throw new UsageError(`no container '${sanitise(name)}'${hint}`);
+  const hint = near.length > 0 ? `; did you mean ${near.join(', ')}?` : '';
+  throw new UsageError(`no container '${name}'${hint}`);
 }
 
 /**
@@ -37,7 +36,7 @@ function containerOf(name: string, { containers }: Facts): string {
 export function parseSubject(target: string, facts: Facts): Subject {
   const [, rest = '', protoText] = /^(.*?)(?:\/([a-z]+))?$/.exec(target) ?? [];
   if (protoText !== undefined && protoText !== 'tcp' && protoText !== 'udp' && protoText !== 'sctp') {
-    throw new UsageError(`'${sanitise(target)}': the protocol is tcp or udp`);
+    throw new UsageError(`'${target}': the protocol is tcp or udp`);
   }
   const proto: { proto?: Proto } = protoText === undefined ? {} : { proto: protoText };
   if (/^\d{1,5}$/.test(rest)) return { kind: 'port', port: portOf(rest, target), ...proto };
@@ -45,13 +44,13 @@ export function parseSubject(target: string, facts: Facts): Subject {
   const address = parseAddress(six ?? name);
   if (address && (six !== undefined || /^[\d.]+$/.test(name))) {
     if (portText === undefined)
-      throw new UsageError(`'${sanitise(target)}': give a port too, as ${six === undefined ? name : `[${six}]`}:443`);
+      throw new UsageError(`'${target}': give a port too, as ${six === undefined ? name : `[${six}]`}:443`);
     return { kind: 'address', address: spanText(address), port: portOf(portText, target), ...proto };
   }
   if (six !== undefined || rest === '' || (name === '' && portText !== undefined)) {
-    throw new UsageError(`'${sanitise(target)}' is no target: give a port, ADDRESS:PORT, [IPV6]:PORT, or a container`);
+    throw new UsageError(`'${target}' is no target: give a port, ADDRESS:PORT, [IPV6]:PORT, or a container`);
   }
-  if (parseAddress(rest)) throw new UsageError(`'${sanitise(target)}': write [${rest}]:PORT`);
+  if (parseAddress(rest)) throw new UsageError(`'${target}': write [${rest}]:PORT`);
   const containerId = containerOf(name, facts);
   return {
     kind: 'container',
@@ -69,17 +68,15 @@ export function parseFrom(text: string, facts: Facts): From {
   if (kind === 'container') {
     const containerId = containerOf(name, facts);
     const { state } = facts.containers.find(({ id }) => id === containerId) ?? {};
-    if (state !== 'running' && state !== 'paused') throw new UsageError(`container '${sanitise(name)}' does not run`);
+    if (state !== 'running' && state !== 'paused') throw new UsageError(`container '${name}' does not run`);
     return { kind: 'container', containerId };
   }
   if (kind === 'lan') {
     if (facts.interfaces.some(each => each.name === name)) return { kind: 'lan', interface: name };
     const names = lanInterfaces(facts).map(each => each.name);
-    throw new UsageError(
-      `no interface '${sanitise(name)}' leads off this host; there is ${names.join(', ') || 'none'}`,
-    );
+    throw new UsageError(`no interface '${name}' leads off this host; there is ${names.join(', ') || 'none'}`);
   }
   const address = parseAddress(text.replace(/^\[(.*)\]$/, '$1'));
   if (address) return { kind: 'address', address: spanText(address) };
-  throw new UsageError(`--from ${sanitise(text)}: give loopback, lan, lan:INTERFACE, an address, or container:NAME`);
+  throw new UsageError(`--from ${text}: give loopback, lan, lan:INTERFACE, an address, or container:NAME`);
 }

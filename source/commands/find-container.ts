@@ -2,7 +2,6 @@
 import { listContainers } from '../host/docker.ts';
 import { HostError, type Host } from '../host/host.ts';
 import { UsageError } from '../host/usage-error.ts';
-import { sanitise } from '../terminal/sanitise.ts';
 
 /** Small edit distance (Levenshtein), for near matches. */
 function distance(a: string, b: string): number {
@@ -40,7 +39,7 @@ export function nearMatches(name: string, candidates: readonly string[]): string
 export async function findContainer(host: Host, name: string, commands: readonly string[]): Promise<string> {
   const containers = await listContainers(host).catch((error: unknown) => {
     if (!(error instanceof HostError)) throw error;
-    throw new UsageError(`'${sanitise(name)}' is no command, and no container can be looked up: ${error.message}`);
+    throw new UsageError(`'${name}' is no command, and no container can be looked up: ${error.message}`);
   });
   const named = containers.find(container => container.name === name || container.id === name);
   if (named) return named.id;
@@ -49,6 +48,6 @@ export async function findContainer(host: Host, name: string, commands: readonly
   if (begun.length > 1)
     throw new UsageError(`'${name}' is the beginning of ${begun.length} container ids: give more of it`);
   const near = nearMatches(name, [...commands, ...containers.map(container => container.name)]);
-  const hint = near.length > 0 ? `; did you mean ${near.map(each => sanitise(each)).join(', ')}?` : '';
-  throw new UsageError(`unknown command or container '${sanitise(name)}'${hint}`);
+  const hint = near.length > 0 ? `; did you mean ${near.join(', ')}?` : '';
+  throw new UsageError(`unknown command or container '${name}'${hint}`);
 }

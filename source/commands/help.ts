@@ -1,4 +1,5 @@
 /** `--help`, made from the tables of commands and options. */
+import { asLines, sanitise, type SafeOutput } from '../terminal/sanitise.ts';
 import type { Command } from './command.ts';
 import { commonOptions, optionLines } from './options.ts';
 
@@ -8,7 +9,7 @@ const exits = [
 ];
 
 /** `netdash --help`. */
-export function mainHelp(dashboard: Command, commands: Readonly<Record<string, Command>>): string {
+export function mainHelp(dashboard: Command, commands: Readonly<Record<string, Command>>): SafeOutput {
   const names = ['', '[NAME]', ...Object.keys(commands)].slice(1);
   const width = Math.max(...names.map(name => name.length));
   return lines([
@@ -29,7 +30,7 @@ export function mainHelp(dashboard: Command, commands: Readonly<Record<string, C
 }
 
 /** `netdash COMMAND --help`. */
-export function commandHelp(name: string, command: Command): string {
+export function commandHelp(name: string, command: Command): SafeOutput {
   return lines([
     `netdash ${name}: ${command.summary}`,
     '',
@@ -43,4 +44,4 @@ export function commandHelp(name: string, command: Command): string {
   ]);
 }
 
-const lines = (text: readonly string[]): string => `${text.join('\n')}\n`;
+const lines = (text: readonly string[]): SafeOutput => asLines(text.map(line => sanitise(line)));

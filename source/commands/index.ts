@@ -6,6 +6,8 @@ import type { Command, Invocation, Io, OptionValues } from './command.ts';
 import { exitCodes } from './exit.ts';
 import { commandHelp, mainHelp } from './help.ts';
 import { commonOptions, optionTable, type OptionName } from './options.ts';
+import { complain, print } from './output.ts';
+import { sanitise } from '../terminal/sanitise.ts';
 
 const dashboard: Command = {
   summary: 'the dashboard, or with a container its page; into a pipe: snapshot',
@@ -101,7 +103,7 @@ export async function main(args: readonly string[], io: Io, version: string): Pr
   try {
     const { name, target, args: given, options } = parseCommandLine(args);
     const command = name === undefined ? dashboard : commands[name]!;
-    if (options.version) io.stdout.write(`netdash ${version}\n`);
+    if (options.version) await print(io, [sanitise(`netdash ${version}`)]);
     else if (options.help)
       io.stdout.write(name === undefined ? mainHelp(dashboard, commands) : commandHelp(name, command));
     else {
@@ -120,11 +122,10 @@ function failed(error: unknown, io: Io): number {
   // Whoever read the output has had enough of it.
   if (error instanceof Error && 'code' in error && error.code === 'EPIPE') return exitCodes.fine;
   if (error instanceof UsageError || error instanceof HostError) {
-    io.stderr.write(`netdash: ${error.message}\n`);
+    complain(io, `netdash: ${error.message}`);
     return error instanceof UsageError ? exitCodes.usage : exitCodes.unjudged;
   }
-  io.stderr.write(
-    `netdash: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
+  const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  complain(io, `netdash: internal error: ${words}`);
   return exitCodes.internal;
 }

@@ -1,6 +1,6 @@
 /** `doctor --nagios`: one line and an exit code as monitoring plugins give them (Monitoring Plugins Development Guidelines). */
 import type { Severity, Snapshot } from '../facts/schema.ts';
-import { sanitise } from '../terminal/sanitise.ts';
+import { sanitise, type SafeText } from '../terminal/sanitise.ts';
 import type { Unjudged } from './doctor.ts';
 
 const states = ['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'] as const;
@@ -8,7 +8,7 @@ const states = ['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'] as const;
 const longest = 400;
 
 /** The line and the code: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (nothing found, but not all could be judged). */
-export function nagiosReport(snapshot: Snapshot, unjudged: Unjudged): { line: string; code: 0 | 1 | 2 | 3 } {
+export function nagiosReport(snapshot: Snapshot, unjudged: Unjudged): { line: SafeText; code: 0 | 1 | 2 | 3 } {
   const count = (severity: Severity) => snapshot.findings.filter(finding => finding.severity === severity).length;
   const [errors, warnings, infos] = [count('error'), count('warning'), count('info')];
   const code = errors > 0 ? 2 : warnings > 0 ? 1 : unjudged.codes.length > 0 ? 3 : 0;
@@ -25,5 +25,5 @@ export function nagiosReport(snapshot: Snapshot, unjudged: Unjudged): { line: st
     `infos=${infos};;;0`,
     `containers=${snapshot.host.containersRunning ?? 'U'};;;0`,
   ];
-  return { line: `NETDASH ${states[code]} - ${text} | ${data.join(' ')}`, code };
+  return { line: sanitise(`NETDASH ${states[code]} - ${text} | ${data.join(' ')}`), code };
 }

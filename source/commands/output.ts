@@ -1,7 +1,9 @@
 /** Printing: what came from outside is made harmless, and columns fit where there is a width. */
 import { inCharset } from '../terminal/charset.ts';
 import { detectCharset, sizeOf } from '../terminal/detect.ts';
-import type { Line } from '../present/cell.ts';
+import { jsonText } from '../terminal/json-text.ts';
+import { asLines, sanitise, type SafeOutput, type SafeText } from '../terminal/sanitise.ts';
+import { lineText, type Line } from '../present/cell.ts';
 import type { Io } from './command.ts';
 
 /** How text is to be laid out. */
@@ -19,27 +21,26 @@ export function layoutOf({ stdout, env }: Io): Layout {
 }
 
 /** A line of cells as text. */
-export function textOf(line: Line, charset: Layout['charset']): string {
-  return inCharset(
-    line
-      .map(({ text }) => text)
-      .join('')
-      .trimEnd(),
-    charset,
-  );
+export function textOf(line: Line, charset: Layout['charset']): SafeText {
+  return inCharset(lineText(line), charset);
 }
 
 /** Writes lines; resolves when they have been handed on, so that a slow reader is waited for. */
-export function print(io: Io, lines: readonly string[]): Promise<void> {
-  return write(io, lines.map(line => `${line}\n`).join(''));
+export function print(io: Io, lines: readonly SafeText[]): Promise<void> {
+  return write(io, asLines(lines));
 }
 
 /** Writes one JSON value: on one line per member for a reader at a terminal, else on one line. */
 export function printJson(io: Io, value: unknown): Promise<void> {
-  return write(io, `${JSON.stringify(value, undefined, io.stdout.isTTY ? 2 : undefined)}\n`);
+  return write(io, jsonText(value, io.stdout.isTTY ? 2 : undefined));
 }
 
-function write({ stdout }: Io, text: string): Promise<void> {
+/** Tells the operator on standard error, line by line. */
+export function complain(io: Io, message: string): void {
+  io.stderr.write(asLines(message.split('\n').map(line => sanitise(line))));
+}
+
+function write({ stdout }: Io, text: SafeOutput): Promise<void> {
   return new Promise((resolve, reject) => {
     stdout.write(text, error => (error ? reject(error) : resolve()));
   });

@@ -15,6 +15,7 @@ import { exitCodes } from './exit.ts';
 import { lookOnce } from './look-once.ts';
 import { openHost } from './open-host.ts';
 import { layoutOf, print, printJson, textOf, type Layout } from './output.ts';
+import { sanitise, type SafeText } from '../terminal/sanitise.ts';
 
 /** Wide enough for any header where there is no width. */
 const unlimited = 1000;
@@ -27,7 +28,7 @@ function section<Row>(
   none: string,
   view: LiveView,
   layout: Layout,
-): string[] {
+): SafeText[] {
   const notices = paneNotices(source, view).map(line => textOf(line, layout.charset));
   const body =
     rows.length > 0
@@ -35,11 +36,12 @@ function section<Row>(
       : emptyLines(source, view, none).map(line => textOf(line, layout.charset));
   const { state, ageMs } = view.snapshot.sources[source] ?? { state: 'failed', ageMs: null };
   const isUnknown = rows.length === 0 && state === 'failed' && ageMs === null;
-  return ['', `${table.title.toUpperCase()} (${isUnknown ? 'unknown' : rows.length})`, ...notices, ...body];
+  const title = `${table.title.toUpperCase()} (${isUnknown ? 'unknown' : rows.length})`;
+  return [sanitise(''), sanitise(title), ...notices, ...body];
 }
 
 /** The snapshot as lines of text. @param title the recording's, when it is one */
-export function snapshotText(view: LiveView, layout: Layout, title?: string): string[] {
+export function snapshotText(view: LiveView, layout: Layout, title?: string): SafeText[] {
   const { snapshot } = view;
   const header = headerLines(view, {
     width: layout.width ?? unlimited,
@@ -47,7 +49,7 @@ export function snapshotText(view: LiveView, layout: Layout, title?: string): st
     ...(title !== undefined && { title }),
   });
   // Without a width the clock would stand a thousand columns to the right.
-  const lines = header.map(line => textOf(line, layout.charset).replaceAll(/ {9,}/g, '  '));
+  const lines = header.map(line => sanitise(textOf(line, layout.charset).replaceAll(/ {9,}/g, '  ')));
   const findings = snapshot.findings.map(finding => textOf(findingLine(finding), layout.charset));
   return [
     ...lines,
@@ -56,9 +58,8 @@ export function snapshotText(view: LiveView, layout: Layout, title?: string): st
     ...section(linkTable, linkRows(snapshot), 'links', 'no links', view, layout),
     ...section(networkTable, networkRows(snapshot), 'docker', 'no networks', view, layout),
     ...section(ruleTable, ruleRows(snapshot), 'netfilter', 'no rules', view, layout),
-    '',
-    `FINDINGS (${findings.length})`,
-    ...(findings.length > 0 ? findings : ['none']),
+    ...['', `FINDINGS (${findings.length})`].map(line => sanitise(line)),
+    ...(findings.length > 0 ? findings : [sanitise('none')]),
   ];
 }
 

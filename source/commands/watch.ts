@@ -2,7 +2,8 @@
 import { UsageError } from '../host/usage-error.ts';
 import { startLive } from '../live/start-live.ts';
 import type { NetdashEvent } from '../facts/schema.ts';
-import { sanitise } from '../terminal/sanitise.ts';
+import { jsonText } from '../terminal/json-text.ts';
+import { asLines } from '../terminal/sanitise.ts';
 import type { Invocation } from './command.ts';
 import { exitCodes } from './exit.ts';
 import { openHost } from './open-host.ts';
@@ -11,7 +12,7 @@ import { cell } from '../present/cell.ts';
 
 /** One event as a line of text: time, type, what happened. */
 export function eventLine({ at, type, text }: NetdashEvent): string {
-  return `${at}  ${type.padEnd(22)}  ${sanitise(text)}`;
+  return `${at}  ${type.padEnd(22)}  ${text}`;
 }
 
 /** The value of `--for` in ms. @throws UsageError */
@@ -32,8 +33,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const { charset } = layoutOf(io);
   const live = await startLive(host);
   live.onEvent(event => {
-    const line = options.json ? JSON.stringify(event) : textOf([cell(eventLine(event))], charset);
-    io.stdout.write(`${line}\n`);
+    io.stdout.write(options.json ? jsonText(event) : asLines([textOf([cell(eventLine(event))], charset)]));
   });
   await new Promise<void>(resolve => {
     const timer = limitMs === undefined ? undefined : setTimeout(resolve, limitMs);

@@ -1,5 +1,5 @@
 /** The unit of everything netdash shows: a piece of text with a tone, made harmless when it is made. */
-import { sanitise } from '../terminal/sanitise.ts';
+import { joinText, sanitise, trimEnd, type SafeText } from '../terminal/sanitise.ts';
 
 /**
  * What a piece of text means, from which the screen takes its colour. Never the only carrier of that meaning. `mark` is
@@ -7,13 +7,8 @@ import { sanitise } from '../terminal/sanitise.ts';
  */
 export type Tone = 'plain' | 'dim' | 'good' | 'warn' | 'bad' | 'info' | 'accent' | 'title' | 'mark';
 
-declare const clean: unique symbol;
-
-/** Text that has been through the sanitiser; only `cell` makes it. */
-export type CleanText = string & { readonly [clean]: true };
-
 export interface Cell {
-  readonly text: CleanText;
+  readonly text: SafeText;
   readonly tone: Tone;
 }
 
@@ -22,10 +17,15 @@ export type Line = readonly Cell[];
 
 /** Makes a cell of any text. What must not reach a terminal is replaced (terminal/sanitise.ts). */
 export function cell(text: string | number, tone: Tone = 'plain'): Cell {
-  return { text: sanitise(String(text)) as CleanText, tone };
+  return { text: sanitise(String(text)), tone };
 }
 
 /** A cell for a value that cannot be known: `unknown: <reason>`, never blank. */
 export function unknownCell(reason?: string): Cell {
   return cell(reason ? `unknown: ${reason}` : 'unknown', 'dim');
+}
+
+/** A line as text, without the spaces at its end. */
+export function lineText(line: Line): SafeText {
+  return trimEnd(joinText(line.map(({ text }) => text)));
 }

@@ -1,7 +1,7 @@
 /** Which columns fit, how wide each is, and rows as cells of exactly those widths. */
 import { fit, widthOf } from '../terminal/width.ts';
 import { cell } from './cell.ts';
-import type { Cell, CleanText, Line } from './cell.ts';
+import type { Cell, Line } from './cell.ts';
 import type { ColumnHead, List, ListItem } from './table.ts';
 
 export interface ColumnPlace {
@@ -75,9 +75,9 @@ export function layoutColumns(list: List, width: number, widest: readonly number
   };
 }
 
-/** A cell of the same tone with other text, which is made of sanitised text and spaces. */
+/** A cell of the same tone whose text is cut or padded. */
 const fitted = (source: Cell, width: number, align: 'left' | 'right' | undefined): Cell => ({
-  text: fit(source.text, width, align) as CleanText,
+  text: fit(source.text, width, align),
   tone: source.tone,
 });
 

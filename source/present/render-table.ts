@@ -1,18 +1,13 @@
 /** A table as plain text, for a pipe. */
 import { inCharset } from '../terminal/charset.ts';
 import type { Charset } from '../terminal/charset.ts';
-import { cell } from './cell.ts';
+import type { SafeText } from '../terminal/sanitise.ts';
+import { cell, lineText } from './cell.ts';
 import type { Line } from './cell.ts';
 import type { Filter } from './filter.ts';
 import { itemLine, layoutColumns, titleLine } from './layout.ts';
 import { listOf } from './table.ts';
 import type { List, Sort, Table } from './table.ts';
-
-const textOf = (line: Line): string =>
-  line
-    .map(part => part.text)
-    .join('')
-    .trimEnd();
 
 /** A list as lines: titles, then rows, each section under its heading. Nothing is dropped or cut without a `width`. */
 export function listLines(list: List, width: number): Line[] {
@@ -38,7 +33,7 @@ export function renderTable<Row>(
   table: Table<Row>,
   rows: readonly Row[],
   options: { width?: number; charset?: Charset; filter?: Filter; sort?: Sort } = {},
-): string[] {
+): SafeText[] {
   const list = listOf(table, rows, options);
   const unbounded: List = {
     ...list,
@@ -46,5 +41,5 @@ export function renderTable<Row>(
   };
   const lines =
     options.width === undefined ? listLines(unbounded, Number.MAX_SAFE_INTEGER) : listLines(list, options.width);
-  return lines.map(line => inCharset(textOf(line), options.charset ?? 'unicode'));
+  return lines.map(line => inCharset(lineText(line), options.charset ?? 'unicode'));
 }

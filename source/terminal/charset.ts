@@ -2,6 +2,7 @@
  * The glyphs of netdash's own chrome, and what they become where the terminal has ASCII only. Both forms of a glyph take
  * one column, so that a screen can be laid out before the charset is known.
  */
+import type { SafeText } from './sanitise.ts';
 import { widthOf } from './width.ts';
 
 export type Charset = 'unicode' | 'ascii';
@@ -56,16 +57,16 @@ const ascii: Readonly<Record<string, string>> = {
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
 /** `text` in ASCII and of the same width: glyphs have their own stand-ins, everything else becomes `?`. */
-export function toAscii(text: string): string {
+export function toAscii(text: SafeText): SafeText {
   if (/^[\x20-\x7e]*$/.test(text)) return text;
   let out = '';
   for (const { segment } of graphemes.segment(text)) {
     out += /^[\x20-\x7e]$/.test(segment) ? segment : (ascii[segment] ?? '?'.repeat(widthOf(segment)));
   }
-  return out;
+  return out as SafeText;
 }
 
 /** `text` as a terminal with this charset can show it. */
-export function inCharset(text: string, charset: Charset): string {
+export function inCharset(text: SafeText, charset: Charset): SafeText {
   return charset === 'ascii' ? toAscii(text) : text;
 }

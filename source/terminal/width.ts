@@ -1,5 +1,6 @@
 /** How many columns text takes on a terminal, and text cut or padded to a number of columns. */
 import stringWidth from 'string-width';
+import type { SafeText } from './sanitise.ts';
 
 /** Text of which every UTF-16 unit takes one column: ASCII, and the glyphs netdash itself draws (charset.ts). */
 const narrow = /^[\x20-\x7e✓✗●○◌‖↻→←↔↑↓·▌▏─│…↵×\u{FFFD}]*$/u;
@@ -11,10 +12,10 @@ export function widthOf(text: string): number {
 }
 
 /** Cuts `text` to at most `width` columns; what was cut ends in `…`. A wide character is never cut in half. */
-export function truncate(text: string, width: number): string {
-  if (width <= 0) return '';
+export function truncate(text: SafeText, width: number): SafeText {
+  if (width <= 0) return '' as SafeText;
   if (widthOf(text) <= width) return text;
-  if (narrow.test(text)) return `${text.slice(0, width - 1)}…`;
+  if (narrow.test(text)) return `${text.slice(0, width - 1)}…` as SafeText;
   let kept = '';
   let used = 0;
   for (const { segment } of graphemes.segment(text)) {
@@ -23,14 +24,14 @@ export function truncate(text: string, width: number): string {
     kept += segment;
     used += next;
   }
-  return `${kept}…`;
+  return `${kept}…` as SafeText;
 }
 
 /** `text` in exactly `width` columns: cut, or padded with spaces on the right (on the left for `right`). */
-export function fit(text: string, width: number, align: 'left' | 'right' = 'left'): string {
+export function fit(text: SafeText, width: number, align: 'left' | 'right' = 'left'): SafeText {
   const cut = truncate(text, width);
   const padding = ' '.repeat(Math.max(0, width - widthOf(cut)));
-  return align === 'right' ? padding + cut : cut + padding;
+  return (align === 'right' ? padding + cut : cut + padding) as SafeText;
 }
 
 /**

@@ -1,9 +1,9 @@
 /** What keys do: pure commands go to the reducer, the others to the live part and the terminal. */
 import type { Live } from '../live/live.ts';
 import { containerTabs } from '../present/container-page/page.ts';
-import type { Tone } from '../present/cell.ts';
-import { clipboardSequence } from '../terminal/clipboard.ts';
-import { sanitise } from '../terminal/sanitise.ts';
+import { lineText, type Tone } from '../present/cell.ts';
+import { clipboardSequence, type TerminalSequence } from '../terminal/clipboard.ts';
+import { asParagraph, sanitise, type SafeOutput } from '../terminal/sanitise.ts';
 import { commandFor } from './key-table.ts';
 import type { Command, KeyContext } from './key-table.ts';
 import type { Action } from './reducer.ts';
@@ -14,7 +14,7 @@ import type { Page } from './state.ts';
 /** What only the running program can do. */
 export interface TerminalEffects {
   /** Writes a sequence to the terminal as it is. */
-  write: (sequence: string) => void;
+  write: (sequence: TerminalSequence) => void;
   quit: () => void;
   redraw: () => void;
   suspend: () => void;
@@ -30,6 +30,9 @@ export interface Controller {
 
 /** How long a message stays in the footer, in ms. */
 const toastMilliseconds = 2500;
+
+/** Rules and commands are copied whole, up to this many UTF-16 units. */
+const longestCopy = 65_536;
 
 const moves: Partial<Record<Command, Action>> = {
   down: { type: 'move', amount: 1 },
@@ -77,20 +80,13 @@ function selectedContainer({ state, model }: Frame): string | undefined {
 }
 
 /** What `c` copies: the most useful text of what is selected, or the page as it reads. */
-function copyText({ state, model }: Frame): string | undefined {
+function copyText({ state, model }: Frame): SafeOutput | undefined {
   const { page } = model;
-  if (page?.page.kind === 'container' && page.page.tab !== 'raw') return page.page.containerId;
-  if (page)
-    return page.lines
-      .map(line =>
-        line
-          .map(part => part.text)
-          .join('')
-          .trimEnd(),
-      )
-      .join('\n');
+  if (page?.page.kind === 'container' && page.page.tab !== 'raw') return sanitise(page.page.containerId);
+  if (page) return asParagraph(page.lines.map(lineText));
   const pane = model.panes[state.pane];
-  return pane?.list.items[pane.state.index]?.copy;
+  const text = pane?.list.items[pane.state.index]?.copy;
+  return text === undefined ? undefined : sanitise(text, longestCopy);
 }
 
 /** Makes the controller of one screen. */

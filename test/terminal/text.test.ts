@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { glyphs, toAscii } from '../../source/terminal/charset.ts';
 import { clipboardSequence } from '../../source/terminal/clipboard.ts';
-import { sanitise } from '../../source/terminal/sanitise.ts';
+import { jsonText } from '../../source/terminal/json-text.ts';
+import { asLines, asParagraph, sanitise } from '../../source/terminal/sanitise.ts';
 import { fit, truncate, widthOf, wrap } from '../../source/terminal/width.ts';
 
 const anyText = fc.string({ unit: 'binary', maxLength: 80 });
@@ -20,9 +21,35 @@ test('sanitise leaves nothing that a terminal acts on', () => {
 test('sanitise keeps text of any kind free of controls, formats and separators', () => {
   fc.assert(
     fc.property(anyText, text => {
-      assert.doesNotMatch(sanitise(text), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+      assert.doesNotMatch(sanitise(text), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Cn}]/u);
     }),
   );
+});
+
+test('what only some terminals draw as one is taken apart, what can be composed is composed', () => {
+  assert.equal(sanitise('👍\u{1F3FD}'), '👍�');
+  assert.equal(sanitise('👩\u{200D}💻'), '👩�💻');
+  assert.equal(sanitise('\u{1F1E9}\u{1F1EA}'), '��');
+  assert.equal(sanitise('한국'.normalize('NFD')), '한국');
+  assert.equal(widthOf(sanitise('\u{1112}\u{1161}x')), 3);
+});
+
+test('JSON gives every value back, and holds nothing that a terminal acts on', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ stringUnit: 'binary' }), fc.boolean(), (value, isIndented) => {
+      const text = jsonText({ value }, isIndented ? 2 : undefined);
+      assert.deepEqual(JSON.parse(text), JSON.parse(JSON.stringify({ value })));
+      assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+      assert.equal(text.indexOf('\n') === text.length - 1, !isIndented);
+    }),
+  );
+  assert.equal(jsonText('\u{9B}31m\u{202E}\u{7F}\u{E0041}'), String.raw`"\u009b31m\u202e\u007f\udb40\udc41"` + '\n');
+  assert.equal(jsonText(undefined), 'null\n');
+});
+
+test('text for the clipboard has no line break at its end', () => {
+  assert.equal(asParagraph([sanitise('a\n'), sanitise('b')]), 'a�\nb');
+  assert.equal(asLines([sanitise('a'), sanitise('b')]), 'a\nb\n');
 });
 
 test('sanitise bounds length and heaps of marks', () => {
@@ -40,9 +67,9 @@ test('fit gives exactly the width asked for, whatever the text', () => {
 });
 
 test('a wide character is never cut in half', () => {
-  assert.equal(truncate('資料庫', 5), '資料…');
-  assert.equal(truncate('資料庫', 4), '資…');
-  assert.equal(fit('資料庫', 4), '資… ');
+  assert.equal(truncate(sanitise('資料庫'), 5), '資料…');
+  assert.equal(truncate(sanitise('資料庫'), 4), '資…');
+  assert.equal(fit(sanitise('資料庫'), 4), '資… ');
 });
 
 test('wrap keeps every word and no line is too wide', () => {
@@ -58,14 +85,14 @@ test('wrap keeps every word and no line is too wide', () => {
 
 test('every glyph has an ASCII stand-in of the same width', () => {
   for (const glyph of Object.values(glyphs)) {
-    const ascii = toAscii(glyph);
+    const ascii = toAscii(sanitise(glyph));
     assert.match(ascii, /^[\x20-\x7e]$/, glyph);
     assert.notEqual(ascii, '?', glyph);
   }
-  assert.equal(toAscii('資→ok…'), '??>ok~');
+  assert.equal(toAscii(sanitise('資→ok…')), '??>ok~');
 });
 
 test('the clipboard sequence carries the text in base64, and nothing too long for terminals', () => {
-  assert.equal(clipboardSequence('wéb'), `\u{1B}]52;c;${Buffer.from('wéb').toString('base64')}\u{7}`);
-  assert.equal(clipboardSequence('x'.repeat(80_000)), undefined);
+  assert.equal(clipboardSequence(sanitise('wéb')), `\u{1B}]52;c;${Buffer.from('wéb').toString('base64')}\u{7}`);
+  assert.equal(clipboardSequence(sanitise('x'.repeat(80_000), 80_000)), undefined);
 });

@@ -1,6 +1,7 @@
 /** The page of one container: its tabs and what each says, as lines to scroll through. */
 import type { Container, NetdashEvent, Snapshot } from '../../facts/schema.ts';
 import { glyphs } from '../../terminal/charset.ts';
+import { jsonText } from '../../terminal/json-text.ts';
 import { socketAddress } from '../addresses.ts';
 import { cell, unknownCell } from '../cell.ts';
 import type { Line } from '../cell.ts';
@@ -160,7 +161,8 @@ function historyTab({ snapshot, events, container, width }: PageInput): Line[] {
 function rawTab({ raw }: PageInput): Line[] {
   if (!raw || raw.state === 'asking') return [[cell(`asking Docker${glyphs.ellipsis}`, 'dim')]];
   if (raw.state === 'failed') return [[cell(`${glyphs.failed} Docker did not answer: ${raw.reason}`, 'bad')]];
-  return JSON.stringify(raw.value, null, 2)
+  return jsonText(raw.value, 2)
+    .trimEnd()
     .split('\n')
     .map(text => {
       const [, indent, key, rest] = /^(\s*)("(?:[^"\\]|\\.)*": )?(.*)$/.exec(text)!;

@@ -3,8 +3,9 @@ import { Box, Text } from 'ink';
 import { createContext, useContext } from 'react';
 import type { ReactElement } from 'react';
 import type { Cell, Line, Tone } from '../../present/cell.ts';
-import { inCharset } from '../../terminal/charset.ts';
+import { inCharset, type Charset } from '../../terminal/charset.ts';
 import type { Terminal } from '../../terminal/detect.ts';
+import { joinText, type SafeText } from '../../terminal/sanitise.ts';
 
 /** What the screen needs to know of the terminal. */
 export type Look = Pick<Terminal, 'charset' | 'light'>;
@@ -39,8 +40,17 @@ const light: Readonly<Record<Tone, Style>> = {
 };
 
 interface Run {
-  text: string;
+  text: SafeText;
   tone: Tone;
+}
+
+/** The one place where Ink gets text to draw: it takes nothing that has not been through the sanitiser. */
+function span(text: SafeText, charset: Charset, style: Style, key?: number): ReactElement {
+  return (
+    <Text key={key} wrap="truncate" {...style}>
+      {inCharset(text, charset)}
+    </Text>
+  );
 }
 
 /** Cells of one tone side by side are one piece of text: Ink's cost is by piece. */
@@ -49,7 +59,7 @@ function runsOf(line: Line): Run[] {
   for (const part of line) {
     const last = runs.at(-1);
     const isBlank = part.text.trim() === '';
-    if (last && (last.tone === part.tone || isBlank)) last.text += part.text;
+    if (last && (last.tone === part.tone || isBlank)) last.text = joinText([last.text, part.text]);
     else runs.push({ text: part.text, tone: part.tone });
   }
   return runs;
@@ -67,23 +77,16 @@ export interface LineViewProps {
 export function LineView({ line, width, selected = false }: LineViewProps): ReactElement {
   const look = useContext(LookContext);
   if (selected) {
-    const text = line.map(part => part.text).join('');
     return (
       <Box width={width} height={1}>
-        <Text wrap="truncate" inverse>
-          {inCharset(text, look.charset)}
-        </Text>
+        {span(joinText(line.map(part => part.text)), look.charset, { inverse: true })}
       </Box>
     );
   }
   const styles = look.light ? light : dark;
   return (
     <Box width={width} height={1}>
-      {runsOf(line).map((run, i) => (
-        <Text key={i} wrap="truncate" {...styles[run.tone]}>
-          {inCharset(run.text, look.charset)}
-        </Text>
-      ))}
+      {runsOf(line).map(({ text, tone }, i) => span(text, look.charset, styles[tone], i))}
     </Box>
   );
 }
