@@ -1,0 +1,152 @@
+/** What goes on at a busy host, in an order that a seed gives again; what it did to the ports is told by Docker itself. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { changesBetween, changesBy, publishedBy, type Change, type Published } from '../live/published-changes.ts';
+import type { Lab } from '../lab/lab.ts';
+import type { Random } from '../oracle/random.ts';
+
+const bridges = ['app', 'data', 'edge'];
+/** Comes first by name, so that Docker moves the published ports to it when a container joins. */
+const first = 'aaa';
+const startAtOnce = 3;
+/** A container rests this long after something was done to it. */
+const restMs = 3000;
+const patienceMs = 300_000;
+
+const options = (index: number) =>
+  ({ network: bridges[index % bridges.length]!, publish: ['80'], restart: 'always' }) as const;
+
+/** The containers of a soak, and what may be done to them. */
+export class Churn {
+  /** Every change of a published port so far, as Docker's answers before and after show it. */
+  readonly changes: Change[] = [];
+  /** How often each act was done. */
+  readonly acts: Record<string, number> = {};
+  readonly #lab: Lab;
+  readonly #random: Random;
+  readonly #names: readonly string[];
+  readonly #restingUntil = new Map<string, number>();
+  readonly #joined = new Set<string>();
+  #rules = 0;
+  #listeners: { close(): Promise<void> }[] = [];
+
+  private constructor(lab: Lab, random: Random, names: readonly string[]) {
+    this.#lab = lab;
+    this.#random = random;
+    this.#names = names;
+  }
+
+  /** Starts so many containers on three bridges, each with an ephemeral port. */
+  static async populate(lab: Lab, containers: number, random: Random): Promise<Churn> {
+    for (const bridge of [...bridges, first]) await lab.networkCreate(bridge);
+    const names = Array.from({ length: containers }, (_, index) => `soak-${String(index).padStart(3, '0')}`);
+    let next = 0;
+    const start = async (): Promise<void> => {
+      for (let index = next++; index < containers; index = next++) await lab.run(names[index]!, options(index));
+    };
+    await Promise.all(Array.from({ length: startAtOnce }, start));
+    return new Churn(lab, random, names);
+  }
+
+  /** Does one thing, chosen at random. */
+  async act(): Promise<void> {
+    const dice = this.#random.below(100);
+    if (dice < 60) return this.#moving('restart', 'restart', name => this.#lab.restart(name));
+    if (dice < 70) {
+      return this.#moving('stop and start', 'stop-start', async name => {
+        await this.#lab.stop(name);
+        await this.#lab.start(name);
+      });
+    }
+    if (dice < 76) return this.#moving('recreate', 'recreate', name => this.#recreate(name));
+    if (dice < 88) return this.#moving('network', 'network-change', name => this.#joinOrLeave(name));
+    if (dice < 92) return this.#pause();
+    if (dice < 96) return this.#rule();
+    return this.#listener();
+  }
+
+  /** Restarts dockerd; resolves when every container runs again with its port. */
+  async restartDaemon(): Promise<void> {
+    this.#count('dockerd restart');
+    const before = await this.#publishedByAll();
+    await this.#lab.daemon.stop();
+    await this.#lab.daemon.start();
+    const deadline = performance.now() + patienceMs;
+    let after = await this.#publishedByAll();
+    while (Object.values(after).some(published => Object.values(published).every(side => side === ''))) {
+      if (performance.now() > deadline) throw new Error('not all containers came back after a restart of dockerd');
+      await sleep(1000);
+      after = await this.#publishedByAll();
+    }
+    for (const name of this.#names) {
+      this.changes.push(...changesBetween(name, before[name]!, after[name]!, 'daemon-restart'));
+    }
+    // What is undone before anybody can have asked again nobody can know.
+    await sleep(restMs);
+  }
+
+  /** Puts back what is neither Docker's nor a container's. */
+  async end(): Promise<void> {
+    for (const listener of this.#listeners) await listener.close();
+    this.#listeners = [];
+  }
+
+  #count(what: string): void {
+    this.acts[what] = (this.acts[what] ?? 0) + 1;
+  }
+
+  #pick(): string {
+    const now = performance.now();
+    const rested = this.#names.filter(name => (this.#restingUntil.get(name) ?? 0) < now);
+    return this.#random.pick(rested.length > 0 ? rested : this.#names);
+  }
+
+  async #moving(what: string, cause: Change['cause'], act: (name: string) => Promise<void>): Promise<void> {
+    this.#count(what);
+    const name = this.#pick();
+    this.changes.push(...(await changesBy(this.#lab, [name], cause, () => act(name))));
+    this.#restingUntil.set(name, performance.now() + restMs);
+  }
+
+  async #recreate(name: string): Promise<void> {
+    await this.#lab.remove(name);
+    await this.#lab.run(name, options(this.#names.indexOf(name)));
+    this.#joined.delete(name);
+  }
+
+  async #joinOrLeave(name: string): Promise<void> {
+    if (this.#joined.delete(name)) return this.#lab.networkDisconnect(first, name);
+    await this.#lab.networkConnect(first, name);
+    this.#joined.add(name);
+  }
+
+  async #pause(): Promise<void> {
+    this.#count('pause');
+    const name = this.#pick();
+    await this.#lab.api('POST', `/containers/${name}/pause`);
+    await sleep(200);
+    await this.#lab.api('POST', `/containers/${name}/unpause`);
+    this.#restingUntil.set(name, performance.now() + restMs);
+  }
+
+  /** Somebody else's rule, in front of or away from Docker's. */
+  async #rule(): Promise<void> {
+    this.#count('rule');
+    const port = 20_000 + this.#rules;
+    const rule = ['INPUT', '-p', 'tcp', '--dport', String(port), '-j', 'DROP'];
+    await this.#lab.inHost(['iptables', '-w', '-A', ...rule]);
+    this.#rules += 1;
+    if (this.#rules % 2 === 0) await this.#lab.inHost(['iptables', '-w', '-D', ...rule]);
+  }
+
+  async #listener(): Promise<void> {
+    this.#count('listener');
+    if (this.#listeners.length > 3) await this.#listeners.shift()!.close();
+    this.#listeners.push(await this.#lab.listen({ address: '127.0.0.1', port: 0 }));
+  }
+
+  async #publishedByAll(): Promise<Record<string, Published>> {
+    const all: Record<string, Published> = {};
+    for (const name of this.#names) all[name] = await publishedBy(this.#lab, name);
+    return all;
+  }
+}

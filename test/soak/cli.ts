@@ -1,0 +1,61 @@
+/**
+ * `npm run soak`: churn on a real Docker host, and whether netdash is right and as small as before when it is over.
+ *   npm run soak -- [--minutes N] [--containers N] [--seed N] [--docker 20|26|28]     by default 10 minutes, 200 containers
+ * Exit codes: 0 all right; 1 something was missed, invented, different or has grown; 2 bad usage; 3 the lab cannot be hosted.
+ */
+import { parseArgs } from 'node:util';
+import { labRequirement, startLab, type DockerChoice } from '../lab/lab.ts';
+import { soak } from './soak.ts';
+import { complaints } from './verdict.ts';
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    containers: { type: 'string', default: '200' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    docker: { type: 'string', default: '20' },
+  },
+});
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const obstacle = labRequirement();
+if (obstacle !== undefined) {
+  say(`soak: ${obstacle}`);
+  process.exit(3);
+}
+const [minutes, containers, seed] = [values.minutes, values.containers, values.seed].map(Number) as [
+  number,
+  number,
+  number,
+];
+if (
+  !(minutes > 0) ||
+  !Number.isInteger(containers) ||
+  containers < 1 ||
+  !Number.isInteger(seed) ||
+  !/^(20|26|28)$/.test(values.docker)
+) {
+  say('soak: --minutes, --containers and --seed take numbers, --docker 20, 26 or 28');
+  process.exit(2);
+}
+say(`seed ${seed}`);
+const lab = await startLab({ docker: values.docker as DockerChoice, report: say });
+try {
+  const result = await soak(lab, { seconds: minutes * 60, containers, seed, daemonRestarts: 2, report: say });
+  say(
+    Object.entries(result.acts)
+      .map(([what, count]) => `${what} ${count}`)
+      .join(', '),
+  );
+  const [before, after] = [result.before, result.after].map(
+    cost => `heap ${(cost.heapBytes / 1e6).toFixed(1)} MB, ${cost.openFiles} open files`,
+  );
+  say(`before: ${before}; after: ${after}`);
+  const wrong = complaints(result);
+  for (const line of wrong) say(line);
+  say(
+    `${result.changes} port changes, ${result.missed.length} missed, ${result.invented.length} invented, ${result.differences.length} statements differ: ${wrong.length === 0 ? 'all right' : 'not right'}`,
+  );
+  process.exitCode = wrong.length === 0 ? 0 : 1;
+} finally {
+  await lab.stop();
+}
