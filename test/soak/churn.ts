@@ -1,6 +1,6 @@
 /** What goes on at a busy host, in an order that a seed gives again; what it did to the ports is told by Docker itself. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { changesBetween, changesBy, publishedBy, type Change, type Published } from '../live/published-changes.ts';
+import { changes, changesBetween, publishedBy, type Published, type Told } from '../live/told-changes.ts';
 import type { Lab } from '../lab/lab.ts';
 import type { Random } from '../oracle/random.ts';
 
@@ -18,7 +18,7 @@ const options = (index: number) =>
 /** The containers of a soak, and what may be done to them. */
 export class Churn {
   /** Every change of a published port so far, as Docker's answers before and after show it. */
-  readonly changes: Change[] = [];
+  readonly changes: Told[] = [];
   /** How often each act was done. */
   readonly acts: Record<string, number> = {};
   readonly #lab: Lab;
@@ -100,10 +100,10 @@ export class Churn {
     return this.#random.pick(rested.length > 0 ? rested : this.#names);
   }
 
-  async #moving(what: string, cause: Change['cause'], act: (name: string) => Promise<void>): Promise<void> {
+  async #moving(what: string, cause: Told['cause'], act: (name: string) => Promise<void>): Promise<void> {
     this.#count(what);
     const name = this.#pick();
-    this.changes.push(...(await changesBy(this.#lab, [name], cause, () => act(name))));
+    this.changes.push(...(await changes(this.#lab, [name], cause, () => act(name))));
     this.#restingUntil.set(name, performance.now() + restMs);
   }
 

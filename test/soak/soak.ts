@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { NetdashEvent, Snapshot } from '../../source/facts/schema.ts';
 import { takeSnapshot } from '../e2e/netdash.ts';
 import type { Lab } from '../lab/lab.ts';
-import { changeLines, changeTold } from '../live/published-changes.ts';
+import { text, told } from '../live/told-changes.ts';
 import { Random } from '../oracle/random.ts';
 import type { Cost } from './agent.ts';
 import { Churn } from './churn.ts';
@@ -146,13 +146,11 @@ export async function soak(lab: Lab, options: SoakOptions): Promise<SoakResult> 
   const after = await costNow();
   await program.end();
   await churn.end();
-  const told = changeLines(
-    program.events.flatMap(({ portChange }) => (portChange === undefined ? [] : [changeTold(portChange)])),
-  );
-  const made = changeLines(churn.changes);
+  const recorded = text(told(program));
+  const made = text(churn.changes);
   return {
-    missed: without(made, told),
-    invented: without(told, made),
+    missed: without(made, recorded),
+    invented: without(recorded, made),
     differences: differences(kept, fresh),
     changes: made.length,
     acts: churn.acts,
