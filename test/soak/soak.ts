@@ -58,7 +58,7 @@ class Agent {
 
   private constructor(program: Awaited<ReturnType<Lab['spawnInHost']>>) {
     this.#program = program;
-    program.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.complaint += text));
+    program.child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (this.complaint += chunk));
     createInterface({ input: program.child.stdout! }).on('line', line => {
       const answer = JSON.parse(line) as Answer;
       if (answer.event) this.events.push(answer.event);
