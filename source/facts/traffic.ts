@@ -29,7 +29,7 @@ export function trafficFacts(before: TrafficSample | undefined, after: TrafficSa
   const seconds = before ? (after.at - before.at) / 1000 : 0;
   const ifindexes = new Map(before?.links.map(link => [link.name, link.ifindex]));
   const now = before?.links === after.links ? ifindexes : new Map(after.links.map(link => [link.name, link.ifindex]));
-  const facts: Record<string, Traffic> = {};
+  const facts = new Map<string, Traffic>();
   for (const [name, counters] of Object.entries(after.counters)) {
     const { rxBytes, txBytes, rxDropped, txDropped } = counters;
     const fact: Traffic = { rxBytes, txBytes, rxDropped, txDropped };
@@ -39,7 +39,7 @@ export function trafficFacts(before: TrafficSample | undefined, after: TrafficSa
       fact.rxBytesPerSecond = (rxBytes - last.rxBytes) / seconds;
       fact.txBytesPerSecond = (txBytes - last.txBytes) / seconds;
     }
-    facts[name] = fact;
+    facts.set(name, fact);
   }
-  return facts;
+  return Object.fromEntries(facts);
 }

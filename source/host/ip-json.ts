@@ -24,6 +24,7 @@ const LinkSchema = v.object({
   linkinfo: v.optional(
     v.object({
       info_kind: text,
+      info_data: v.fallback(v.optional(v.object({ nf_call_iptables: flag, nf_call_ip6tables: flag })), undefined),
       info_slave_kind: text,
       info_slave_data: v.optional(v.object({ state: text, hairpin: flag, isolated: flag })),
     }),
@@ -74,12 +75,20 @@ export function ipArray(what: string, result: ToolResult): unknown[] {
   if (result.stdout.trim() === '') return [];
   let parsed: unknown;
   try {
-    parsed = JSON.parse(result.stdout);
+    parsed = JSON.parse(withEscapes(result.stdout));
   } catch {
     throw new HostError('failed', `${what} printed no valid JSON`);
   }
   if (!Array.isArray(parsed)) throw new HostError('failed', `${what} printed no JSON array`);
   return parsed;
+}
+
+/**
+ * Control characters in the form that JSON has for them. An interface may be called anything but white space, `/` and `:`
+ * (dev_valid_name in net/core/dev.c), and iproute2 prints most control characters as they are (lib/json_writer.c).
+ */
+function withEscapes(json: string): string {
+  return json.replace(/[\0-\x08\x0e-\x1f]/g, control => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function on(value: boolean | string | number | undefined): boolean {
@@ -117,6 +126,12 @@ function linkReading(link: IpLink, byName: ReadonlyMap<string, number>): LinkRea
     (link.link ? (byName.get(link.link) ?? Number(/^if(\d+)$/.exec(link.link)?.[1] ?? Number.NaN)) : undefined);
   if (peer !== undefined && Number.isInteger(peer) && peer > 0) reading.peerIfindex = peer;
   if (link.link_netnsid !== undefined) reading.peerNetnsId = link.link_netnsid;
+  if (info?.info_kind === 'bridge') {
+    const called = ([4, 6] as const).filter(family =>
+      on(family === 4 ? info.info_data?.nf_call_iptables : info.info_data?.nf_call_ip6tables),
+    );
+    if (called.length > 0) reading.nfCall = called;
+  }
   const port = info?.info_slave_data;
   if (info?.info_slave_kind === 'bridge' && port) {
     reading.bridgePort = { state: port.state ?? 'unknown', hairpin: on(port.hairpin), isolated: on(port.isolated) };

@@ -4,7 +4,7 @@ import type { AddressReading, TrafficReading } from './readings.ts';
 
 /** /proc/net/dev: counters by interface name. Lines that are not understood are left out. */
 export function parseNetDev(table: string): Record<string, TrafficReading> {
-  const traffic: Record<string, TrafficReading> = {};
+  const traffic = new Map<string, TrafficReading>();
   for (const line of table.split('\n')) {
     // A name may hold a colon (an old alias); the counters never do.
     const colon = line.lastIndexOf(':');
@@ -15,16 +15,17 @@ export function parseNetDev(table: string): Record<string, TrafficReading> {
       .split(/\s+/)
       .map(Number);
     if (counters.length < 12 || counters.some(Number.isNaN)) continue;
-    traffic[line.slice(0, colon).trim()] = {
+    traffic.set(line.slice(0, colon).trim(), {
       rxBytes: counters[0]!,
       rxPackets: counters[1]!,
       rxDropped: counters[3]!,
       txBytes: counters[8]!,
       txPackets: counters[9]!,
       txDropped: counters[11]!,
-    };
+    });
   }
-  return traffic;
+  // Not by assignment: an interface may be called __proto__.
+  return Object.fromEntries(traffic);
 }
 
 /** Names and ifindexes, which /proc/net/{igmp,dev_mcast,if_inet6} tell of the interfaces that have such entries. */

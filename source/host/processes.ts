@@ -44,11 +44,19 @@ export async function readProcesses(host: Host, options: ProcessesOptions): Prom
   for (const process of describe(host, [...pids], known, hidden)) processes[process.pid] = process;
   const proxies: ProxyReading[] = [];
   for (const process of Object.values(processes)) {
-    const proxy = parseProxy(process.pid, process.cmdline);
+    const proxy = mayBeProxy(process, host.uid) ? parseProxy(process.pid, process.cmdline) : undefined;
     if (proxy) proxies.push(proxy);
   }
   const value = { processes, proxies };
   return hidden.length > 0 ? { value, missing: `${hidden.length} processes are hidden from this user` } : { value };
+}
+
+/**
+ * A process writes into its command line what it likes. Docker's own proxies run as root, or for rootless Docker as the
+ * user who looks, and in no container.
+ */
+function mayBeProxy({ uid, containerId }: ProcessReading, ownUid: number): boolean {
+  return containerId === undefined && (uid === 0 || uid === ownUid);
 }
 
 /**

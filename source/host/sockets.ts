@@ -82,9 +82,13 @@ async function ask(
   }
   const openers = new Map<number, Opener[]>();
   if (extended && complaint === undefined) {
-    for (const socket of found) if (socket.inode !== undefined) openers.set(socket.inode, socket.openers);
-  } else {
-    const inodes = new Set([...value.listeners, ...newHolding].map(({ inode }) => inode).filter(inode => inode !== 0));
+    for (const socket of found) if (socket.inode && socket.openers) openers.set(socket.inode, socket.openers);
+  }
+  const sockets = [...value.listeners, ...newHolding].filter(({ inode }) => inode !== 0);
+  const doubtful = new Set(found.flatMap(({ inode, openers: clear }) => (inode && !clear ? [inode] : [])));
+  const usesSs = extended && complaint === undefined;
+  const inodes = new Set(sockets.map(({ inode }) => inode).filter(inode => !usesSs || doubtful.has(inode)));
+  if (inodes.size > 0) {
     const scanned = await scanOpeners(host, inodes, await allPids(host));
     for (const inode of inodes) openers.set(inode, scanned.get(inode) ?? []);
   }

@@ -23,7 +23,8 @@ export interface SsSocket {
   uid: number;
   v6only?: boolean;
   cgroup?: string;
-  openers: Opener[];
+  /** Absent when a process's name makes it ambiguous who has it open. */
+  openers?: Opener[];
 }
 
 /**
@@ -68,8 +69,8 @@ export function parseSsLine(line: string): SsSocket | undefined {
     port: Number(port),
     state: state!,
     uid: 0,
-    openers,
   };
+  if (openers) socket.openers = openers;
   if (zone >= 0) socket.device = bare.slice(zone + 1);
   const inode = /(?:^|\s)ino:(\d+)(?:\s|$)/.exec(after)?.[1];
   if (inode !== undefined) socket.inode = Number(inode);
@@ -85,11 +86,15 @@ export function parseSsLine(line: string): SsSocket | undefined {
   return socket;
 }
 
+/** What may follow the list of openers (inet_show_sock in misc/ss.c); too long for a process to have it in its name. */
+const afterUsers = /^\s*$|^\s+(?:timer|uid|ino|sk|fwmark|cgroup|v6only):/;
+
 /**
- * `users:(("name",pid=1,fd=2),…)` and what follows it. A name is printed raw and may hold quotes, commas and brackets:
- * an entry only ends where another begins or the list closes.
+ * `users:(("name",pid=1,fd=2),…)` and what follows it. A name is printed raw and may hold quotes, commas and brackets: up
+ * to 15 bytes, as many as `",pid=1,fd=3),(` and `",pid=1,fd=3)) ` have, by which a process would pass for another. So the
+ * openers are given only where the text can be read in one way.
  */
-function parseUsers(text: string): { openers: Opener[]; after: string } {
+function parseUsers(text: string): { openers?: Opener[]; after: string } {
   if (!text.startsWith('users:(')) return { openers: [], after: text };
   const openers: Opener[] = [];
   const entry = /\("(.*?)",pid=(\d+),fd=(\d+)\)(?=,\("|\)(?:\s|$))/y;
@@ -97,9 +102,15 @@ function parseUsers(text: string): { openers: Opener[]; after: string } {
   for (;;) {
     const start = entry.lastIndex;
     const match = entry.exec(text);
-    if (!match) return { openers, after: text.slice(start) };
+    if (!match) return { after: text.slice(start) };
     openers.push({ name: match[1]!, pid: Number(match[2]), fd: Number(match[3]) });
-    if (text[entry.lastIndex] === ')') return { openers, after: text.slice(entry.lastIndex + 1) };
-    entry.lastIndex += 1;
+    if (text[entry.lastIndex] !== ')') {
+      entry.lastIndex += 1;
+      continue;
+    }
+    const after = text.slice(entry.lastIndex + 1);
+    const isClear =
+      afterUsers.test(after) && text.slice(0, entry.lastIndex).split(',pid=').length === openers.length + 1;
+    return isClear ? { openers, after } : { after };
   }
 }

@@ -42,7 +42,7 @@ export function parseFilter(
     const field = name?.toLowerCase();
     if (value === '') continue;
     if (field !== undefined) {
-      const known = fields[field];
+      const known = Object.hasOwn(fields, field) ? fields[field] : undefined;
       if (!known) {
         error ??= `no field "${field}" here; there are ${Object.keys(fields).join(', ')}`;
         continue;

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readProcesses } from '../../source/host/processes.ts';
+import { textHost } from './text-host.ts';
 import { parseProxy } from '../../source/host/docker-proxy.ts';
 
 const line = (text: string) => text.split(' ');
@@ -37,4 +39,29 @@ test('knows other programs and half a command line for what they are', () => {
   assert.equal(parseProxy(1, line(`docker-proxy ${flags.replace('tcp', 'icmp')}`)), undefined);
   assert.equal(parseProxy(1, line('docker-proxy -proto tcp -host-ip')), undefined);
   assert.equal(parseProxy(1, []), undefined);
+});
+
+test('believes no command line of a container or of another user', async () => {
+  const cmdline =
+    'docker-proxy\0-proto\0tcp\0-host-ip\x000.0.0.0\0-host-port\x0080\0-container-ip\x00172.17.0.2\0-container-port\x0080\0';
+  const stat = (pid: number) => `${pid} (docker-proxy) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 15501 0 0`;
+  const process = (pid: number, uid: number, cgroup: string): Record<string, string> => ({
+    [`/proc/${pid}/stat`]: stat(pid),
+    [`/proc/${pid}/cmdline`]: cmdline,
+    [`/proc/${pid}/cgroup`]: `0::${cgroup}\n`,
+    [`/proc/${pid}/status`]: `Name:\tdocker-proxy\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\n`,
+  });
+  const files = {
+    ...process(7, 0, '/system.slice/docker.service'),
+    ...process(8, 0, `/docker/${'c'.repeat(64)}`),
+    ...process(9, 1000, '/user.slice/user-1000.slice'),
+  };
+  const proxies = async (uid: number) => {
+    const { value } = await readProcesses(textHost({ files, uid }), { pids: [7, 8, 9], searchProxies: false });
+    return value.proxies.map(({ pid }) => pid);
+  };
+  assert.deepEqual(await proxies(0), [7]);
+  assert.deepEqual(await proxies(65534), [7]);
+  // Rootless Docker, looked at by the user whose it is.
+  assert.deepEqual(await proxies(1000), [7, 9]);
 });

@@ -155,6 +155,15 @@ test('says what is wrong with an answer that is no list', () => {
   assert.throws(() => ipArray('ip', result('[]', null, '', 'SIGSEGV')), { message: 'ip was ended by SIGSEGV' });
 });
 
+test('takes interface names with control characters, which iproute2 prints as they are', () => {
+  const name = '\u{1B}[2J\u{7}\u{1}';
+  const { links } = parseLinks(ipArray('ip', result(`[{"ifindex":7,"ifname":"${name}","mtu":1500}]\n`)));
+  assert.deepEqual(
+    links.map(link => link.name),
+    [name],
+  );
+});
+
 test('survives any JSON', () => {
   const anything = fc.array(
     fc.oneof(

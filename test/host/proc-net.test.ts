@@ -95,6 +95,11 @@ tun0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0
   );
 });
 
+test('counts interfaces that are called like members of every object', () => {
+  const traffic = parseNetDev(['__proto__', 'constructor'].map(name => `${name}: ${'1 '.repeat(16)}`).join('\n'));
+  assert.deepEqual(Object.keys(traffic), ['__proto__', 'constructor']);
+});
+
 test('survives any text', () => {
   fc.assert(
     fc.property(

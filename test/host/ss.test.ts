@@ -51,10 +51,37 @@ test('reads process names that contain what separates them', () => {
   ]);
   assert.deepEqual(openers('("a"b",pid=1,fd=2)'), [{ pid: 1, fd: 2, name: 'a"b' }]);
   assert.deepEqual(openers('("(sd-pam)",pid=1,fd=2)'), [{ pid: 1, fd: 2, name: '(sd-pam)' }]);
-  // A process may name itself like an entry of the list (15 characters); the real pid is the one after it.
-  assert.deepEqual(openers('("x",pid=1,fd=3)",pid=123,fd=4)'), [{ pid: 123, fd: 4, name: 'x",pid=1,fd=3)' }]);
+  // A process may name itself like an entry of the list (15 characters).
+  assert.equal(openers('("x",pid=1,fd=3)",pid=123,fd=4)'), undefined);
+  assert.equal(openers('("",pid=1,fd=3),(",pid=123,fd=4)'), undefined);
+  assert.equal(openers('("",pid=1,fd=3)) ",pid=123,fd=4)'), undefined);
   const fake = parseSsLine('tcp LISTEN 0 5 0.0.0.0:1 0.0.0.0:* users:((" ino:9 ",pid=5,fd=2)) ino:7 sk:1 v6only:1 <->');
-  assert.deepEqual([fake?.inode, fake?.openers[0]?.name], [7, ' ino:9 ']);
+  assert.deepEqual([fake?.inode, fake?.openers?.[0]?.name], [7, ' ino:9 ']);
+});
+
+test('gives the openers as they are or not at all, whatever processes call themselves', () => {
+  const piece = fc.constantFrom('"', ',pid=1', ',fd=2', ')', '(', ',', ' ', 'a', 'ino:1', '))');
+  const name = fc
+    .oneof(fc.array(piece), fc.array(fc.string()))
+    .map(parts => parts.join('').replaceAll('\n', '').slice(0, 15));
+  const list = fc.array(
+    fc.record({ name, pid: fc.integer({ min: 1, max: 99 }), fd: fc.nat(9) }, { noNullPrototype: true }),
+    {
+      minLength: 1,
+      maxLength: 3,
+    },
+  );
+  let clear = 0;
+  fc.assert(
+    fc.property(list, truth => {
+      const said = openers(truth.map(each => `("${each.name}",pid=${each.pid},fd=${each.fd})`).join(','));
+      if (said === undefined) return;
+      clear += 1;
+      assert.deepEqual(said, truth);
+    }),
+    { numRuns: 2000 },
+  );
+  assert.ok(clear > 100);
 });
 
 test('does not take a cgroup that ss could not look up for one', () => {

@@ -49,3 +49,9 @@ test('what cannot be understood is said, and the rest still filters', () => {
   assert.equal(unknown.filter.terms.length, 1);
   assert.match(parseFilter('port:http', containerTable.fields).error!, /port: takes a number/);
 });
+
+test('members of every object are no fields', () => {
+  for (const name of ['constructor', 'toString', 'hasownproperty']) {
+    assert.match(parseFilter(`${name}:x`, containerTable.fields).error ?? '', /no field/);
+  }
+});
