@@ -62,7 +62,7 @@ const ruleKey = (rule: Rule): string => [rule.backend, rule.family, rule.table, 
 
 /** The counters of a reading with the moment they were read at. */
 function sample(readings: Readings): TrafficSample | undefined {
-  const { at, value } = readings.links;
+  const { at: linksAt, trafficAt: at = linksAt, value } = readings.links;
   return value && at !== undefined ? { at, counters: value.traffic, links: value.links } : undefined;
 }
 
@@ -165,8 +165,10 @@ export function joinFacts(
   const host = step('host', Object.values(readings), (before: Snapshot['host'] | undefined) =>
     reuse(before, hostFacts(readings, context.host)),
   );
-  const rates = step('traffic', [readings.links.value?.traffic], (before: TrafficState | undefined) =>
-    traffic(before, sample(readings)),
+  const rates = step(
+    'traffic',
+    [readings.links.value?.traffic, sample(readings)?.at],
+    (before: TrafficState | undefined) => traffic(before, sample(readings)),
   );
   const serviceRows = step('services', [services], (before: Snapshot['services'] | undefined) =>
     reuse(

@@ -21,6 +21,12 @@ export interface Reading<T> {
   value?: T;
 }
 
+/** The links, of which the counters are read more often than the rest. */
+export interface LinksState extends Reading<LinksReading> {
+  /** When the counters in `value.traffic` were read, if that was after `at`. */
+  trafficAt?: number;
+}
+
 /** What a reader in `host/` returns. A reader that has nothing at all throws a HostError instead. */
 export interface Outcome<T> {
   value: T;
@@ -31,7 +37,7 @@ export interface Outcome<T> {
 /** All that is known of a host at one moment: the whole input of `facts/`. */
 export interface Readings {
   docker: Reading<DockerReading>;
-  links: Reading<LinksReading>;
+  links: LinksState;
   sockets: Reading<SocketsReading>;
   netfilter: Reading<NetfilterReading>;
   kernel: Reading<KernelReading>;
@@ -208,6 +214,8 @@ export interface LinkReading {
   addresses: AddressReading[];
   /** For a port of a bridge. */
   bridgePort?: { state: string; hairpin: boolean; isolated: boolean };
+  /** For a bridge whose own nf_call_iptables / nf_call_ip6tables is on: the families whose rules its frames pass. */
+  nfCall?: (4 | 6)[];
 }
 
 /** A route, from `ip -j route show table all` (both families). */
@@ -498,6 +506,8 @@ export type RuleMatch =
       /** Lower case: local, broadcast, multicast, unicast… */ types: string[];
     }
   | { kind: 'mark'; negate: boolean; value: number; mask: number }
+  /** The mark that conntrack keeps for the connection. */
+  | { kind: 'connmark'; negate: boolean; value: number; mask: number }
   | { kind: 'nfproto'; negate: boolean; family: 4 | 6 }
   /** Source or destination port (`multiport --ports`). */
   | { kind: 'anyport'; negate: boolean; ports: Range[] }
@@ -508,6 +518,10 @@ export type RuleMatch =
       negate: boolean;
       /** unicast (also called host), broadcast, multicast, other. */ types: string[];
     }
+  /** `ipv6-icmp` or `icmp` of one of these types, as numbers. */
+  | { kind: 'icmptype'; negate: boolean; family: 4 | 6; types: Range[] }
+  /** TTL or hop limit. */
+  | { kind: 'hoplimit'; negate: boolean; values: Range[] }
   /** At least one of these lists holds with all its matches (nft sets of concatenated fields). */
   | { kind: 'oneof'; negate: boolean; alternatives: RuleMatch[][] }
   /** Member of an ipset, whose elements netdash does not read. */
@@ -527,6 +541,12 @@ export type RuleTarget =
   | { kind: 'masquerade'; port?: Range }
   /** The new mark is (old & ~mask) ^ value. */
   | { kind: 'mark'; value: number; mask: number }
+  /** The connection's new mark is (old & ~mask) ^ value. */
+  | { kind: 'setconnmark'; value: number; mask: number }
+  /** The connection's new mark is (old & ~connMask) ^ (the packet's & packetMask). */
+  | { kind: 'savemark'; packetMask: number; connMask: number }
+  /** The packet's new mark is (old & ~packetMask) ^ (the connection's & connMask). */
+  | { kind: 'restoremark'; packetMask: number; connMask: number }
   | { kind: 'log' }
   /** Does something that no match of this union can see, and goes on with the next rule (TCPMSS, NFLOG, SET…). */
   | { kind: 'continue'; text: string }

@@ -8,6 +8,7 @@ import type {
   DockerReading,
   KernelReading,
   LinksReading,
+  LinksState,
   NetfilterReading,
   Outcome,
   ProcessesReading,
@@ -60,6 +61,9 @@ export class HostSources {
   readonly #ruleHints: HintFollower;
   #attention: Attention = { rates: false, counters: false };
   #rates: NodeJS.Timeout | undefined;
+  /** When the counters were read apart from the links, and whether they had moved. */
+  #trafficAt = -Infinity;
+  #moved = false;
   /** Sockets are told together with the processes that own them, or a listener would have nobody's name for a moment. */
   #socketsTold: Reading<SocketsReading> = { state: 'pending' };
   /** How the tables were read last, and whether they are to be read whatever the counts say. */
@@ -134,7 +138,7 @@ export class HostSources {
   /** The readings as they stand. */
   get readings() {
     return {
-      links: this.#links.reading,
+      links: this.#linksNow(),
       sockets: this.#socketsTold,
       netfilter: this.#netfilter.reading,
       kernel: this.#kernel.reading,
@@ -223,14 +227,28 @@ export class HostSources {
   }
 
   #readRates(): void {
-    const { value, state, reason } = this.#links.reading;
+    const { host, onReading } = this.#options;
+    const { value, state } = this.#links.reading;
     if (!value || state === 'failed') return;
+    let traffic: LinksReading['traffic'];
     try {
-      const traffic = readTraffic(this.#options.host);
-      this.#links.accept({ value: { ...value, traffic }, ...(reason !== undefined && { missing: reason }) });
+      traffic = readTraffic(host);
     } catch {
       // The next reading of the links says why.
+      return;
     }
+    this.#trafficAt = host.now();
+    const moved = this.#links.amend({ ...value, traffic });
+    // Counters that have come to rest are news too: the rates are 0 now.
+    onReading(moved || this.#moved);
+    this.#moved = moved;
+  }
+
+  /** The links; their time is not that of the counters, which say nothing of what links there are. */
+  #linksNow(): LinksState {
+    const { reading } = this.#links;
+    const isNewer = this.#trafficAt > (reading.at ?? Infinity);
+    return isNewer ? { ...reading, trafficAt: this.#trafficAt } : reading;
   }
 
   #socketOwners(): number[] {

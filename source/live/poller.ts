@@ -34,7 +34,9 @@ export class Poller<T> {
   reading: Reading<T> = { state: 'pending' };
   readonly #options: PollerOptions<T>;
   #timer: NodeJS.Timeout | undefined;
-  #dueAt = Infinity;
+  /** When the next timed read is due, and when the hints so far are to be obeyed; on the clock of performance.now(). */
+  #regularAt = Infinity;
+  #hintAt = Infinity;
   #running: Promise<void> | undefined;
   #again: Promise<void> | undefined;
   #lastStart = -Infinity;
@@ -61,21 +63,32 @@ export class Poller<T> {
 
   /** Something may have changed: reads `delayMs` from now, together with all other hints until then. A failing source keeps to its back-off. */
   hint(delayMs: number): void {
-    const now = performance.now();
-    const gap = this.#failures > 0 ? this.#backOff() : this.#options.hintGapMs;
-    this.#arm(Math.max(now + delayMs, this.#lastStart + gap));
+    this.#hintAt = Math.min(this.#hintAt, performance.now() + delayMs);
+    this.#arm();
   }
 
   /** Puts off the next timed read, or brings it forward, after `everyMs` has changed its mind. */
   reschedule(): void {
     if (this.#stopped || this.#running) return;
-    this.#disarm();
     this.#schedule();
   }
 
   /** Takes what was come by in another way than by `read`: it counts as read now. */
   accept(outcome: Outcome<T>): void {
     if (!this.#stopped) this.#take(outcome);
+  }
+
+  /**
+   * Replaces the value by one of which only a part was read anew: state, reason and time stay those of the whole.
+   * `onReading` is not called.
+   * @returns whether that changed anything
+   */
+  amend(value: T): boolean {
+    const before = this.reading;
+    if (this.#stopped || before.value === undefined) return false;
+    const kept = reuse(before.value, value, this.#options.keyOf);
+    this.reading = { ...before, value: kept };
+    return kept !== before.value;
   }
 
   /** Takes the news, from elsewhere, that the source does not answer. */
@@ -86,26 +99,24 @@ export class Poller<T> {
   /** Ends it; a read that still runs changes nothing any more. */
   stop(): void {
     this.#stopped = true;
-    this.#disarm();
+    clearTimeout(this.#timer);
   }
 
   #backOff(): number {
     return Math.min(longestBackOffMs, firstBackOffMs * 2 ** (this.#failures - 1));
   }
 
-  #disarm(): void {
+  /** Sets the timer for what is due first. */
+  #arm(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#dueAt = Infinity;
-  }
-
-  #arm(at: number): void {
-    if (this.#stopped || at >= this.#dueAt) return;
-    clearTimeout(this.#timer);
-    this.#dueAt = at;
+    if (this.#stopped) return;
+    const gap = this.#failures > 0 ? this.#backOff() : this.#options.hintGapMs;
+    const at = Math.min(this.#regularAt, Math.max(this.#hintAt, this.#lastStart + gap));
+    if (at === Infinity) return;
     this.#timer = setTimeout(
       () => {
-        this.#disarm();
+        // A timer may fire a moment early.
+        if (this.#hintAt <= at) this.#hintAt = Infinity;
         void this.poke();
       },
       Math.max(0, at - performance.now()),
@@ -114,13 +125,18 @@ export class Poller<T> {
 
   #schedule(): void {
     const every = this.#options.everyMs();
-    if (every === undefined) return;
-    this.#arm(performance.now() + (this.#failures > 0 ? this.#backOff() : every));
+    const pause = this.#failures > 0 ? this.#backOff() : every;
+    this.#regularAt = every === undefined || pause === undefined ? Infinity : performance.now() + pause;
+    this.#arm();
   }
 
   async #read(): Promise<void> {
-    this.#lastStart = performance.now();
-    this.#disarm();
+    const now = performance.now();
+    this.#lastStart = now;
+    this.#regularAt = Infinity;
+    // What a hint announces for later, this read comes too early for.
+    if (this.#hintAt <= now) this.#hintAt = Infinity;
+    this.#arm();
     try {
       const outcome = await withTimeout(this.#options.read(this.reading.value), this.#options.timeoutMs);
       if (!this.#stopped) this.#take(outcome);

@@ -88,6 +88,59 @@ test('many hints make one read', async () => {
   poller.stop();
 });
 
+test('a read that begins before a hint is due does not take its place', async () => {
+  const { poller, waiting } = source();
+  poller.hint(30);
+  const early = poller.poke();
+  waiting[0]!.resolve({ value: { n: 1 } });
+  await early;
+  await new Promise(resolve => setTimeout(resolve, 80));
+  assert.equal(waiting.length, 2, 'what the hint announced was not there yet');
+  waiting[1]!.resolve({ value: { n: 2 } });
+  await new Promise(resolve => setTimeout(resolve, 50));
+  assert.equal(waiting.length, 2);
+  poller.stop();
+});
+
+test('a timed read and another schedule leave a hint alone', async () => {
+  let every = 10;
+  const { poller, waiting } = source({ everyMs: () => every });
+  const first = poller.poke();
+  waiting[0]!.resolve({ value: { n: 1 } });
+  await first;
+  poller.hint(60);
+  every = 60_000;
+  poller.reschedule();
+  await new Promise(resolve => setTimeout(resolve, 120));
+  assert.equal(waiting.length, 2);
+  poller.stop();
+});
+
+test('hints of a source that fails wait for its next try', async () => {
+  const { poller, waiting } = source();
+  const done = poller.poke();
+  poller.hint(0);
+  waiting[0]!.reject(new HostError('refused', 'nobody there'));
+  await done;
+  await new Promise(resolve => setTimeout(resolve, 60));
+  assert.equal(waiting.length, 1);
+  poller.stop();
+});
+
+test('a part that was read anew makes nothing else newer', async () => {
+  const { poller, waiting, seen } = source();
+  assert.equal(poller.amend({ n: 1 }), false, 'there is nothing yet to be a part of');
+  const done = poller.poke();
+  waiting[0]!.resolve({ value: { n: 1 }, missing: 'the rest' });
+  await done;
+  const before = poller.reading;
+  assert.equal(poller.amend({ n: 1 }), false);
+  assert.equal(poller.reading.value, before.value);
+  assert.equal(poller.amend({ n: 2 }), true);
+  assert.deepEqual(poller.reading, { ...before, value: { n: 2 } });
+  assert.equal(seen.length, 1);
+});
+
 test('after stop nothing is told and nothing runs', async () => {
   const { poller, waiting, seen } = source({ everyMs: () => 1 });
   const done = poller.poke();
