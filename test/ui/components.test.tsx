@@ -24,7 +24,7 @@ test('lines stand below one another, empty ones included', () => {
 
 test('an ASCII terminal gets ASCII', () => {
   const { lastFrame } = render(
-    <LookContext value={{ charset: 'ascii', light: false }}>
+    <LookContext value={{ charset: 'ascii', light: false, colour: false }}>
       <LineView line={[cell('→ 資…')]} width={20} selected />
     </LookContext>,
   );

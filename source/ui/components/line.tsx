@@ -1,59 +1,25 @@
 /** The only place where text meets Ink: a line of cells in the colours of their tones. */
-import { Box, Text } from 'ink';
-import { createContext, useContext } from 'react';
+import { Box, Transform } from 'ink';
+import { createContext, memo, useContext } from 'react';
 import type { ReactElement } from 'react';
 import type { Cell, Line, Tone } from '../../present/cell.ts';
-import { inCharset, type Charset } from '../../terminal/charset.ts';
+import { cutLine } from '../../present/layout.ts';
+import { inCharset } from '../../terminal/charset.ts';
 import type { Terminal } from '../../terminal/detect.ts';
 import { joinText, type SafeText } from '../../terminal/sanitise.ts';
+import { painted, stylesOf } from './paint.ts';
 
 /** What the screen needs to know of the terminal. */
-export type Look = Pick<Terminal, 'charset' | 'light'>;
+export type Look = Pick<Terminal, 'charset' | 'light' | 'colour'>;
 
-export const LookContext = createContext<Look>({ charset: 'unicode', light: false });
-
-interface Style {
-  color?: string;
-  bold?: boolean;
-  dimColor?: boolean;
-  inverse?: boolean;
-}
-
-// The sixteen ANSI names only: they are the operator's own colours. Yellow and cyan cannot be read on white, blue not on
-// black, so each background has its own.
-const dark: Readonly<Record<Tone, Style>> = {
-  plain: {},
-  dim: { dimColor: true },
-  good: { color: 'green' },
-  warn: { color: 'yellow' },
-  bad: { color: 'red', bold: true },
-  info: { color: 'magenta' },
-  accent: { color: 'cyan' },
-  title: { bold: true },
-  mark: { color: 'magenta', bold: true, inverse: true },
-};
-const light: Readonly<Record<Tone, Style>> = {
-  ...dark,
-  warn: { color: 'magenta', bold: true },
-  info: { color: 'magenta' },
-  accent: { color: 'blue' },
-};
+export const LookContext = createContext<Look>({ charset: 'unicode', light: false, colour: false });
 
 interface Run {
   text: SafeText;
   tone: Tone;
 }
 
-/** The one place where Ink gets text to draw: it takes nothing that has not been through the sanitiser. */
-function span(text: SafeText, charset: Charset, style: Style, key?: number): ReactElement {
-  return (
-    <Text key={key} wrap="truncate" {...style}>
-      {inCharset(text, charset)}
-    </Text>
-  );
-}
-
-/** Cells of one tone side by side are one piece of text: Ink's cost is by piece. */
+/** Cells of one tone side by side are one piece. */
 function runsOf(line: Line): Run[] {
   const runs: Run[] = [];
   for (const part of line) {
@@ -67,29 +33,41 @@ function runsOf(line: Line): Run[] {
 
 export interface LineViewProps {
   line: Line;
-  /** Columns of the screen; the line must not be wider. */
+  /** Columns of the screen; what does not fit is cut off. */
   width: number;
   /** Shown in reverse from edge to edge, in one tone. */
   selected?: boolean;
 }
 
-/** Draws one line. */
-export function LineView({ line, width, selected = false }: LineViewProps): ReactElement {
-  const look = useContext(LookContext);
-  if (selected) {
-    return (
-      <Box width={width} height={1}>
-        {span(joinText(line.map(part => part.text)), look.charset, { inverse: true })}
-      </Box>
-    );
-  }
-  const styles = look.light ? light : dark;
+const isSameLine = (a: LineViewProps, b: LineViewProps): boolean =>
+  a.width === b.width &&
+  a.selected === b.selected &&
+  a.line.length === b.line.length &&
+  a.line.every(({ text, tone }, i) => text === b.line[i]!.text && tone === b.line[i]!.tone);
+
+/**
+ * Draws one line. It is one node of text, which Ink lays out and measures without colours; they come when it is drawn. A
+ * node for each piece would cost Ink five times as much for every frame. It takes nothing that has not been through the
+ * sanitiser.
+ */
+export const LineView = memo(function LineView({ line: whole, width, selected = false }: LineViewProps): ReactElement {
+  const { charset, light, colour } = useContext(LookContext);
+  const line = cutLine(whole, width);
+  const text = inCharset(joinText(line.map(part => part.text)), charset);
+  const styles = stylesOf(light);
+  const drawn = !colour
+    ? text
+    : selected
+      ? painted(text, { inverse: true })
+      : runsOf(line)
+          .map(run => painted(inCharset(run.text, charset), styles[run.tone]))
+          .join('');
   return (
     <Box width={width} height={1}>
-      {runsOf(line).map(({ text, tone }, i) => span(text, look.charset, styles[tone], i))}
+      {text === '' ? null : <Transform transform={part => (part === text ? drawn : part)}>{text}</Transform>}
     </Box>
   );
-}
+}, isSameLine);
 
 /** Draws lines below one another; empty ones take their place too. */
 export function LinesView({ lines, width }: { lines: readonly Line[]; width: number }): ReactElement {
