@@ -47,6 +47,12 @@ export function actionText(target: RuleTarget): string {
       return `${target.kind} ${placeText(undefined, target.port)}`.trim();
     case 'mark':
       return `mark ${hex(target.value)}/${hex(target.mask)}`;
+    case 'setconnmark':
+      return `connmark ${hex(target.value)}/${hex(target.mask)}`;
+    case 'savemark':
+      return 'connmark from mark';
+    case 'restoremark':
+      return 'mark from connmark';
     case 'unknown':
       break;
   }

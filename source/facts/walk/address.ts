@@ -103,6 +103,12 @@ export const isLoopback = (span: Span): boolean => covers(loopback4, span) || (s
 /** Whether it is a link-local IPv6 address (fe80::/10). */
 export const isLinkLocal = (span: Span): boolean => typeof span.from === 'bigint' && span.from >> 118n === 0x3fan;
 
+const multicast4: Span = { family: 4, from: 0xe0000000, to: 0xefffffff };
+
+/** Whether it is a multicast address (224.0.0.0/4, ff00::/8). */
+export const isMulticast = (span: Span): boolean =>
+  typeof span.from === 'bigint' ? span.from >> 120n === 0xffn : covers(multicast4, span);
+
 /** `10.0.0.5:80`, `[fd00::5]:80`. */
 export function placeText(address: Span, port: number): string {
   const text = spanText(address);

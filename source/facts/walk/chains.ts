@@ -77,6 +77,9 @@ export class ChainWalk {
           break;
         }
         case 'mark':
+        case 'setconnmark':
+        case 'savemark':
+        case 'restoremark':
         case 'none':
         case 'log':
         case 'continue':
@@ -139,24 +142,44 @@ export class ChainWalk {
       packet.ct.untracked = true;
       return undefined;
     }
-    // These write the mark and nothing else (iptables-extensions(8), nft(8)).
-    if (/CONNMARK|^-j MARK|meta mark set/.test(text)) {
-      packet.mark = undefined;
+    // These write marks and nothing else (iptables-extensions(8), nft(8)).
+    if (/CONNMARK|^-j MARK|(meta|ct) mark set/.test(text)) {
+      forgetMarks(packet);
       return undefined;
     }
     const option = unknownOptions[this.chooser.choose(unknownOptions.length, () => whether(by()))];
     if (option === 'drop' || option === 'accept') return { kind: option, by };
-    packet.mark = undefined;
+    forgetMarks(packet);
     return undefined;
   }
 
   private affect(effect: RuleTarget, packet: Packet): void {
-    if (effect.kind === 'unknown') packet.mark = undefined;
-    if (effect.kind !== 'mark') return;
-    const { mask, value } = effect;
-    if (mask === 0xffffffff) packet.mark = value >>> 0;
-    else if (packet.mark !== undefined) packet.mark = ((packet.mark & ~mask) ^ value) >>> 0;
+    const { ct } = packet;
+    const hasConnection = packet.tracked && !ct.untracked;
+    if (effect.kind === 'unknown') forgetMarks(packet);
+    if (effect.kind === 'mark') packet.mark = written(packet.mark, effect.mask, effect.value);
+    if (!hasConnection) return;
+    if (effect.kind === 'setconnmark') ct.mark = written(ct.mark, effect.mask, effect.value);
+    if (effect.kind === 'savemark') ct.mark = written(ct.mark, effect.connMask, masked(packet.mark, effect.packetMask));
+    if (effect.kind === 'restoremark')
+      packet.mark = written(packet.mark, effect.packetMask, masked(ct.mark, effect.connMask));
   }
+}
+
+/** Marks are numbers of 32 bits without a sign; undefined is one that is not known. */
+type Mark = number | undefined;
+
+const masked = (mark: Mark, mask: number): Mark => (mark === undefined ? undefined : (mark & mask) >>> 0);
+
+const written = (old: Mark, mask: number, value: Mark): Mark => {
+  if (value === undefined) return undefined;
+  if (mask >>> 0 === 0xffffffff) return value >>> 0;
+  return old === undefined ? undefined : ((old & ~mask) ^ value) >>> 0;
+};
+
+function forgetMarks(packet: Packet): void {
+  packet.mark = undefined;
+  packet.ct.mark = undefined;
 }
 
 /** A rule of which is not known whether it applies. */

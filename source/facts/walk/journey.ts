@@ -2,12 +2,13 @@
 import { covers, isLinkLocal, isLoopback, sameSpan, spanText, type Family, type Span } from './address.ts';
 import type { Chooser } from './chooser.ts';
 import { HookWalk, unsureStop } from './hooks.ts';
+import { Neighbours } from './neighbours.ts';
 import type { Node, NodeInterface } from './nodes.ts';
 import type { Packet } from './packet.ts';
 import type { Route } from './routes.ts';
 import { Stop, stop } from './stop.ts';
 import type { Hop } from './verdict.ts';
-import { nodeText, type World } from './world.ts';
+import { nodeText, seesFrames, type World } from './world.ts';
 
 /** Where a packet can be. `outside` is beyond a host interface. */
 export type Place = { kind: 'host' } | { kind: 'node'; node: Node } | { kind: 'outside'; interface: string };
@@ -21,6 +22,8 @@ export interface Arrival {
 }
 
 const host: Place = { kind: 'host' };
+/** fe80::/10: a router asks for its neighbours with such an address. */
+const anyLinkLocal: Span = { family: 6, from: 0xfe80n << 112n, to: (0xfec0n << 112n) - 1n };
 
 /** The interface by which the host sends on a route; what is its own goes by lo. */
 const oifOf = ({ reading }: Route): string => (reading.type === 'local' ? 'lo' : (reading.device ?? ''));
@@ -30,6 +33,7 @@ export class Journey {
   private readonly world: World;
   private readonly chooser: Chooser;
   private readonly hooks: HookWalk;
+  private readonly neighbours: Neighbours;
   private readonly note: (hop: Hop) => void;
   private readonly outside: string | undefined;
 
@@ -37,6 +41,7 @@ export class Journey {
     this.world = world;
     this.chooser = chooser;
     this.hooks = new HookWalk(world, chooser, note);
+    this.neighbours = new Neighbours(world, chooser);
     this.note = note;
     this.outside = outside;
   }
@@ -48,7 +53,7 @@ export class Journey {
     const direct = this.world.onParent(from.interface, packet.destination);
     if (direct?.attached.kind === 'parent') return this.atNode(packet, direct);
     const framed = this.hooks.frame(packet);
-    return framed ?? this.intoHost(packet, from.interface);
+    return framed ?? this.askedFor(packet, from.interface) ?? this.intoHost(packet, from.interface);
   }
 
   /** The host's route for a packet; a stop where there is none. */
@@ -73,6 +78,33 @@ export class Journey {
       );
     }
     return route;
+  }
+
+  /** A neighbour on the link of an interface has to learn where this host is. */
+  private askedFor({ destination, source, family }: Packet, iif: string): Stop | undefined {
+    const own = this.world.addresses(iif, family);
+    const target =
+      own.find(({ address }) => sameSpan(address, destination)) ?? own.find(({ address }) => !isLinkLocal(address));
+    const address = family === 4 || isOnLink(source, own) ? source : anyLinkLocal;
+    return this.neighbours.meet(
+      { who: 'outside', address },
+      { who: 'host', address: target?.address ?? destination },
+      iif,
+      'in',
+    );
+  }
+
+  /** The host has to learn where the next hop is; it asks with the packet's address if that is one of the interface's. */
+  private asks({ source, family }: Packet, oif: string, next: Span, who: string): Stop | undefined {
+    const own = this.world.addresses(oif, family);
+    const address =
+      own.find(each => sameSpan(each.address, source)) ?? own.find(each => isLinkLocal(each.address)) ?? own[0];
+    return this.neighbours.meet(
+      { who: 'host', address: address?.address ?? source },
+      { who, address: next },
+      oif,
+      'out',
+    );
   }
 
   private isOwn(address: Span): boolean {
@@ -137,7 +169,7 @@ export class Journey {
     const oif = route.reading.device ?? '';
     packet.oif = oif;
     // With br_netfilter a translated frame that is to go back over its bridge is bridged, not routed (br_netfilter_hooks.c).
-    const isBridged = translated && port !== undefined && oif === iif && this.seesFrames(packet.family) === true;
+    const isBridged = translated && port !== undefined && oif === iif && seesFrames(this.world, iif, packet.family);
     const closed = this.forwarding(packet.family, iif);
     // Without forwarding such a frame is bridged all the same by some kernels, and dropped by others (6.18 does).
     if (closed && (!isBridged || this.chooser.choose(2, () => closed.decidedBy) === 1)) return closed;
@@ -190,12 +222,6 @@ export class Journey {
     return stop('blocked', 'forwarding', 'sysctl', detail);
   }
 
-  /** Whether frames over a bridge pass the hooks of IP: br_netfilter loaded and switched on. */
-  private seesFrames(family: Family): boolean | undefined {
-    const { bridgeNfCallIptables, bridgeNfCallIp6tables } = this.world.kernel;
-    return (family === 4 ? bridgeNfCallIptables : bridgeNfCallIp6tables) ?? false;
-  }
-
   /** The host puts a packet on an interface. @param through the bridge port that it came in by, when it is bridged */
   private emit(packet: Packet, route: Route, through?: NodeInterface): Arrival | Stop {
     const oif = route.reading.device ?? '';
@@ -225,9 +251,13 @@ export class Journey {
           );
         }
       }
-      return this.overBridge(packet, oif, neighbour);
+      return this.asks(packet, oif, next, neighbour.node.name) ?? this.overBridge(packet, oif, neighbour);
     }
-    if (this.outside === oif) return { at: { kind: 'outside', interface: oif }, iif: oif, packet };
+    if (this.outside === oif) {
+      const unmet = this.asks(packet, oif, next, 'outside');
+      if (unmet) return unmet;
+      return { at: { kind: 'outside', interface: oif }, iif: oif, packet };
+    }
     if (link?.kind !== 'bridge') {
       return unsureStop('route', `${spanText(packet.destination)} is beyond ${oif}, where netdash cannot see`);
     }
@@ -314,9 +344,13 @@ export class Journey {
     if (port && !port.up) return stop('blocked', bridge, 'bridge', `${port.name} is down`);
     const framed = this.hooks.frame(packet);
     if (framed) return framed;
-    if (this.isOwn(next)) return this.intoHost(packet, bridge, out);
+    const asker = { who: node.name, address: packet.source };
+    if (this.isOwn(next)) {
+      const unmet = this.neighbours.meet(asker, { who: 'host', address: next }, bridge, 'in');
+      return unmet ?? this.intoHost(packet, bridge, out);
+    }
     const neighbour = this.world.onBridge(bridge, next);
-    if (neighbour && neighbour !== out) return this.bridged(packet, bridge, out, neighbour);
+    if (neighbour && neighbour !== out) return this.bridged(packet, bridge, out, neighbour, next);
     if (isLinkLocal(next) || this.world.hasStrangers(bridge)) {
       return unsureStop(bridge, `who has ${spanText(next)} on ${bridge} is not known`);
     }
@@ -324,7 +358,7 @@ export class Journey {
   }
 
   /** From one container to another over their bridge. */
-  private bridged(packet: Packet, bridge: string, from: NodeInterface, to: NodeInterface): Arrival | Stop {
+  private bridged(packet: Packet, bridge: string, from: NodeInterface, to: NodeInterface, next: Span): Arrival | Stop {
     const ports = [from, to].map(({ attached }) =>
       attached.kind === 'bridge' ? attached.port?.bridgePort : undefined,
     );
@@ -336,7 +370,13 @@ export class Journey {
         `the ports of ${from.node.name} and ${to.node.name} on ${bridge} are isolated`,
       );
     }
-    if (this.seesFrames(packet.family)) {
+    const [asker, target] = [
+      { who: from.node.name, address: packet.source },
+      { who: to.node.name, address: next },
+    ];
+    const unmet = this.neighbours.meet(asker, target, bridge, 'over');
+    if (unmet) return unmet;
+    if (seesFrames(this.world, bridge, packet.family)) {
       const { destination } = packet;
       packet.iif = bridge;
       packet.oif = '';

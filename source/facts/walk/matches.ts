@@ -1,6 +1,6 @@
 /** Whether a packet is what a rule asks for, in three values. */
 import type { Range, RuleMatch } from '../../host/readings.ts';
-import { isIn, parseSpan, type Span, type Truth } from './address.ts';
+import { isIn, isMulticast, parseSpan, type Span, type Truth } from './address.ts';
 import { stateOf, type Packet, type Phase } from './packet.ts';
 
 /** What matches need to know of the host. */
@@ -170,13 +170,28 @@ function positive(match: RuleMatch, world: MatchWorld): Test | undefined {
       const value = match.value >>> 0;
       return ({ mark }) => (mark === undefined ? 'maybe' : truth((mark & match.mask) >>> 0 === value));
     }
+    case 'connmark': {
+      const value = match.value >>> 0;
+      return tracked(({ ct }) => (ct.mark === undefined ? 'maybe' : truth((ct.mark & match.mask) >>> 0 === value)));
+    }
     case 'nfproto':
-      return packet => truth(packet.family === match.family);
+      return packet => truth(packet.proto !== 'arp' && packet.family === match.family);
+    case 'icmptype': {
+      const wanted = match.family === 6 ? 'ipv6-icmp' : 'icmp';
+      return ({ proto, icmpType = 0 }) =>
+        truth(proto === wanted && match.types.some(([from, to]) => from <= icmpType && icmpType <= to));
+    }
+    case 'hoplimit':
+      // Neighbour discovery is always sent with 255 (RFC 4861); what other packets have left is not known.
+      return ({ proto }) =>
+        proto === 'ipv6-icmp' ? truth(match.values.some(([from, to]) => from <= 255 && 255 <= to)) : 'maybe';
     case 'tcpflags':
       return flagTest(match.mask, match.set);
     case 'pkttype': {
       const types = new Set(match.types);
-      return () => truth(types.has('unicast') || types.has('host'));
+      const unicast = types.has('unicast') || types.has('host');
+      // What the host makes itself counts as unicast (skb->pkt_type is 0).
+      return ({ destination, iif }) => truth(iif !== '' && isMulticast(destination) ? types.has('multicast') : unicast);
     }
     case 'set': {
       const set = world.ipset(match.name);
@@ -199,7 +214,7 @@ export function testOf(match: RuleMatch, world: MatchWorld): Test {
   if (!test) return () => 'maybe';
   if (match.kind === 'unknown' || !match.negate) return test;
   // What a conntrack match asks of a packet without state holds neither way.
-  const stateful = match.kind.startsWith('ctorig') || match.kind === 'ctdir';
+  const stateful = match.kind.startsWith('ctorig') || match.kind === 'ctdir' || match.kind === 'connmark';
   return packet => (stateful && (!packet.tracked || packet.ct.untracked) ? 'no' : not(test(packet)));
 }
 

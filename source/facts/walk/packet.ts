@@ -15,6 +15,8 @@ export interface Conntrack {
   /** Set once the first packet has passed the chains that could translate it: they are not asked again. */
   dnatDone: boolean;
   snatDone: boolean;
+  /** undefined: a rule has set it to something that is not known. */
+  mark: number | undefined;
   /** NOTRACK: no state, no translation. */
   untracked: boolean;
 }
@@ -22,9 +24,14 @@ export interface Conntrack {
 /** TCP: the part of the exchange that this packet is. UDP has no more than `new` and `answer`. */
 export type Phase = 'syn' | 'syn-ack' | 'data' | 'answer';
 
+/** What a packet carries: `ipv6-icmp` is neighbour discovery, `arp` its like for IPv4, which no chain of IP sees. */
+export type Carried = Proto | 'ipv6-icmp' | 'arp';
+
 export interface Packet {
   readonly family: Family;
-  readonly proto: Proto;
+  readonly proto: Carried;
+  /** Of neighbour discovery: 135 asks, 136 answers (RFC 4861). */
+  readonly icmpType?: number;
   readonly phase: Phase;
   readonly direction: 'original' | 'reply';
   readonly ct: Conntrack;
@@ -54,12 +61,13 @@ export function connection(source: Span, destination: Span, port: number): Connt
     port,
     dnatDone: false,
     snatDone: false,
+    mark: 0,
     untracked: false,
   };
 }
 
 /** The first packet of a connection, or a later one of the client, as it leaves the client. */
-export function fromClient(ct: Conntrack, proto: Proto, phase: 'syn' | 'data'): Packet {
+export function fromClient(ct: Conntrack, proto: Carried, phase: 'syn' | 'data'): Packet {
   return {
     family: ct.destination.family,
     proto,
@@ -97,7 +105,9 @@ export function answerTo(arrived: Packet, phase: 'syn-ack' | 'answer'): Packet {
 }
 
 /** Conntrack's state of the packet (nf_conntrack: the first one is new, whatever follows is established). */
-export function stateOf({ ct, phase, tracked }: Packet): 'new' | 'established' | 'untracked' | 'invalid' {
+export function stateOf({ ct, phase, proto, tracked }: Packet): 'new' | 'established' | 'untracked' | 'invalid' {
+  // Conntrack looks at neighbour discovery too, and then leaves it alone (nf_conntrack_proto_icmpv6.c).
+  if (proto === 'ipv6-icmp') return tracked ? 'untracked' : 'invalid';
   if (ct.untracked) return 'untracked';
   if (!tracked) return 'invalid';
   return phase === 'syn' ? 'new' : 'established';

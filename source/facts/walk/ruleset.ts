@@ -41,6 +41,8 @@ export interface Ruleset {
   hook(family: Family, hook: Hook): ReadyHook;
   /** Base chains of the families bridge and netdev, which see frames. */
   frames: ReadyChain[];
+  /** Base chains of the family arp. */
+  arp: ReadyChain[];
   /** How a rule, or without one the policy of a base chain, is shown. */
   describe(chain: ReadyChain, rule?: ReadyRule): DecidedBy;
 }
@@ -64,11 +66,13 @@ export function readyRules(netfilter: NetfilterReading, rows: readonly Rule[], w
 
   const hooks = new Map<string, ReadyHook>();
   const frames: ReadyChain[] = [];
+  const arp: ReadyChain[] = [];
   const bases = [...chains.values()]
     .filter(({ reading }) => reading.hook !== undefined)
     .sort((a, b) => (a.reading.priority ?? 0) - (b.reading.priority ?? 0));
   for (const base of bases) {
     const { family, hook, type, priority = 0 } = base.reading;
+    if (family === 'arp') arp.push(base);
     if (hook === undefined || family === 'arp') continue;
     const families = hook === 'ingress' || hook === 'egress' ? undefined : familiesOf[family];
     if (!families) frames.push(base);
@@ -87,6 +91,7 @@ export function readyRules(netfilter: NetfilterReading, rows: readonly Rule[], w
   return {
     hook: (family, hook) => hooks.get(`${family} ${hook}`) ?? empty,
     frames,
+    arp,
     describe: (chain, rule) => describe(chain, rule, authors),
   };
 }

@@ -1,7 +1,7 @@
 /** All that the packet walk looks up, indexed once per set of readings. */
 import type { KernelReading, LinkReading, Readings } from '../../host/readings.ts';
 import type { Listener, Snapshot } from '../schema.ts';
-import { parseAddress, spanOfPrefix, spanText, type Family, type Span } from './address.ts';
+import { isMulticast, parseAddress, spanOfPrefix, spanText, type Family, type Span } from './address.ts';
 import type { IpSet, MatchWorld } from './matches.ts';
 import { makeNodes, type Node, type NodeInterface, type Nodes } from './nodes.ts';
 import { Fib } from './routes.ts';
@@ -111,6 +111,13 @@ export function makeWorld(
   return world;
 }
 
+/** Whether frames over a bridge pass the hooks of IP: br_netfilter loaded and switched on. */
+export function seesFrames({ kernel, links }: World, bridge: string, family: Family): boolean {
+  const forAll = family === 4 ? kernel.bridgeNfCallIptables : kernel.bridgeNfCallIp6tables;
+  // Absent: br_netfilter is not loaded. The switch of the bridge itself counts beside the one for all (br_netfilter_hooks.c).
+  return forAll !== undefined && (forAll || links.get(bridge)?.nfCall?.includes(family) === true);
+}
+
 function gapOf({ netfilter }: Readings): string | undefined {
   if (netfilter.value && netfilter.state === 'ok') return undefined;
   return `firewall rules: ${netfilter.reason ?? 'not read'}`;
@@ -124,18 +131,13 @@ function apartOf({ docker, links }: Readings): string | undefined {
   return undefined;
 }
 
-const multicast4 = { from: 0xe0000000, to: 0xefffffff };
-
 /** RTN_… of the routing tables for one address; undefined when it cannot be told for a whole range. */
 function typeOf(address: Span, fib: Fib): string | undefined {
-  if (address.from !== address.to) {
-    // A neighbour of whom only the subnet is known is none of this host's own addresses.
-    return 'unicast';
-  }
+  if (isMulticast(address)) return 'multicast';
+  // A neighbour of whom only the subnet is known is none of this host's own addresses.
+  if (address.from !== address.to) return 'unicast';
   const local = fib.localType(address);
-  if (local !== undefined) return local;
-  if (address.family === 4 && address.from >= multicast4.from && address.from <= multicast4.to) return 'multicast';
-  return 'unicast';
+  return local ?? 'unicast';
 }
 
 /** Name or address for the operator: `web (172.17.0.2)`. */

@@ -3,7 +3,7 @@ import type { NetfilterFamily, Range, RuleMatch } from '../readings.ts';
 import { canonicalAddressRange, canonicalCidr } from './addresses.ts';
 import { asList, child, isObject, numberOf, tagged, textOf, type FindSet, type Json } from './nft-json.ts';
 import { statementText } from './nft-text.ts';
-import { protocolName } from './protocols.ts';
+import { icmpTypeNumber, protocolName } from './protocols.ts';
 
 /** One value of the right side of a match. */
 type Element = string | number | { from: string | number; to: string | number } | { address: string; length: number };
@@ -59,11 +59,23 @@ function addressList(list: Element[] | undefined): string[] | undefined {
   return found?.every(item => item !== undefined) ? found : undefined;
 }
 
-function portRanges(list: Element[] | undefined, op: string): Range[] | undefined {
+const portRanges = (list: Element[] | undefined, op: string): Range[] | undefined => numberRanges(list, op, 65535);
+
+/** Ranges of numbers up to `most`; `byName` knows what nft prints by name. */
+function numberRanges(
+  list: Element[] | undefined,
+  op: string,
+  most: number,
+  byName: (name: string) => number | undefined = () => undefined,
+): Range[] | undefined {
   const found = list?.map((item): Range | undefined => {
-    if (typeof item === 'number') return [item, item];
-    if (typeof item === 'string' || 'address' in item) return undefined;
-    return typeof item.from === 'number' && typeof item.to === 'number' ? [item.from, item.to] : undefined;
+    const single = typeof item === 'string' ? byName(item) : item;
+    if (typeof single === 'number') return [single, single];
+    if (single === undefined || typeof item === 'string' || typeof single === 'string' || 'address' in single)
+      return undefined;
+    const ends = [single.from, single.to].map(end => (typeof end === 'string' ? byName(end) : end));
+    const [from, to] = ends;
+    return from === undefined || to === undefined ? undefined : [from, to];
   });
   if (!found?.every(item => item !== undefined)) return undefined;
   if (op === '==' || op === '!=' || op === 'in' || op === '!') return found;
@@ -72,7 +84,7 @@ function portRanges(list: Element[] | undefined, op: string): Range[] | undefine
   const port = only[0];
   if (op === '<') return [[0, port - 1]];
   if (op === '<=') return [[0, port]];
-  return [[op === '>' ? port + 1 : port, 65535]];
+  return [[op === '>' ? port + 1 : port, most]];
 }
 
 /** TCP flags of an expression: `"syn"`, a list, or an or of them; undefined when it is something else. */
@@ -121,6 +133,15 @@ function payload(body: Json, question: Question): Understood | undefined {
   if ((portProtocols.has(protocol) || protocol === 'th') && (field === 'sport' || field === 'dport')) {
     const ports = portRanges(list, op);
     return one(ports && { kind: field, negate, ports }, protocol === 'th' ? {} : { proto: protocol });
+  }
+  if ((protocol === 'icmp' || protocol === 'icmpv6') && field === 'type') {
+    const of = protocol === 'icmp' ? 4 : 6;
+    const types = numberRanges(list, op, 255, name => icmpTypeNumber(of, name));
+    return one(types && { kind: 'icmptype', negate, family: of, types }, { proto: protocolName(protocol) });
+  }
+  if (family && (field === 'ttl' || field === 'hoplimit')) {
+    const values = numberRanges(list, op, 255);
+    return one(values && { kind: 'hoplimit', negate, values }, { family });
   }
   if (protocol === 'tcp' && field === 'flags') {
     const found = flags(right);
@@ -173,6 +194,12 @@ function conntrack(body: Json, { negate, equal, list, op }: Question): Understoo
   switch (key) {
     case 'state':
       return one(values && { kind: 'ctstate', negate, states: values });
+    case 'mark': {
+      const [value, second] = list ?? [];
+      return equal && op !== 'in' && op !== '!' && typeof value === 'number' && second === undefined
+        ? one({ kind: 'connmark', negate, value, mask: 0xffffffff })
+        : undefined;
+    }
     case 'status':
       // Only these two bits of the status are states as well (iptables' --ctstate DNAT); `==` compares all of its bits.
       return (op === 'in' || op === '!') && values?.every(value => value === 'dnat' || value === 'snat')
@@ -206,8 +233,9 @@ function masked(parts: Json[], { negate, equal, right, op }: Question): Understo
   const [left, mask, more] = parts;
   if (!equal || op === 'in' || op === '!' || left === undefined || mask === undefined || more !== undefined)
     return undefined;
-  if (textOf(child(left, 'meta'), 'key') === 'mark' && typeof mask === 'number' && typeof right === 'number') {
-    return one({ kind: 'mark', negate, value: right, mask });
+  if (typeof mask === 'number' && typeof right === 'number') {
+    if (textOf(child(left, 'meta'), 'key') === 'mark') return one({ kind: 'mark', negate, value: right, mask });
+    if (textOf(child(left, 'ct'), 'key') === 'mark') return one({ kind: 'connmark', negate, value: right, mask });
   }
   const field = child(left, 'payload');
   if (textOf(field, 'protocol') === 'tcp' && textOf(field, 'field') === 'flags') {

@@ -36,16 +36,23 @@ function nat(kind: 'dnat' | 'snat' | 'masquerade' | 'redirect', body: Json, stat
   return { kind, ...(address !== undefined && { address }), ...(port && { port }) };
 }
 
-const isMark = (json: Json | undefined): boolean => {
+const isMark = (json: Json | undefined, of: 'meta' | 'ct' = 'meta'): boolean => {
   const found = tagged(json);
-  return found?.tag === 'meta' && textOf(found.body, 'key') === 'mark';
+  return found?.tag === of && textOf(found.body, 'key') === 'mark' && textOf(found.body, 'dir') === undefined;
 };
 
-/** `meta mark set …`: a number, or `mark and/or/xor` a number. undefined when it is more. */
+const whole = { packetMask: 0xffffffff, connMask: 0xffffffff };
+
+/** `meta mark set …`: a number, the connection's mark, or `mark and/or/xor` a number; `ct mark set …`. undefined when it is more. */
 function markEffect(body: Json): RuleTarget | undefined {
   if (!isObject(body)) return undefined;
   const set = body['value'];
+  if (isMark(body['key'], 'ct')) {
+    if (typeof set === 'number') return { kind: 'setconnmark', value: set, mask: 0xffffffff };
+    return isMark(set) ? { kind: 'savemark', ...whole } : undefined;
+  }
   if (!isMark(body['key'])) return undefined;
+  if (isMark(set, 'ct')) return { kind: 'restoremark', ...whole };
   if (typeof set === 'number') return { kind: 'mark', value: set, mask: 0xffffffff };
   const operation = tagged(set);
   const [left, value, more] = asList(operation?.body);
@@ -176,7 +183,7 @@ export function readStatements(statements: readonly Json[], family: NetfilterFam
 /** Writing the packet's mark or addresses in a way that is not understood is unknown; writing anything else is seen by no match. */
 function mangled(statement: Json, body: Json): RuleTarget {
   const key = tagged(isObject(body) ? body['key'] : null);
-  const harmless = key?.tag === 'ct' || (key?.tag === 'meta' && textOf(key.body, 'key') !== 'mark');
+  const harmless = (key?.tag === 'ct' || key?.tag === 'meta') && textOf(key.body, 'key') !== 'mark';
   const text = statementText(statement);
   return harmless && textOf(key?.body, 'key') !== 'pkttype' ? { kind: 'continue', text } : { kind: 'unknown', text };
 }

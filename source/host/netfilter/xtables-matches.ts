@@ -63,6 +63,38 @@ const allFlags = ['fin', 'syn', 'rst', 'psh', 'ack', 'urg'];
 
 const transport: Record<string, Option> = { '--sport': ports('sport'), '--dport': ports('dport') };
 
+/** `135`, `8/0` (any code of one type is asked for by the type alone), `any`. */
+const icmpType = (family: 4 | 6): Option => ({
+  arity: 1,
+  read: (negate, [text = '']) => {
+    if (text === 'any') return { kind: 'icmptype', negate, family, types: [[0, 255]] };
+    const type = /^\d+$/.test(text) ? Number(text) : undefined;
+    return type === undefined ? undefined : { kind: 'icmptype', negate, family, types: [[type, type]] };
+  },
+});
+
+function markOption(kind: 'mark' | 'connmark'): Option {
+  return {
+    arity: 1,
+    read: (negate, [text = '']) => {
+      const mark = parseMark(text);
+      return mark && { kind, negate, ...mark };
+    },
+  };
+}
+
+const hopLimit = (of: (value: number) => Range): Option => ({
+  arity: 1,
+  read: (negate, [text = '']) =>
+    /^\d+$/.test(text) ? { kind: 'hoplimit', negate, values: [of(Number(text))] } : undefined,
+});
+
+const hopLimits = (name: 'ttl' | 'hl'): Record<string, Option> => ({
+  [`--${name}-eq`]: hopLimit(value => [value, value]),
+  [`--${name}-lt`]: hopLimit(value => [0, value - 1]),
+  [`--${name}-gt`]: hopLimit(value => [value + 1, 255]),
+});
+
 /** The options before any `-m`. */
 const generic: Record<string, Option> = {
   '-s': address('saddr'),
@@ -94,6 +126,11 @@ const modules: Record<string, Record<string, Option>> = {
       }),
     },
   },
+  icmp: { '--icmp-type': icmpType(4) },
+  icmp6: { '--icmpv6-type': icmpType(6) },
+  'ipv6-icmp': { '--icmpv6-type': icmpType(6) },
+  ttl: hopLimits('ttl'),
+  hl: hopLimits('hl'),
   multiport: { '--sports': ports('sport'), '--dports': ports('dport'), '--ports': ports('anyport') },
   iprange: {
     '--src-range': address('saddr', canonicalAddressRange),
@@ -112,15 +149,8 @@ const modules: Record<string, Record<string, Option>> = {
   },
   addrtype: { '--src-type': types('srctype'), '--dst-type': types('dsttype') },
   pkttype: { '--pkt-type': types('pkttype') },
-  mark: {
-    '--mark': {
-      arity: 1,
-      read: (negate, [text = '']) => {
-        const mark = parseMark(text);
-        return mark && { kind: 'mark', negate, ...mark };
-      },
-    },
-  },
+  mark: { '--mark': markOption('mark') },
+  connmark: { '--mark': markOption('connmark') },
   set: {
     '--match-set': {
       arity: 2,

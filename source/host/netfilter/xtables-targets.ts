@@ -53,6 +53,21 @@ function markTarget(options: readonly string[]): RuleTarget | undefined {
   }
 }
 
+/** What CONNMARK does; iptables-save prints all its ways of setting as `--set-xmark`. */
+function connmarkTarget(options: readonly string[]): RuleTarget | undefined {
+  const [name, ...rest] = options;
+  if (name === '--set-xmark' || name === '--set-mark') {
+    const mark = markTarget(options);
+    return mark?.kind === 'mark' ? { ...mark, kind: 'setconnmark' } : undefined;
+  }
+  if (name !== '--save-mark' && name !== '--restore-mark') return undefined;
+  const [packet, packetMask = '0xffffffff', conn, connMask = '0xffffffff', more] = rest;
+  const isPlain = (packet ?? '--nfmask') === '--nfmask' && (conn ?? '--ctmask') === '--ctmask' && more === undefined;
+  const masks = { packetMask: Number(packetMask), connMask: Number(connMask) };
+  if (!isPlain || !Object.values(masks).every(Number.isInteger)) return undefined;
+  return { kind: name === '--save-mark' ? 'savemark' : 'restoremark', ...masks };
+}
+
 /** The one `--to-ports` of MASQUERADE and REDIRECT; null when the options hold something else. */
 function toPorts(options: readonly string[]): Range | undefined | null {
   const rest = options.filter(option => !natFlags.has(option));
@@ -92,8 +107,7 @@ function known(name: string, options: readonly string[]): RuleTarget | undefined
     case 'LOG':
       return { kind: 'log' };
     case 'CONNMARK':
-      // --restore-mark and its kind write the packet's mark; the others only write the connection's.
-      return options.some(option => /restore/.test(option)) ? undefined : { kind: 'continue', text: name };
+      return connmarkTarget(options);
     default:
       return passing.has(name) ? { kind: 'continue', text: name } : undefined;
   }

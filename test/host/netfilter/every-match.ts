@@ -134,7 +134,16 @@ export const meanings: Meaning[] = [
   filter('-p gre -m comment --comment -j -j ACCEPT', [proto('gre')], accept, '-j'),
   filter('-m comment --comment "! -s" -j ACCEPT', [], accept, '! -s'),
   filter('! -p icmp -j chain-of-mine', [not('proto', { protos: ['icmp'] })], { kind: 'jump', chain: 'chain-of-mine' }),
-  filter('-p icmp -m icmp --icmp-type 8 -j ACCEPT', [proto('icmp'), unknown('-m icmp --icmp-type 8')], accept),
+  filter(
+    '-p icmp -m icmp --icmp-type 8 -j ACCEPT',
+    [proto('icmp'), is('icmptype', { family: 4, types: [[8, 8]] })],
+    accept,
+  ),
+  filter(
+    '-m ttl --ttl-lt 5 -m connmark ! --mark 0x1/0xff -j DROP',
+    [is('hoplimit', { values: [[0, 4]] }), not('connmark', { value: 1, mask: 0xff })],
+    drop,
+  ),
   filter('-p vrrp -j ACCEPT', [proto('vrrp')], accept),
   filter('-f -j DROP', [unknown('-f')], drop),
   filter(
@@ -204,12 +213,15 @@ export const meanings: Meaning[] = [
     { kind: 'continue', text: 'TCPMSS' },
   ),
   mangle('POSTROUTING -j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff', [], {
-    kind: 'continue',
-    text: 'CONNMARK',
+    kind: 'savemark',
+    packetMask: 0xffffffff,
+    connMask: 0xffffffff,
   }),
-  mangle('POSTROUTING -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff', [], {
-    kind: 'unknown',
-    text: '-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff',
+  mangle('POSTROUTING -j CONNMARK --set-xmark 0x1/0xff', [], { kind: 'setconnmark', value: 1, mask: 0xff }),
+  mangle('POSTROUTING -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff00', [], {
+    kind: 'restoremark',
+    packetMask: 0xff,
+    connMask: 0xff00,
   }),
   {
     table: 'raw',
