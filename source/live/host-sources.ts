@@ -227,7 +227,7 @@ export class HostSources {
   }
 
   #readRates(): void {
-    const { host, onReading } = this.#options;
+    const { host } = this.#options;
     const { value, state } = this.#links.reading;
     if (!value || state === 'failed') return;
     let traffic: LinksReading['traffic'];
@@ -240,7 +240,7 @@ export class HostSources {
     this.#trafficAt = host.now();
     const moved = this.#links.amend({ ...value, traffic });
     // Counters that have come to rest are news too: the rates are 0 now.
-    onReading(moved || this.#moved);
+    this.#options.onReading(moved || this.#moved);
     this.#moved = moved;
   }
 
