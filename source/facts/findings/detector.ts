@@ -19,9 +19,15 @@ export interface FindingContext {
   earlier?: EarlierReadings;
 }
 
+/** The sources of which `EarlierReadings` tells, beside what is inside containers. */
+export type ComparedSource = 'docker' | 'links' | 'netfilter' | 'processes';
+
 /** Of each source the reading before the current one; an entry is absent while there was only one. */
-export type EarlierReadings = Partial<Pick<Readings, 'docker' | 'links' | 'netfilter' | 'processes'>> &
-  Pick<Readings, 'inside'>;
+export type EarlierReadings = Partial<Pick<Readings, ComparedSource>> &
+  Pick<Readings, 'inside'> & {
+    /** When each source first said what it has said ever since, ms since the epoch; absent: with its current reading. */
+    since?: Partial<Record<ComparedSource, number>>;
+  };
 
 /** A finding before code, severity, id and times are put on it. */
 export type FindingDraft = Omit<Finding, 'id' | 'code' | 'severity' | 'since' | 'stale'>;

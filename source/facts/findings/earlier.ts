@@ -1,6 +1,12 @@
 /** Keeps, of each source, the reading before the current one, for detectors that want to see a thing twice. */
 import type { Readings } from '../../host/readings.ts';
-import type { EarlierReadings } from './detector.ts';
+import type { ComparedSource, EarlierReadings, FindingContext } from './detector.ts';
+
+const compared: readonly ComparedSource[] = ['docker', 'links', 'netfilter', 'processes'];
+
+/** What of a reading stays the same object as long as nothing of it changes; the counters of interfaces always do. */
+const said = (name: ComparedSource, reading: Readings[ComparedSource]): unknown =>
+  name === 'links' ? (reading as Readings['links']).value?.links : reading.value;
 
 /** What `keepEarlier` carries from one snapshot to the next. */
 export interface ReadingHistory {
@@ -15,9 +21,17 @@ export interface ReadingHistory {
 export function keepEarlier(history: ReadingHistory | undefined, readings: Readings): ReadingHistory {
   const { docker, links, netfilter, processes, inside } = readings;
   const current = { docker, links, netfilter, processes, inside };
-  if (history === undefined) return { current, earlier: { inside: {} } };
+  const since: EarlierReadings['since'] = {};
+  for (const name of compared) {
+    const { at } = readings[name];
+    const last = history?.current[name];
+    const isSame = last !== undefined && said(name, last) === said(name, readings[name]);
+    const from = (isSame ? history?.earlier.since?.[name] : undefined) ?? at;
+    if (from !== undefined) since[name] = from;
+  }
+  if (history === undefined) return { current, earlier: { inside: {}, since } };
   const before = history.current;
-  const earlier: EarlierReadings = { ...history.earlier, inside: {} };
+  const earlier: EarlierReadings = { ...history.earlier, inside: {}, since };
   if (before.docker.at !== docker.at && before.docker.value !== undefined) earlier.docker = before.docker;
   if (before.links.at !== links.at && before.links.value !== undefined) earlier.links = before.links;
   if (before.netfilter.at !== netfilter.at && before.netfilter.value !== undefined)
@@ -31,4 +45,28 @@ export function keepEarlier(history: ReadingHistory | undefined, readings: Readi
     if (kept !== undefined) earlier.inside[id] = kept;
   }
   return { current, earlier };
+}
+
+/**
+ * Whether a source said what it says now at some moment between two others. The sources are read at different times, so what one
+ * shows is only sure to be wrong when another, which contradicts it, was read both before and after.
+ * @param from ms since the epoch
+ * @param to ms since the epoch
+ */
+export function saidBetween(name: ComparedSource, from: number, to: number, context: FindingContext): boolean {
+  const { at } = context.readings[name];
+  const since = context.earlier?.since?.[name] ?? at;
+  return at !== undefined && since !== undefined && Math.max(since, from) <= Math.min(at, to);
+}
+
+/**
+ * Since when a source has shown something that its current reading shows, as far as is known.
+ * @param wasThere whether the reading before shows it too
+ * @returns ms since the epoch; undefined when the source was never read
+ */
+export function shownSince(name: ComparedSource, wasThere: boolean, context: FindingContext): number | undefined {
+  const { earlier, readings } = context;
+  const since = earlier?.since?.[name] ?? readings[name].at;
+  const before = wasThere ? earlier?.[name]?.at : undefined;
+  return before === undefined || since === undefined ? since : Math.min(before, since);
 }

@@ -5,8 +5,11 @@ import { bindFailed } from './bind-failed.ts';
 import { bindingsMissing } from './bindings-missing.ts';
 import { blocked } from './blocked.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
+import { directAccessBlocked } from './direct-access-blocked.ts';
 import { dockerRulesMissing } from './docker-rules-missing.ts';
 import { dockerUserNeverMatches } from './docker-user-never-matches.ts';
+import { exposedPastFirewall } from './exposed-past-firewall.ts';
+import { familyAsymmetry } from './family-asymmetry.ts';
 import { foreignForwardDrop } from './foreign-forward-drop.ts';
 import { forwardingOff } from './forwarding-off.ts';
 import { listenerLoopbackOnly } from './listener-loopback-only.ts';
@@ -20,6 +23,7 @@ import { portConflictPending } from './port-conflict-pending.ts';
 import { portConflictRivals } from './port-conflict-rivals.ts';
 import { portMoved } from './port-moved.ts';
 import { portsIgnored } from './ports-ignored.ts';
+import { canWalk, publishers, reachesOf } from './reach.ts';
 import { staleProxy } from './stale-proxy.ts';
 import { strandedNetns } from './stranded-netns.ts';
 import { subnetOverlap } from './subnet-overlap.ts';
@@ -44,8 +48,11 @@ export const detectors: readonly Detector[] = [
   foreignForwardDrop,
   blocked,
   dockerUserNeverMatches,
+  exposedPastFirewall,
   loopbackExposed,
   unpublishedExposed,
+  directAccessBlocked,
+  familyAsymmetry,
   orphanRule,
   staleProxy,
   orphanLink,
@@ -90,12 +97,35 @@ export function judge(context: FindingContext, failed: ReadonlySet<SourceName>):
   return judgeWith(detectors, context, failed);
 }
 
+/** `judge` in pieces of some milliseconds each: between two of them the caller may do other things. */
+export function* judgeSlowly(context: FindingContext, failed: ReadonlySet<SourceName>): Generator<void, Finding[]> {
+  // What several detectors ask of each container, and what takes longest.
+  if (canWalk(context)) {
+    for (const container of publishers(context)) {
+      reachesOf(container, context);
+      yield;
+    }
+  }
+  return yield* judging(detectors, context, failed);
+}
+
 /** `judge` with other detectors. */
 export function judgeWith(
   list: readonly Detector[],
   context: FindingContext,
   failed: ReadonlySet<SourceName>,
 ): Finding[] {
+  const slices = judging(list, context, failed);
+  let slice = slices.next();
+  while (!slice.done) slice = slices.next();
+  return slice.value;
+}
+
+function* judging(
+  list: readonly Detector[],
+  context: FindingContext,
+  failed: ReadonlySet<SourceName>,
+): Generator<void, Finding[]> {
   const silent = silentSources(context, failed);
   const unreadable = new Set(
     context.readings.docker.value?.containers.flatMap(({ id, inspectError }) =>
@@ -106,10 +136,15 @@ export function judgeWith(
   const isGone = ({ subject, containerIds: [first] }: Finding) =>
     (subject.kind === 'container' || first !== undefined) && containers?.every(({ id }) => id !== first) === true;
   const known = new Map(context.previous.map(finding => [finding.id, finding]));
-  const findings = list.flatMap(detector => {
+  const findings: Finding[] = [];
+  for (const detector of list) {
+    yield;
     const { code, severity } = detector;
     const before = context.previous.filter(finding => finding.code === code);
-    if (detector.needs.some(name => silent.has(name))) return before.filter(finding => !isGone(finding)).map(stale);
+    if (detector.needs.some(name => silent.has(name))) {
+      findings.push(...before.filter(finding => !isGone(finding)).map(stale));
+      continue;
+    }
     const raised = new Map<string, Finding>();
     for (const draft of detector.detect(context)) {
       const id = idOf(code, draft.subject);
@@ -125,8 +160,8 @@ export function judgeWith(
           finding.containerIds.some(id => unreadable.has(id)) ||
           detector.undecided?.(context, finding) === true),
     );
-    return [...raised.values(), ...kept.map(stale)];
-  });
+    findings.push(...raised.values(), ...kept.map(stale));
+  }
   return findings.sort(compareFindings);
 }
 

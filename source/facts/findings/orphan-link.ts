@@ -1,5 +1,6 @@
 import type { LinkReading } from '../../host/readings.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
+import { saidBetween, shownSince } from './earlier.ts';
 import { isElsewhere, wasRaised } from './shared.ts';
 
 /** How far apart readings must be for one to tell what was there before or after the other; a start may take a while. */
@@ -10,13 +11,14 @@ const dockerVeth = /^veth[0-9a-f]{7}$/;
 const dockerBridge = /^br-[0-9a-f]{12}$/;
 
 /** Whether a link was there both before and after Docker was asked; without earlier readings, that is taken for granted. */
-function wasThereAround(link: LinkReading, { readings, earlier }: FindingContext): boolean {
+function wasThereAround(link: LinkReading, context: FindingContext): boolean {
+  const { readings, earlier } = context;
   if (earlier === undefined) return true;
-  const before = earlier.links;
-  const dockerAt = readings.docker.at;
-  if (before?.at === undefined || dockerAt === undefined || readings.links.at === undefined) return false;
-  const wasBefore = before.value?.links.some(({ ifindex, name }) => ifindex === link.ifindex && name === link.name);
-  return wasBefore === true && before.at + marginMs <= dockerAt && dockerAt <= readings.links.at;
+  const before = earlier.links?.value?.links;
+  const wasBefore = before?.some(({ ifindex, name }) => ifindex === link.ifindex && name === link.name) === true;
+  const from = shownSince('links', wasBefore, context);
+  const { at } = readings.links;
+  return from !== undefined && at !== undefined && saidBetween('docker', from + marginMs, at, context);
 }
 
 /** Links that belong to nobody, by name: veths of Docker's on its bridges whose peer is in no running container, and Docker's bridges without a network. */

@@ -11,6 +11,7 @@ import { networksByBridge } from '../link-map.ts';
 import { isUp } from '../publishing.ts';
 import { type DnatRule, dnatRules } from '../rules.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
+import { saidBetween, shownSince } from './earlier.ts';
 import { isElsewhere, uniquePorts, wasRaised } from './shared.ts';
 
 /** How far apart readings must be for one to tell what was there before or after the other; a start may take a while. */
@@ -117,11 +118,10 @@ const isUntold = (container: ContainerReading): boolean =>
     : container.endpoints.some(({ ipv4, ipv6, endpointId }) => !ipv4 && !ipv6 && endpointId === undefined));
 
 /** Whether the rule was there both before and after Docker was asked, so that it is not of a container about to start or stop. */
-function wasThereAround(name: string, known: ReadonlySet<string>, { readings, earlier }: FindingContext): boolean {
-  const before = earlier?.netfilter?.at;
-  const { docker, netfilter } = readings;
-  if (before === undefined || docker.at === undefined || netfilter.at === undefined) return false;
-  return known.has(name) && before + marginMs <= docker.at && docker.at <= netfilter.at;
+function wasThereAround(name: string, known: ReadonlySet<string>, context: FindingContext): boolean {
+  const from = shownSince('netfilter', known.has(name), context);
+  const { at } = context.readings.netfilter;
+  return from !== undefined && at !== undefined && saidBetween('docker', from + marginMs, at, context);
 }
 
 /** Whether a container that has just come or gone asks for a port that the rule leads to. */

@@ -1,6 +1,7 @@
-import type { DockerReading, ProxyReading, Reading } from '../../host/readings.ts';
+import type { DockerReading, ProxyReading } from '../../host/readings.ts';
 import { isUp } from '../publishing.ts';
 import type { Detector, FindingContext } from './detector.ts';
+import { saidBetween, shownSince } from './earlier.ts';
 import { isElsewhere, placeText, uniquePorts, wasRaised } from './shared.ts';
 
 /** How far apart readings must be for one to tell what was there before or after the other. */
@@ -35,16 +36,14 @@ function isKnownAddress(address: string, docker: DockerReading): boolean {
  * Whether a proxy was there both before and after Docker was asked, so that it does not belong to a container that was
  * about to start or to stop. With one round of readings (`earlier` absent) there is nothing to compare.
  */
-function wasThereAround(
-  proxy: ProxyReading,
-  docker: Reading<DockerReading>,
-  { readings, earlier }: FindingContext,
-): boolean {
+function wasThereAround(proxy: ProxyReading, context: FindingContext): boolean {
+  const { readings, earlier } = context;
   if (earlier === undefined) return true;
-  const before = earlier.processes;
-  if (before?.at === undefined || docker.at === undefined || readings.processes.at === undefined) return false;
-  const wasBefore = before.value?.proxies.some(({ pid, hostPort }) => pid === proxy.pid && hostPort === proxy.hostPort);
-  return wasBefore === true && before.at + marginMs <= docker.at && docker.at + marginMs <= readings.processes.at;
+  const before = earlier.processes?.value?.proxies;
+  const wasBefore = before?.some(({ pid, hostPort }) => pid === proxy.pid && hostPort === proxy.hostPort) === true;
+  const from = shownSince('processes', wasBefore, context);
+  const { at } = readings.processes;
+  return from !== undefined && at !== undefined && saidBetween('docker', from + marginMs, at - marginMs, context);
 }
 
 /** A docker-proxy runs whose container is not: it keeps the port and accepts what nobody answers. */
@@ -58,7 +57,7 @@ export const staleProxy: Detector = {
     if (reading === undefined || isElsewhere(reading.engine)) return [];
     return (processes.value?.proxies ?? [])
       .filter(proxy => !isServed(proxy, reading))
-      .filter(proxy => wasThereAround(proxy, docker, context) || wasRaised('stale-proxy', proxyId(proxy), context))
+      .filter(proxy => wasThereAround(proxy, context) || wasRaised('stale-proxy', proxyId(proxy), context))
       .map(proxy => {
         const place = `${placeText(proxy.hostIp, proxy.hostPort)}/${proxy.proto}`;
         const target = placeText(proxy.containerIp, proxy.containerPort);

@@ -23,6 +23,8 @@ const unknownOptions = ['continue', 'drop', 'accept'] as const;
 export class ChainWalk {
   private readonly rules: Ruleset;
   private readonly chooser: Chooser;
+  /** Rules with a match of their own that sent a packet back to the chain before; whoever walks on empties it. */
+  returned: (() => DecidedBy)[] = [];
 
   constructor(rules: Ruleset, chooser: Chooser) {
     this.rules = rules;
@@ -53,6 +55,7 @@ export class ChainWalk {
         case 'reject':
           return { kind: 'drop', by };
         case 'return':
+          if (rule.rule.matches.length > 0) this.returned.push(by);
           return undefined;
         case 'jump':
         case 'goto': {

@@ -52,6 +52,8 @@ export class HookWalk {
     if (gap) return gap;
     const { before, nat, after } = this.world.rules.hook(packet.family, hook);
     let by: DecidedBy | undefined;
+    const accepted: DecidedBy[] = [];
+    this.chains.returned = [];
     const run = (chains: readonly ReadyChain[]): Stop | undefined => {
       for (const chain of chains) {
         packet.tracked ||= (chain.reading.priority ?? 0) > conntrackPriority;
@@ -59,7 +61,7 @@ export class HookWalk {
         if (verdict.kind === 'drop') return new Stop('blocked', titles[hook], verdict.by());
         if (verdict.kind === 'accept' && chain.rules.length > 0) {
           const decided = verdict.by();
-          if (decided.kind === 'rule') by = decided;
+          if (decided.kind === 'rule') accepted.push((by = decided));
         }
       }
       return undefined;
@@ -72,7 +74,9 @@ export class HookWalk {
     const late = run(after);
     if (late) return late;
     if (hook === 'forward' || hook === 'input' || hook === 'output') {
-      this.note({ hop: titles[hook], ok: true, detail: by ? `accepted by ${by.detail}` : 'accepted' });
+      const { returned } = this.chains;
+      const passedBy = () => [...returned.map(each => each()), ...accepted];
+      this.note({ hop: titles[hook], ok: true, detail: by ? `accepted by ${by.detail}` : 'accepted', passedBy });
     }
     return undefined;
   }

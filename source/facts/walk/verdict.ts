@@ -36,6 +36,8 @@ export interface Hop {
   hop: string;
   ok: boolean;
   detail: string;
+  /** At a hook that was passed: the rules that accepted the packet, or sent it back to the chain before, in order. */
+  passedBy?: () => DecidedBy[];
 }
 
 /** The answer for one vantage and destination. */
