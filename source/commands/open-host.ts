@@ -2,6 +2,7 @@
 import type { Host } from '../host/host.ts';
 import { UsageError } from '../host/usage-error.ts';
 import type { Invocation } from './command.ts';
+import { version } from './version.ts';
 
 /** A host, and what a recording is called. */
 export interface OpenedHost {
@@ -11,7 +12,17 @@ export interface OpenedHost {
 }
 
 /** @throws UsageError when the options contradict each other or name something that cannot be used */
-export async function openHost({ options, io }: Invocation): Promise<OpenedHost> {
+export async function openHost(invocation: Invocation): Promise<OpenedHost> {
+  const opened = await openUnlogged(invocation);
+  const file = invocation.options['debug-log'];
+  if (typeof file !== 'string') return opened;
+  const { createLogFile, lineWriter, logHost } = await import('../host/debug-log.ts');
+  const write = lineWriter(createLogFile(file));
+  write(Date.now(), { event: `netdash ${version()} on Node ${process.version}, uid ${opened.host.uid}` });
+  return { ...opened, host: logHost(opened.host, write) };
+}
+
+async function openUnlogged({ options, io }: Invocation): Promise<OpenedHost> {
   const { demo, replay, host, context } = options;
   if (demo && replay !== undefined)
     throw new UsageError('--demo and --replay are two recordings: give only one of them');

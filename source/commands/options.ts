@@ -24,9 +24,15 @@ export const optionTable = {
     value: 'VANTAGE',
     about: 'loopback, lan, lan:INTERFACE, an address, or container:NAME (else loopback and lan)',
   },
+  exposed: { type: 'boolean', about: 'only what others can reach, riskiest first' },
   for: { type: 'string', value: 'SECONDS', about: 'end after this time' },
   demo: { type: 'boolean', about: 'show the recording of a Docker host that comes with netdash' },
   replay: { type: 'string', value: 'FILE', about: 'show a recording' },
+  'debug-log': {
+    type: 'string',
+    value: 'FILE',
+    about: 'write to a new file what is read when, how long it takes and what comes of it (docs/debugging.md)',
+  },
   help: { type: 'boolean', short: 'h', about: 'print this' },
   version: { type: 'boolean', short: 'V', about: 'print the version' },
 } as const satisfies Record<string, Option>;
@@ -35,7 +41,15 @@ export const optionTable = {
 export type OptionName = keyof typeof optionTable;
 
 /** The options that every command takes. */
-export const commonOptions: readonly OptionName[] = ['host', 'context', 'demo', 'replay', 'help', 'version'];
+export const commonOptions: readonly OptionName[] = [
+  'host',
+  'context',
+  'demo',
+  'replay',
+  'debug-log',
+  'help',
+  'version',
+];
 
 /** Lines of `--help` for these options. */
 export function optionLines(names: readonly OptionName[]): string[] {

@@ -4,6 +4,8 @@
  * `DockerApi` has no verb but GET.
  */
 
+import type { Outcome } from './readings.ts';
+
 /** The read-only programs that netdash may run, by name. Paths and arguments are fixed in `host/`, never made of names that came from outside. */
 export type Tool =
   | 'ip'
@@ -106,4 +108,9 @@ export interface Host {
   run(tool: Tool, args: readonly string[], options?: { timeoutMs?: number }): Promise<ToolResult>;
   /** Runs a tool that does not end by itself (`ip monitor`) and hands over each line of its standard output. */
   follow(tool: Tool, args: readonly string[], onLine: (line: string) => void): Subscription;
+  /**
+   * Runs a reading under the name of its source, for a log of what is read; gives what `read` gives. Absent where nobody
+   * keeps one.
+   */
+  trace?<T>(source: string, read: () => Promise<Outcome<T>>): Promise<Outcome<T>>;
 }

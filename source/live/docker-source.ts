@@ -19,7 +19,7 @@ import { reuse } from '../facts/sharing.ts';
 import { ContainerWatch } from './container-watch.ts';
 import { DockerStream } from './docker-stream.ts';
 import { EventMemory } from './event-memory.ts';
-import { Poller } from './poller.ts';
+import { Poller, traced } from './poller.ts';
 
 /** What the source tells. */
 export interface DockerSourceOptions {
@@ -69,22 +69,27 @@ export class DockerSource {
     const { host } = options;
     const part = { now: () => host.now(), timeoutMs, hintGapMs: 500 };
     const onReading = (_: unknown, changed: boolean) => this.#join(changed);
-    this.#engine = new Poller({ ...part, read: () => readEngine(host), everyMs: () => engineMs, onReading });
+    this.#engine = new Poller({
+      ...part,
+      read: traced(host, 'docker', () => readEngine(host)),
+      everyMs: () => engineMs,
+      onReading,
+    });
     this.#networks = new Poller({
       ...part,
-      read: async () => ({ value: await readNetworks(host) }),
+      read: traced(host, 'docker', async () => ({ value: await readNetworks(host) })),
       everyMs: () => networksMs,
       onReading,
     });
     this.#services = new Poller({
       ...part,
-      read: async () => ({ value: this.#isManager ? await readServices(host) : [] }),
+      read: traced(host, 'docker', async () => ({ value: this.#isManager ? await readServices(host) : [] })),
       everyMs: () => networksMs,
       onReading,
     });
     this.#containers = new Poller({
       ...part,
-      read: () => this.#readContainers(),
+      read: traced(host, 'docker', () => this.#readContainers()),
       everyMs: () => (this.#stream.open ? listMs : listWithoutEventsMs),
       onReading,
     });

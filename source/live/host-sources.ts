@@ -20,7 +20,7 @@ import { readSocketCounts } from '../host/socket-tables.ts';
 import { readSockets } from '../host/sockets.ts';
 import { readVitals } from '../host/vitals.ts';
 import { HintFollower } from './hints.ts';
-import { Poller } from './poller.ts';
+import { Poller, traced } from './poller.ts';
 
 /** What is being looked at, as far as it decides how often to read. */
 export interface Attention {
@@ -78,7 +78,7 @@ export class HostSources {
     this.#links = new Poller({
       ...part,
       hintGapMs: 300,
-      read: () => readLinks(host),
+      read: traced(host, 'links', () => readLinks(host)),
       everyMs: () => (this.#linkHints.works ? everyMs.links : unaidedLinksMs),
       onReading: (_, changed) => {
         if (changed) this.#kernel.hint(200);
@@ -89,7 +89,7 @@ export class HostSources {
     this.#sockets = new Poller({
       ...part,
       hintGapMs: 300,
-      read: previous => this.#readSockets(previous),
+      read: traced(host, 'sockets', previous => this.#readSockets(previous)),
       everyMs: () => everyMs.sockets,
       onReading: (reading, changed) => {
         if (changed) void this.#tellSockets();
@@ -101,23 +101,28 @@ export class HostSources {
     });
     this.#netfilter = new Poller({
       ...part,
-      read: () => readNetfilter(host),
+      read: traced(host, 'netfilter', () => readNetfilter(host)),
       everyMs: () => (this.#attention.counters ? countersMs : everyMs.netfilter),
       onReading,
     });
     this.#kernel = new Poller({
       ...part,
-      read: () => readKernel(host, this.#routedInterfaces()),
+      read: traced(host, 'kernel', () => readKernel(host, this.#routedInterfaces())),
       everyMs: () => everyMs.kernel,
       onReading,
     });
     this.#processes = new Poller({
       ...part,
-      read: previous => readProcesses(host, { previous, pids: this.#socketOwners() }),
+      read: traced(host, 'processes', previous => readProcesses(host, { previous, pids: this.#socketOwners() })),
       everyMs: () => everyMs.processes,
       onReading,
     });
-    this.#vitals = new Poller({ ...part, read: () => readVitals(host), everyMs: () => everyMs.vitals, onReading });
+    this.#vitals = new Poller({
+      ...part,
+      read: traced(host, 'vitals', () => readVitals(host)),
+      everyMs: () => everyMs.vitals,
+      onReading,
+    });
     this.#linkHints = new HintFollower(
       host,
       'ip',

@@ -9,7 +9,7 @@ import { readInside } from '../host/inside.ts';
 import { readSocketCounts } from '../host/socket-tables.ts';
 import type { InsideReading, LinkReading, Reading } from '../host/readings.ts';
 import { reuse } from '../facts/sharing.ts';
-import { reasonOf, withTimeout } from './poller.ts';
+import { reasonOf, traced, withTimeout } from './poller.ts';
 
 /** A running container, as far as reading inside it goes. */
 export interface InsideTarget {
@@ -243,17 +243,19 @@ export class InsideSource {
     let reading: Reading<InsideReading>;
     try {
       const outcome = await withTimeout(
-        readInside(host, {
-          containerId: id,
-          pid,
-          hostLinks: hostLinks(),
-          previous: before.value,
-          listeners: true,
-          keepListeners,
-          detail: attended || (thorough && entry.reads > 0),
-          // Runs a program, once per socket, which only root may do: not on the first round, which is to be quick.
-          exact: host.uid === 0 && entry.reads > 0,
-        }),
+        traced(host, `inside ${id.slice(0, 12)}`, () =>
+          readInside(host, {
+            containerId: id,
+            pid,
+            hostLinks: hostLinks(),
+            previous: before.value,
+            listeners: true,
+            keepListeners,
+            detail: attended || (thorough && entry.reads > 0),
+            // Runs a program, once per socket, which only root may do: not on the first round, which is to be quick.
+            exact: host.uid === 0 && entry.reads > 0,
+          }),
+        )(),
         readTimeoutMs,
       );
       const value = reuse(before.value, outcome.value);

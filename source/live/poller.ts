@@ -1,7 +1,17 @@
 /** Reads one source again and again: on a slow timer, on hints, on demand; never twice at a time. */
-import { HostError } from '../host/host.ts';
+import { HostError, type Host } from '../host/host.ts';
 import type { Outcome, Reading } from '../host/readings.ts';
 import { reuse } from '../facts/sharing.ts';
+
+/** The same reading, named to whoever keeps a log of what this host is asked; without one, `read` itself. */
+export function traced<A extends unknown[], T>(
+  host: Host,
+  source: string,
+  read: (...args: A) => Promise<Outcome<T>>,
+): (...args: A) => Promise<Outcome<T>> {
+  if (!host.trace) return read;
+  return (...args) => host.trace!(source, () => read(...args));
+}
 
 /** How a source is read. */
 export interface PollerOptions<T> {
