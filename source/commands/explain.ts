@@ -13,17 +13,7 @@ import { parseFrom, parseSubject } from './explain-target.ts';
 import { readOnce } from './look-once.ts';
 import { openHost } from './open-host.ts';
 import { layoutOf, print, printJson, textOf } from './output.ts';
-
-/** The sources without which a verdict may be unknown. */
-const needed = ['docker', 'links', 'sockets', 'netfilter', 'kernel', 'processes'];
-
-/** Those of them that could not be read. */
-function unread(snapshot: Snapshot): string[] {
-  return needed.flatMap(name => {
-    const source = snapshot.sources[name];
-    return source?.state === 'failed' ? [`not readable: ${name}: ${source.reason ?? 'no reason given'}`] : [];
-  });
-}
+import { unreadForWalk } from './unread.ts';
 
 /** Runs it. */
 export async function run(invocation: Invocation): Promise<number> {
@@ -43,7 +33,7 @@ export async function run(invocation: Invocation): Promise<number> {
       verdict: walk(world, question),
     })),
   );
-  const missing = unread(snapshot);
+  const missing = unreadForWalk(snapshot);
   if (options.json) await printJson(io, explainJson(snapshot, answers));
   else {
     const { charset } = layoutOf(io);

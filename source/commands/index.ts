@@ -26,8 +26,14 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   ports: {
     summary: 'every listener and published port, on the host and in containers',
-    details: 'One line per protocol, address and port, with its owner. Exits 0.',
-    options: ['json'],
+    details: [
+      'One line per protocol, address and port, with its owner and who off this host reaches it. Exits 0.',
+      '',
+      'With --exposed only what others can reach, riskiest first and with the reason: ports of the host and published ones, on',
+      'IPv4 and IPv6, and ports of containers at their own addresses, for a neighbour that routes those by this host. What is',
+      'not known comes last. Exits 3 when something is unknown for want of a source that cannot be read.',
+    ].join('\n'),
+    options: ['exposed', 'json'],
     run: async invocation => (await import('./ports.ts')).run(invocation),
   },
   explain: {

@@ -1,7 +1,10 @@
 /** The JSON of `netdash ports --json`: a flat list, for those who want ports and nothing else. */
 import * as v from 'valibot';
 import { PortOwnerSchema, ProtoSchema, SourceSchema, type Snapshot } from '../facts/schema.ts';
-import { portRows, type PortRow } from '../present/port-table.ts';
+import { exposedReason } from '../present/exposed-table.ts';
+import { exposureOfRow } from '../present/port-reach.ts';
+import type { PortRow } from '../present/port-table.ts';
+import { exposureReason } from '../present/reach.ts';
 
 const about = <T extends v.GenericSchema>(schema: T, description: string): T =>
   v.pipe(schema, v.description(description)) as unknown as T;
@@ -27,6 +30,28 @@ export const PortSchema = v.object({
   ),
   ephemeral: v.optional(about(v.boolean(), 'Docker picked the host port.')),
   exposure: about(v.string(), 'all, loopback, routed, container, or the one address that it is bound to.'),
+  reach: v.optional(
+    about(
+      v.object({
+        verdict: about(
+          v.picklist(['reachable', 'blocked', 'local-only', 'nothing-listening', 'unknown', 'apart']),
+          'reachable: somebody off this host is answered; apart: no interface leads from there off this host; the others as in explain.',
+        ),
+        from: about(v.array(v.string()), 'The interfaces from whose networks it is reached.'),
+        at: about(v.array(v.object({ address: v.string(), port: v.number() })), 'Where it answers.'),
+        reason: about(v.string(), 'What decided it, in one line.'),
+      }),
+      'How those off this host meet it, by way of the networks of its interfaces; absent where there is nothing to ask.',
+    ),
+  ),
+  service: v.optional(about(v.string(), 'What service it is, by its process or else "by its port".')),
+  risk: v.optional(
+    about(
+      v.picklist(['critical', 'high', 'elevated', 'ordinary']),
+      'How bad it is when others reach such a service; says nothing of whether they do.',
+    ),
+  ),
+  why: v.optional(about(v.string(), 'With `--exposed`: why it is listed, in one line.')),
   embeddedDns: v.optional(about(v.boolean(), "Docker's own DNS inside a container.")),
   findings: about(v.array(v.string()), 'Codes of the findings about it.'),
   reason: v.optional(about(v.string(), 'Why something about it is unknown.')),
@@ -37,13 +62,32 @@ export const PortsSchema = v.object({
   schema: v.literal('netdash/1'),
   takenAt: about(v.pipe(v.string(), v.isoTimestamp()), 'When the readings were joined.'),
   sources: v.record(v.string(), SourceSchema),
-  ports: about(v.array(PortSchema), 'In order of port.'),
+  ports: about(
+    v.array(PortSchema),
+    'In order of port; with `--exposed` only what others reach, riskiest first, then what is not known.',
+  ),
 });
 
 /** A port of the JSON. */
 export type Port = v.InferOutput<typeof PortSchema>;
 
-function portOf(row: PortRow): Port {
+function reachOf(row: PortRow): Port['reach'] {
+  const exposure = exposureOfRow(row);
+  if (!exposure) return undefined;
+  const open = exposure.answers.filter(({ verdict }) => verdict.verdict === 'reachable');
+  const names = open.flatMap(({ question: { from } }) => (from.kind === 'lan' ? [from.interface] : []));
+  const at = new Map(
+    open.map(({ question: { to } }) => [`${to.address} ${to.port}`, { address: to.address, port: to.port }]),
+  );
+  return {
+    verdict: exposure.word,
+    from: [...new Set(names)],
+    at: [...at.values()],
+    reason: exposureReason(exposure),
+  };
+}
+
+function portOf(row: PortRow, exposed: boolean): Port {
   const port: Port = {
     netns: row.place === 'host' ? 'host' : 'container',
     kind: row.kind,
@@ -59,15 +103,19 @@ function portOf(row: PortRow): Port {
   for (const name of ['v6only', 'containerId', 'unit', 'target', 'ephemeral', 'embeddedDns', 'reason'] as const) {
     if (row[name] !== undefined) Object.assign(port, { [name]: row[name] });
   }
+  const reach = reachOf(row);
+  if (reach) port.reach = reach;
+  if (row.service?.name !== undefined) port.service = row.service.name;
+  if (row.service && row.kind !== 'unknown') port.risk = row.service.risk;
+  if (exposed) port.why = exposedReason(row);
   return port;
 }
 
-/** The answer made from a snapshot. */
-export function portsJson(snapshot: Snapshot): v.InferOutput<typeof PortsSchema> {
-  return {
-    schema: 'netdash/1',
-    takenAt: snapshot.takenAt,
-    sources: snapshot.sources,
-    ports: portRows(snapshot).map(portOf),
-  };
+/** The answer made from rows of a snapshot. @param exposed whether they are those that others reach, and say why */
+export function portsJson(
+  { takenAt, sources }: Pick<Snapshot, 'takenAt' | 'sources'>,
+  rows: readonly PortRow[],
+  exposed: boolean,
+): v.InferOutput<typeof PortsSchema> {
+  return { schema: 'netdash/1', takenAt, sources, ports: rows.map(row => portOf(row, exposed)) };
 }

@@ -53,8 +53,8 @@ export function snapshotText(view: LiveView, layout: Layout, title?: string): Sa
   const findings = snapshot.findings.map(finding => textOf(findingLine(finding), layout.charset));
   return [
     ...lines,
-    ...section(containerTable, containerRows(snapshot), 'docker', 'no containers', view, layout),
-    ...section(portTable, portRows(snapshot), 'sockets', 'no listeners', view, layout),
+    ...section(containerTable, containerRows(snapshot, view.reach), 'docker', 'no containers', view, layout),
+    ...section(portTable, portRows(snapshot, view.reach), 'sockets', 'no listeners', view, layout),
     ...section(linkTable, linkRows(snapshot), 'links', 'no links', view, layout),
     ...section(networkTable, networkRows(snapshot), 'docker', 'no networks', view, layout),
     ...section(ruleTable, ruleRows(snapshot), 'netfilter', 'no rules', view, layout),

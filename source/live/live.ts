@@ -1,10 +1,13 @@
 /** What a screen or a command sees of the live part: one small store. */
 import type { Readings } from '../host/readings.ts';
+import type { Reachability } from '../facts/reachability.ts';
 import type { NetdashEvent, Snapshot } from '../facts/schema.ts';
 
 /** One consistent view of the host. Parts that did not change keep their identity from one view to the next. */
 export interface LiveView {
   snapshot: Snapshot;
+  /** Who reaches what the snapshot shows; worked out when it is asked. */
+  reach: Reachability;
   /** What happened, newest first, bounded. */
   events: readonly NetdashEvent[];
   /** False until the first complete round of readings (failed ones count as read). */

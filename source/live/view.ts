@@ -2,7 +2,17 @@
 import type { Readings } from '../host/readings.ts';
 import type { NetdashEvent, Snapshot, Source } from '../facts/schema.ts';
 import { containersToReadAgain } from '../facts/findings/index.ts';
-import { emptyMemory, sayTheSame, snapshot, type SnapshotContext, type SnapshotMemory } from '../facts/snapshot.ts';
+import { reachability } from '../facts/reachability.ts';
+import {
+  emptyMemory,
+  facts,
+  judgement,
+  sayTheSame,
+  withFindings,
+  type Made,
+  type SnapshotContext,
+  type SnapshotMemory,
+} from '../facts/snapshot.ts';
 import { Settling } from './settling.ts';
 import type { LiveView } from './live.ts';
 import type { KeptPorts } from './state-ports.ts';
@@ -14,20 +24,25 @@ const mostEvents = 500;
 const renewMs = 60_000;
 const causeMs = 60;
 const confirmMs = 500;
+/** Which containers are to be read a second time is asked this often though nothing new is found: some are so because time has passed. */
+const askMs = 5000;
 
 /** The view, its memory and its listeners. */
 export class ViewKeeper {
   readonly store: Store<LiveView>;
   #memory: SnapshotMemory = emptyMemory();
   #readings: Readings;
+  #own: Record<string, Source> = {};
+  #askedAt = -Infinity;
   readonly #settling = new Settling();
   readonly #eventListeners = new Set<(event: NetdashEvent) => void>();
 
   constructor(readings: Readings, context: SnapshotContext) {
-    const made = snapshot(this.#memory, readings, context);
+    const made = facts(this.#memory, readings, context);
     this.#memory = made.memory;
     this.#readings = readings;
-    this.store = new Store<LiveView>({ snapshot: made.snapshot, events: [], ready: false });
+    const reach = reachability(readings, made.snapshot);
+    this.store = new Store<LiveView>({ snapshot: made.snapshot, reach, events: [], ready: false });
   }
 
   /** The last known ports and the changes seen: what the state file keeps. */
@@ -57,14 +72,45 @@ export class ViewKeeper {
   }
 
   /**
-   * Makes the view of these readings.
+   * Makes the view of these readings; its findings stay those of the last judgement until `judge`.
    * @param own sources of netdash's own (its state file), shown beside those of the host
-   * @returns containers of which a second reading is wanted soon
    */
-  update(readings: Readings, context: SnapshotContext, ready: boolean, own: Record<string, Source>): string[] {
-    const made = snapshot(this.#memory, readings, context);
+  update(readings: Readings, context: SnapshotContext, own: Record<string, Source>): void {
+    const made = facts(this.#memory, readings, context);
     this.#memory = made.memory;
     this.#readings = readings;
+    this.#own = own;
+    this.#show(made, context, this.store.latest.ready);
+  }
+
+  /**
+   * Judges what `update` made last and puts the findings into the view, in pieces: between two of them `update` may be
+   * called again.
+   * @param ready of the view that comes of it
+   * @returns containers of which a second reading is wanted soon
+   */
+  *judge(context: SnapshotContext, ready: boolean): Generator<void, string[]> {
+    const readings = this.#readings;
+    const judged = yield* judgement(this.#memory, readings, context);
+    if (judged) {
+      const made = withFindings(this.#memory, judged);
+      this.#memory = made.memory;
+      this.#show(made, context, ready);
+      yield;
+    } else if (ready !== this.store.latest.ready) {
+      this.#show({ snapshot: this.#memory.snapshot!, memory: this.#memory, events: [] }, context, ready);
+    }
+    const { history, snapshot } = this.#memory;
+    if (context.once || !history || !snapshot) return [];
+    if (!judged && context.now - this.#askedAt < askMs) return [];
+    this.#askedAt = context.now;
+    const previous = snapshot.findings;
+    return containersToReadAgain({ readings, facts: snapshot, now: context.now, previous, earlier: history.earlier });
+  }
+
+  #show(made: Made, context: SnapshotContext, ready: boolean): void {
+    const own = this.#own;
+    const readings = this.#readings;
     const { findings, events: told } = this.#settling.apply(
       made.snapshot.findings,
       made.events,
@@ -78,22 +124,19 @@ export class ViewKeeper {
     };
     const before = this.store.latest;
     const isOld = context.now - Date.parse(before.snapshot.takenAt) >= renewMs;
+    const reach = reachability(readings, shown, before.reach);
     const isNew =
       told.length > 0 ||
+      reach !== before.reach ||
       ready !== before.ready ||
       isOld ||
       !sameSources(before.snapshot, shown) ||
       !sayTheSame(before.snapshot, shown);
     if (isNew) {
       const events = told.length === 0 ? before.events : [...told.toReversed(), ...before.events].slice(0, mostEvents);
-      this.store.set({ snapshot: shown, events, ready });
+      this.store.set({ snapshot: shown, reach, events, ready });
     }
     for (const event of told) for (const listener of this.#eventListeners) listener(event);
-    const { history } = made.memory;
-    if (context.once || !history) return [];
-    const { snapshot: facts } = made;
-    const previous = facts.findings;
-    return containersToReadAgain({ readings, facts, now: context.now, previous, earlier: history.earlier });
   }
 
   /** Calls back with every event; returns the way to stop that. */

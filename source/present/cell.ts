@@ -20,6 +20,20 @@ export function cell(text: string | number, tone: Tone = 'plain'): Cell {
   return { text: sanitise(String(text)), tone };
 }
 
+/** A cell that costs something to make: it is made when somebody looks at it. */
+export function lazyCell(make: () => Cell): Cell {
+  let made: Cell | undefined;
+  const get = (): Cell => (made ??= make());
+  return {
+    get text() {
+      return get().text;
+    },
+    get tone() {
+      return get().tone;
+    },
+  };
+}
+
 /** A cell for a value that cannot be known: `unknown: <reason>`, never blank. */
 export function unknownCell(reason?: string): Cell {
   return cell(reason ? `unknown: ${reason}` : 'unknown', 'dim');

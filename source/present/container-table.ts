@@ -1,13 +1,16 @@
 /** Pane 1: containers. */
+import type { Exposure, Place } from '../facts/exposure.ts';
+import type { Exposures, Reachability } from '../facts/reachability.ts';
 import type { Container, Finding, PortChange, Snapshot } from '../facts/schema.ts';
 import { glyphs } from '../terminal/charset.ts';
-import { addressKey } from './addresses.ts';
-import { cell, unknownCell } from './cell.ts';
+import { addressKey, isWildcard } from './addresses.ts';
+import { cell, lazyCell, unknownCell } from './cell.ts';
 import type { Cell } from './cell.ts';
 import { changeText, findingsCell, nothing, optional, rateCell, stateCell } from './common-cells.ts';
 import { lookupOf, trafficOf } from './lookup.ts';
 import type { ContainerTraffic } from './lookup.ts';
 import { ownListenerTexts, publishedTexts, requestedText } from './published.ts';
+import { exposuresCell } from './reach.ts';
 import type { Table } from './table.ts';
 import { age, ago } from './units.ts';
 
@@ -19,13 +22,15 @@ export interface ContainerRow {
   changes: readonly PortChange[];
   /** ms since the epoch. */
   now: number;
+  /** How others meet its ports; absent where they were not asked. */
+  exposures?: Exposures;
 }
 
 /** A port change is news for this long. */
 const newsMilliseconds = 10 * 60_000;
 
-/** One row per container. */
-export function containerRows(snapshot: Snapshot): ContainerRow[] {
+/** One row per container. @param reach of the same moment; without it the rows do not say who reaches their ports */
+export function containerRows(snapshot: Snapshot, reach?: Reachability): ContainerRow[] {
   const lookup = lookupOf(snapshot);
   return snapshot.containers.map(container => ({
     container,
@@ -33,6 +38,7 @@ export function containerRows(snapshot: Snapshot): ContainerRow[] {
     findings: lookup.findings.get(container.id) ?? [],
     changes: lookup.changes.get(container.id) ?? [],
     now: lookup.now,
+    ...(reach && { exposures: reach.exposures }),
   }));
 }
 
@@ -131,6 +137,31 @@ function noteRank(row: ContainerRow): number {
   return others.length > 0 ? 3 : 4;
 }
 
+/** How others meet each of its ports; a port that is published for both families is one. */
+export function exposuresOf({ container, exposures }: ContainerRow): Exposure[] {
+  if (!exposures || !isUp(container)) return [];
+  const places = new Map<string, [Place, ...Place[]]>();
+  const add = (key: string, place: Place) => places.set(key, [place, ...(places.get(key) ?? [])]);
+  for (const { proto, hostIp, hostPort, containerPort } of container.publishedPorts) {
+    const address = hostIp === '' ? '0.0.0.0' : hostIp;
+    const name = `${isWildcard(address) ? '' : address} ${hostPort} ${containerPort}/${proto}`;
+    // Without a port of the host, whoever reaches it sends to the container itself.
+    const isRouted = hostPort === 0;
+    add(name, { ...(isRouted && { netns: container.id }), address, port: isRouted ? containerPort : hostPort, proto });
+  }
+  if (container.networkMode === 'host') {
+    for (const { proto, address, port, v6only } of container.listeners ?? []) {
+      add(`${isWildcard(address) ? '' : address} ${port}/${proto}`, {
+        address,
+        port,
+        proto,
+        ...(v6only !== undefined && { v6only }),
+      });
+    }
+  }
+  return [...places.values()].map(each => exposures.of(...each));
+}
+
 function veths({ container }: ContainerRow): string {
   return container.endpoints
     .map(endpoint => endpoint.veth)
@@ -166,7 +197,7 @@ export const containerTable: Table<ContainerRow> = {
     {
       id: 'address',
       title: 'ADDRESS',
-      priority: 6,
+      priority: 7,
       min: 10,
       max: 32,
       want: 15,
@@ -187,6 +218,16 @@ export const containerTable: Table<ContainerRow> = {
       sortKey: row => lowestPort(row.container),
     },
     {
+      id: 'reach',
+      title: 'REACH',
+      priority: 6,
+      min: 12,
+      max: 21,
+      want: 20,
+      steady: true,
+      cell: row => lazyCell(() => exposuresCell(exposuresOf(row))),
+    },
+    {
       id: 'note',
       title: 'NOTE',
       priority: 5,
@@ -200,7 +241,7 @@ export const containerTable: Table<ContainerRow> = {
     {
       id: 'rx',
       title: 'RX/s',
-      priority: 7,
+      priority: 8,
       min: 6,
       max: 6,
       extra: true,
@@ -212,7 +253,7 @@ export const containerTable: Table<ContainerRow> = {
     {
       id: 'tx',
       title: 'TX/s',
-      priority: 8,
+      priority: 9,
       min: 6,
       max: 6,
       extra: true,
@@ -225,7 +266,7 @@ export const containerTable: Table<ContainerRow> = {
       id: 'up',
       title: 'UP',
       extra: true,
-      priority: 9,
+      priority: 10,
       min: 4,
       max: 5,
       align: 'right',
@@ -240,19 +281,19 @@ export const containerTable: Table<ContainerRow> = {
       id: 'restarts',
       title: 'RESTARTS',
       extra: true,
-      priority: 10,
+      priority: 11,
       min: 8,
       max: 8,
       align: 'right',
       cell: row => cell(row.container.restartCount, row.container.restartCount > 0 ? 'warn' : 'dim'),
       sortKey: row => row.container.restartCount,
     },
-    { id: 'veth', title: 'VETH', extra: true, priority: 11, min: 11, max: 24, cell: row => optional(veths(row)) },
+    { id: 'veth', title: 'VETH', extra: true, priority: 12, min: 11, max: 24, cell: row => optional(veths(row)) },
     {
       id: 'project',
       title: 'PROJECT',
       extra: true,
-      priority: 12,
+      priority: 13,
       min: 8,
       max: 20,
       cell: row => optional(row.container.composeProject),
@@ -262,7 +303,7 @@ export const containerTable: Table<ContainerRow> = {
       id: 'image',
       title: 'IMAGE',
       extra: true,
-      priority: 13,
+      priority: 14,
       min: 10,
       max: 30,
       cell: row => cell(row.container.image, 'dim'),
@@ -280,6 +321,7 @@ export const containerTable: Table<ContainerRow> = {
     project: { kind: 'text', of: row => [row.container.composeProject] },
     service: { kind: 'text', of: row => [row.container.composeService, row.container.swarmService] },
     veth: { kind: 'text', of: row => row.container.endpoints.map(endpoint => endpoint.veth) },
+    reach: { kind: 'word', of: row => exposuresOf(row).map(({ word }) => word) },
     finding: { kind: 'text', of: row => row.findings.map(finding => finding.code) },
   },
   copy: row => row.container.id,

@@ -73,7 +73,13 @@ function valueMatches(kind: FilterField<never>['kind'], wanted: string, value: s
 export function matches<Row>(
   filter: Filter,
   row: Row,
-  fields: Readonly<Record<string, FilterField<Row>>>,
+  {
+    fields,
+    words,
+  }: {
+    fields: Readonly<Record<string, FilterField<Row>>>;
+    words?: Readonly<Record<string, (row: Row) => boolean>>;
+  },
   texts: () => readonly string[],
 ): boolean {
   let cells: readonly string[] | undefined;
@@ -81,6 +87,8 @@ export function matches<Row>(
     const field = term.field === undefined ? undefined : fields[term.field];
     if (term.field !== undefined && !field) return true;
     if (field) return field.of(row).some(value => valueMatches(field.kind, term.value, value)) !== term.negate;
+    const word = term.field === undefined && words && Object.hasOwn(words, term.value) && words[term.value];
+    if (word) return word(row) !== term.negate;
     cells ??= texts().map(text => text.toLowerCase());
     return cells.some(text => text.includes(term.value)) !== term.negate;
   });

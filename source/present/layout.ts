@@ -23,6 +23,7 @@ const gap = 2;
 
 /** The width that a column would like: its widest content, within its bounds. */
 function naturalWidth(list: List, index: number, column: ColumnHead): number {
+  if (column.steady) return column.max;
   let widest = widthOf(column.title) + 1;
   for (const item of list.items) {
     if (widest >= column.max) break;

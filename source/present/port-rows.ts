@@ -3,9 +3,13 @@
  * listeners inside containers. Nothing is left out because something else has the same port number.
  */
 import type { Container, Finding, Listener, PortOwner, Proto, PublishedPort, Snapshot } from '../facts/schema.ts';
+import type { Place } from '../facts/exposure.ts';
+import type { Exposures, Reachability } from '../facts/reachability.ts';
+import type { Service } from '../facts/sensitive-services.ts';
 import { isLoopback, isWildcard } from './addresses.ts';
 import { lookupOf, nameOf } from './lookup.ts';
 import type { Lookup } from './lookup.ts';
+import { placeOf, serviceAt } from './port-reach.ts';
 
 export interface PortRow {
   key: string;
@@ -31,6 +35,11 @@ export interface PortRow {
   exposure: string;
   embeddedDns?: boolean;
   findings: readonly Finding[];
+  /** Where others would ask for it, and what they would meet there (`exposureOfRow`); absent where there is nothing to ask. */
+  at?: Place;
+  exposures?: Exposures;
+  /** What service it is, as far as that can be told. */
+  service?: Service;
   /** Why something about it is unknown, or that it is published without a listener. */
   reason?: string;
 }
@@ -242,11 +251,21 @@ function inOrder(rows: PortRow[]): PortRow[] {
   );
 }
 
+/** Adds to rows what they are to the packet walk and to the table of services. */
+function judge(rows: readonly PortRow[], reach: Reachability, lookup: Lookup): void {
+  for (const row of rows) {
+    const at = placeOf(row);
+    if (at) Object.assign(row, { at, exposures: reach.exposures });
+    row.service = serviceAt(row, lookup, reach);
+  }
+}
+
 /**
  * Every port of the snapshot, the host's first. Listeners of the host's netns that are unknown are a row that says why;
  * published ports are shown all the same.
+ * @param reach of the same moment; without it the rows do not say who reaches them
  */
-export function portRows(snapshot: Snapshot): PortRow[] {
+export function portRows(snapshot: Snapshot, reach?: Reachability): PortRow[] {
   const lookup = lookupOf(snapshot);
   const unknown: PortRow[] =
     snapshot.listeners === null
@@ -263,5 +282,7 @@ export function portRows(snapshot: Snapshot): PortRow[] {
           },
         ]
       : [];
-  return [...unknown, ...inOrder(hostRows(snapshot, lookup)), ...inOrder(insideRows(snapshot, lookup))];
+  const rows = [...unknown, ...inOrder(hostRows(snapshot, lookup)), ...inOrder(insideRows(snapshot, lookup))];
+  if (reach) judge(rows, reach, lookup);
+  return rows;
 }

@@ -1,11 +1,13 @@
 /** Pane 3: ports, listeners and who owns them. */
 import { glyphs } from '../terminal/charset.ts';
 import { addressKey, socketAddress } from './addresses.ts';
-import { cell, unknownCell } from './cell.ts';
+import { cell, lazyCell, unknownCell } from './cell.ts';
 import type { Cell, Line } from './cell.ts';
 import { findingsCell, nothing, optional } from './common-cells.ts';
 import { facts } from './document.ts';
 import type { PortRow } from './port-rows.ts';
+import { exposureOfRow, isExposed } from './port-reach.ts';
+import { exposureCell, exposureReason } from './reach.ts';
 import type { Table } from './table.ts';
 
 export { portRows } from './port-rows.ts';
@@ -39,14 +41,11 @@ function addressCell(row: PortRow): Cell {
   return cell(row.address);
 }
 
-function exposureCell(row: PortRow): Cell {
-  switch (row.exposure) {
-    case 'loopback':
-    case 'container':
-      return cell(row.exposure, 'dim');
-    default:
-      return optional(row.exposure);
-  }
+function exposedCell(row: PortRow): Cell {
+  return lazyCell(() => {
+    const exposure = exposureOfRow(row);
+    return exposure ? exposureCell(exposure) : nothing;
+  });
 }
 
 function noteCell(row: PortRow): Cell {
@@ -64,6 +63,7 @@ function targetText(row: PortRow): string | undefined {
 }
 
 function detailsOf(row: PortRow): Line[] {
+  const exposure = exposureOfRow(row);
   return facts([
     ['listens on', cell(row.port === undefined ? '-' : `${row.proto} ${socketAddress(row.address, row.port)}`)],
     ['IPv4 as well', row.address === '::' ? v6onlyCell(row.v6only) : undefined],
@@ -72,7 +72,9 @@ function detailsOf(row: PortRow): Line[] {
     ['process', processCell(row)],
     ['unit', row.unit === undefined ? undefined : cell(row.unit)],
     ['leads to', row.target && cell(targetText(row)!)],
-    ['exposure', exposureCell(row)],
+    ['from others', exposedCell(row)],
+    ['why', exposure && cell(exposureReason(exposure))],
+    ['service', row.service?.name === undefined ? undefined : cell(row.service.name)],
     ['note', noteCell(row)],
   ]);
 }
@@ -121,8 +123,17 @@ export const portTable: Table<PortRow> = {
       want: 16,
       cell: row => optional(targetText(row)),
     },
-    { id: 'exposure', title: 'EXPOSED', priority: 8, min: 8, max: 24, want: 9, cell: exposureCell },
-    { id: 'note', title: 'NOTE', priority: 6, min: 12, max: 90, want: 24, grow: true, cell: noteCell },
+    {
+      id: 'exposure',
+      title: 'REACH',
+      priority: 6,
+      min: 12,
+      max: 20,
+      want: 20,
+      steady: true,
+      cell: exposedCell,
+    },
+    { id: 'note', title: 'NOTE', priority: 8, min: 12, max: 90, want: 24, grow: true, cell: noteCell },
     { id: 'unit', title: 'UNIT', extra: true, priority: 9, min: 10, max: 28, cell: row => optional(row.unit, 'dim') },
   ],
   fields: {
@@ -135,9 +146,13 @@ export const portTable: Table<PortRow> = {
     pid: { kind: 'number', of: row => [row.pid] },
     unit: { kind: 'text', of: row => [row.unit] },
     exposed: { kind: 'word', of: row => [row.exposure] },
+    reach: { kind: 'word', of: row => [exposureOfRow(row)?.word] },
+    service: { kind: 'text', of: row => [row.service?.name] },
+    risk: { kind: 'word', of: row => [row.service?.risk] },
     place: { kind: 'word', of: row => [row.place] },
     finding: { kind: 'text', of: row => row.findings.map(finding => finding.code) },
   },
+  words: { exposed: isExposed },
   copy: row => (row.port === undefined ? (row.reason ?? '') : socketAddress(row.address, row.port)),
   containerId: row => row.containerId,
   details: detailsOf,

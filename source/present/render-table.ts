@@ -37,7 +37,7 @@ export function renderTable<Row>(
   const list = listOf(table, rows, options);
   const unbounded: List = {
     ...list,
-    columns: list.columns.map(column => ({ ...column, max: Number.MAX_SAFE_INTEGER, grow: false })),
+    columns: list.columns.map(column => ({ ...column, max: Number.MAX_SAFE_INTEGER, grow: false, steady: false })),
   };
   const lines =
     options.width === undefined ? listLines(unbounded, Number.MAX_SAFE_INTEGER) : listLines(list, options.width);

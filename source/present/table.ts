@@ -24,6 +24,8 @@ export interface Column<Row> {
   cell: (row: Row) => Cell;
   /** Absent: it is sorted by the text of its cell. */
   sortKey?: (row: Row) => SortKey;
+  /** Is laid out for all it may take whatever it holds, since its cells cost something to make (`lazyCell`). */
+  steady?: boolean;
   /** Its values move all the time: rows sorted by it are put in order every few seconds only. */
   live?: boolean;
 }
@@ -45,6 +47,8 @@ export interface Table<Row> {
   sort?: Sort;
   /** The fields that a filter can name. */
   fields: Readonly<Record<string, FilterField<Row>>>;
+  /** Words that, alone in a filter, ask more of a row than that a cell has them. */
+  words?: Readonly<Record<string, (row: Row) => boolean>>;
   /** The row's most useful text, for the clipboard. */
   copy: (row: Row) => string;
   /** The container that the row is about: what Enter opens. */
@@ -57,7 +61,7 @@ export interface Table<Row> {
 /** A column without its row type: what a screen needs to lay it out. */
 export type ColumnHead = Pick<
   Column<never>,
-  'id' | 'title' | 'priority' | 'min' | 'max' | 'want' | 'extra' | 'grow' | 'align' | 'live'
+  'id' | 'title' | 'priority' | 'min' | 'max' | 'want' | 'extra' | 'grow' | 'align' | 'live' | 'steady'
 >;
 
 /** A row without its type. */
@@ -111,7 +115,19 @@ function bySection<Row>(table: Table<Row>, sorted: readonly Row[], original: rea
   return [...groups.values()].flat();
 }
 
+/** Items by table and row: a row that is given again has its cells already. */
+const items = new WeakMap<object, WeakMap<object, ListItem>>();
+
 function itemOf<Row>(table: Table<Row>, row: Row): ListItem {
+  if (typeof row !== 'object' || row === null) return makeItem(table, row);
+  const ofTable = items.get(table) ?? new WeakMap<object, ListItem>();
+  items.set(table, ofTable);
+  const item = ofTable.get(row) ?? makeItem(table, row);
+  ofTable.set(row, item);
+  return item;
+}
+
+function makeItem<Row>(table: Table<Row>, row: Row): ListItem {
   let cells: readonly Cell[] | undefined;
   const { details } = table;
   const containerId = table.containerId?.(row);
@@ -139,7 +155,7 @@ export function listOf<Row>(
   const { filter } = options;
   const kept =
     filter && filter.terms.length > 0
-      ? rows.filter(row => matches(filter, row, table.fields, () => table.columns.map(column => column.cell(row).text)))
+      ? rows.filter(row => matches(filter, row, table, () => table.columns.map(column => column.cell(row).text)))
       : rows;
   const sort = options.sort ?? table.sort;
   return {

@@ -4,10 +4,11 @@ import type { LiveView } from '../../source/live/live.ts';
 import { headerLines } from '../../source/present/header.ts';
 import { lineWidth } from '../../source/present/layout.ts';
 import { emptyLines, paneNotices } from '../../source/present/notices.ts';
-import { poorSnapshot, sampleNow, sampleSnapshot } from '../ui/sample.ts';
+import { poorSnapshot, sampleNow, sampleSnapshot, unreadReach } from '../ui/sample.ts';
 
 const view = (change: Partial<LiveView> = {}): LiveView => ({
   snapshot: sampleSnapshot(),
+  reach: unreadReach,
   events: [],
   ready: true,
   ...change,

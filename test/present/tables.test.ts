@@ -61,7 +61,7 @@ test('rows of a table have different keys', () => {
 test('columns drop by importance, and extra ones come where the others have what they want', () => {
   const list = listOf(containerTable, containerRows(sampleSnapshot()));
   const shown = (width: number) => layoutColumns(list, width).places.map(({ index }) => list.columns[index]!.id);
-  assert.deepEqual(shown(78), ['name', 'state', 'mode', 'address', 'ports', 'note']);
+  assert.deepEqual(shown(78), ['name', 'state', 'mode', 'ports', 'reach', 'note']);
   assert.deepEqual(shown(40), ['name', 'state', 'ports']);
   assert.ok(shown(250).includes('image'));
 });

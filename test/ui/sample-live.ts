@@ -1,7 +1,7 @@
 /** A Live whose view the test sets by hand. */
 import type { Live, LiveView } from '../../source/live/live.ts';
 import type { Readings } from '../../source/host/readings.ts';
-import { sampleEvents, sampleSnapshot } from './sample.ts';
+import { sampleEvents, sampleSnapshot, unreadReach } from './sample.ts';
 
 /** What the program asked of it, and ways to change what it shows. */
 export interface SampleLive extends Live {
@@ -12,7 +12,13 @@ export interface SampleLive extends Live {
 
 /** A live part over the sample host. */
 export function sampleLive(first: Partial<LiveView> = {}): SampleLive {
-  let view: LiveView = { snapshot: sampleSnapshot(), events: sampleEvents, ready: true, ...first };
+  let view: LiveView = {
+    snapshot: sampleSnapshot(),
+    reach: unreadReach,
+    events: sampleEvents,
+    ready: true,
+    ...first,
+  };
   let refreshes = 0;
   const listeners = new Set<() => void>();
   const attended: unknown[] = [];

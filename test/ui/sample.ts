@@ -1,4 +1,5 @@
 /** A hand-made host with a bit of everything, for the tests of present/ and ui/. It is data, not a claim about Docker. */
+import { reachability } from '../../source/facts/reachability.ts';
 import type {
   Container,
   Endpoint,
@@ -646,3 +647,18 @@ export function poorSnapshot(): Snapshot {
     findings: [],
   });
 }
+
+/** Verdicts without anything read: all of them unknown. */
+export const unreadReach = reachability(
+  {
+    docker: { state: 'pending' },
+    links: { state: 'pending' },
+    sockets: { state: 'pending' },
+    netfilter: { state: 'pending' },
+    kernel: { state: 'pending' },
+    processes: { state: 'pending' },
+    vitals: { state: 'pending' },
+    inside: {},
+  },
+  sampleSnapshot(),
+);
