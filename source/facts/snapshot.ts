@@ -5,7 +5,7 @@
 import { type DockerReading, sourceNames, type Readings, type SourceName } from '../host/readings.ts';
 import { diffEvents } from './events.ts';
 import { keepEarlier, type ReadingHistory } from './findings/earlier.ts';
-import { judge } from './findings/index.ts';
+import { judgeSlowly } from './findings/index.ts';
 import { joinFacts, type JoinContext } from './join.ts';
 import { emptyLedger, type Ledger, type PortHints, trackPorts } from './port-changes.ts';
 import type { Finding, NetdashEvent, PortChange, Snapshot } from './schema.ts';
@@ -30,6 +30,8 @@ export interface SnapshotMemory {
   snapshot?: Snapshot;
   /** Whether every source had been asked when it was made. */
   complete?: boolean;
+  /** Whether every source had been asked when findings were judged last. */
+  judged?: { complete: boolean };
   history?: ReadingHistory;
   sightings?: Sightings;
   /** The reading and the ledger that ports were last tracked with. */
@@ -44,8 +46,6 @@ const mostPortChanges = 500;
 export function emptyMemory(ledger: Ledger = emptyLedger): SnapshotMemory {
   return { ledger };
 }
-
-const none: readonly Finding[] = [];
 
 /** Tracks the ports; a Docker that did not answer tells nothing of them. */
 function portChanges(
@@ -72,36 +72,96 @@ function baseline(memory: SnapshotMemory, next: Snapshot): Snapshot {
   return { ...next, portChanges: memory.snapshot?.portChanges ?? [] };
 }
 
+/** What was made of readings. */
+export interface Made {
+  /** Everything in it that did not change is the very object of the snapshot before. */
+  snapshot: Snapshot;
+  /** For what is made next. */
+  memory: SnapshotMemory;
+  /** What happened since the snapshot before, oldest first. */
+  events: NetdashEvent[];
+}
+
 /**
- * Makes the snapshot of this moment.
- * @returns the snapshot, in which everything that did not change is the very object of the snapshot before; the memory for
- * the next one; and what happened in between, oldest first
+ * Makes the snapshot of this moment but for the findings, which are those of the snapshot before: to judge takes several
+ * times as long as all the rest. `judgement` has to follow.
  */
-export function snapshot(
-  memory: SnapshotMemory,
-  readings: Readings,
-  context: SnapshotContext,
-): { snapshot: Snapshot; memory: SnapshotMemory; events: NetdashEvent[] } {
+export function facts(memory: SnapshotMemory, readings: Readings, context: SnapshotContext): Made {
   const steps = new Map<string, { inputs: readonly unknown[]; output: unknown }>();
   const step = stepping(memory.steps, steps);
   const joined = joinFacts(readings, context, step);
+  const findings = memory.steps?.get('findings');
+  if (findings) steps.set('findings', findings);
   const { ledger, list, tracked } = portChanges(memory, readings, context);
-  const facts = { ...joined, portChanges: list };
   const history = keepEarlier(memory.history, readings);
   const sightings = keepSightings(memory.sightings, readings, context.now);
-  const { takenAt: _, sources: __, traffic: ___, ...judged } = facts;
-  const findings = step('findings', [sightings, ...Object.values(judged)], (before: Finding[] | undefined) => {
-    const previous = memory.snapshot?.findings ?? none;
-    const earlier = context.once ? undefined : history.earlier;
-    return reuse(before, judge({ readings, facts, now: context.now, previous, earlier }, silent(readings)));
-  });
-  const next: Snapshot = { ...facts, findings };
+  const next: Snapshot = { ...joined, portChanges: list, findings: memory.snapshot?.findings ?? [] };
   const complete = sourceNames.every(name => readings[name].state !== 'pending');
   return {
     snapshot: next,
-    memory: { ledger, snapshot: next, complete, history, sightings, tracked, steps },
+    memory: { ...memory, ledger, snapshot: next, complete, history, sightings, tracked, steps },
     events: diffEvents(baseline(memory, next), next),
   };
+}
+
+/** The findings of one moment. */
+export interface Judged {
+  findings: Finding[];
+  /** What they were found in. */
+  inputs: readonly unknown[];
+  /** Whether every source had been asked by then. */
+  complete: boolean;
+}
+
+/**
+ * Judges the snapshot that `facts` made last, in pieces of some milliseconds: between two of them the caller may do other
+ * things, make newer facts among them. Returns undefined when there is nothing new to judge.
+ */
+export function* judgement(
+  memory: SnapshotMemory,
+  readings: Readings,
+  context: SnapshotContext,
+): Generator<void, Judged | undefined> {
+  const { snapshot: made, history, sightings, complete = false, steps, judged } = memory;
+  if (!made || !history) return undefined;
+  const { takenAt: _, sources: __, traffic: ___, findings: previous, ...rest } = made;
+  const inputs = [sightings, ...Object.values(rest)];
+  const done = steps?.get('findings');
+  const isDone = done?.inputs.length === inputs.length && done.inputs.every((input, i) => Object.is(input, inputs[i]));
+  if (isDone) return judged?.complete === complete ? undefined : { findings: previous, inputs, complete };
+  const earlier = context.once ? undefined : history.earlier;
+  const findings = yield* judgeSlowly({ readings, facts: made, now: context.now, previous, earlier }, silent(readings));
+  return { findings, inputs, complete };
+}
+
+/** Puts findings into the newest snapshot. */
+export function withFindings(memory: SnapshotMemory, { findings: fresh, inputs, complete }: Judged): Made {
+  const before = memory.snapshot!;
+  const findings = reuse(before.findings, fresh);
+  const next: Snapshot = findings === before.findings ? before : { ...before, findings };
+  const steps = new Map(memory.steps).set('findings', { inputs, output: findings });
+  return {
+    snapshot: next,
+    memory: { ...memory, snapshot: next, judged: { complete }, steps },
+    // As with facts: what is found while sources are still silent has not just come about.
+    events: memory.judged?.complete === true ? diffEvents(before, next) : [],
+  };
+}
+
+/** Runs what is made in pieces to its end. */
+export function finish<T>(pieces: Generator<void, T>): T {
+  let piece = pieces.next();
+  while (!piece.done) piece = pieces.next();
+  return piece.value;
+}
+
+/** Makes the whole snapshot of this moment at once. */
+export function snapshot(memory: SnapshotMemory, readings: Readings, context: SnapshotContext): Made {
+  const made = facts(memory, readings, context);
+  const judged = finish(judgement(made.memory, readings, context));
+  if (!judged) return made;
+  const all = withFindings(made.memory, judged);
+  return { ...all, events: [...made.events, ...all.events] };
 }
 
 /** The sources that say nothing now. */

@@ -3,12 +3,13 @@ import { redactInspect } from '../host/docker-redact.ts';
 import type { Host } from '../host/host.ts';
 import type { DockerReading, Reading, Readings } from '../host/readings.ts';
 import type { NetdashEvent, Source } from '../facts/schema.ts';
-import type { SnapshotContext } from '../facts/snapshot.ts';
+import { finish, type SnapshotContext } from '../facts/snapshot.ts';
 import { DockerSource } from './docker-source.ts';
 import { HostSources } from './host-sources.ts';
 import { InsideSource } from './inside-source.ts';
 import type { Live, LiveView } from './live.ts';
 import { reasonOf } from './poller.ts';
+import { inSlices } from './slices.ts';
 import { stateFolder } from './state-file.ts';
 import { PortState } from './state-ports.ts';
 import { ViewKeeper } from './view.ts';
@@ -26,6 +27,9 @@ const gatherMs = 8;
 /** After a view, other things come first for so many times the time it took; less for what Docker's events bring. */
 const restFactor = 4;
 const urgentRestFactor = 0.5;
+/** Findings are judged so long after a view, so that what happened is on screen first, and no longer than that after the first of several views. */
+const judgeMs = 150;
+const longestUnjudgedMs = 1000;
 /** Readings that only confirm what was known make a view this often: findings that want to be seen twice, or end with time, hang on it. */
 const confirmMs = 10_000;
 
@@ -53,6 +57,11 @@ class LiveSession implements Live {
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
   #lastView = { endedAt: 0, tookMs: 0 };
+  #judgeTimer: NodeJS.Timeout | undefined;
+  /** When the oldest view that no judgement has seen was made, on the clock of performance.now(). */
+  #unjudgedAt: number | undefined;
+  #lastJudged = { endedAt: 0, tookMs: 0 };
+  #judging: Promise<void> | undefined;
   #firstRound: Promise<void> | undefined;
   #roundDone = false;
   #ready = false;
@@ -113,6 +122,7 @@ class LiveSession implements Live {
     await Promise.all([this.#docker.refresh(), this.#machine.refresh()]);
     await this.#inside.refresh();
     this.#flush();
+    if (!this.#once) await this.#judge();
   }
 
   attend(attention: { containerId?: string; rates: boolean; counters: boolean }): void {
@@ -128,6 +138,7 @@ class LiveSession implements Live {
     if (this.#stopped) return;
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#judgeTimer);
     this.#inside.stop();
     await Promise.all([this.#docker.stop(), this.#machine.stop(), this.#state?.stop()]);
   }
@@ -182,23 +193,64 @@ class LiveSession implements Live {
     this.#timerAt = Infinity;
     const startedAt = performance.now();
     this.#ready ||= this.#roundDone && this.#inside.complete;
-    const ready = this.#ready;
     try {
-      this.#inside.readAgain(this.#view.update(this.#collect(), this.#context(), ready, this.#ownSources()));
+      this.#view.update(this.#collect(), this.#context(), this.#ownSources());
+      if (this.#once) finish(this.#view.judge(this.#context(), this.#ready));
+      else this.#judgeSoon(startedAt);
       this.#internal = undefined;
     } catch (error) {
-      // A fault in the facts must not take the screen down with it: the last view stays, and says so.
-      const reason = reasonOf(error);
-      if (reason !== this.#internal) {
-        this.#internal = reason;
-        const { latest } = this.#view.store;
-        const sources = { ...latest.snapshot.sources, ...this.#ownSources() };
-        this.#view.store.set({ ...latest, ready, snapshot: { ...latest.snapshot, sources } });
-      }
+      this.#fault(error);
     }
     const endedAt = performance.now();
     this.#lastView = { endedAt, tookMs: endedAt - startedAt };
     if (this.#stateLoaded && this.#docker.reading.value) this.#state?.update(this.#view.ports);
+    const { againMs } = this.#view;
+    if (againMs !== undefined) this.#soon(againMs);
+  }
+
+  /** A fault in the facts must not take the screen down with it: the last view stays, and says so. */
+  #fault(error: unknown): void {
+    const reason = reasonOf(error);
+    if (reason === this.#internal) return;
+    this.#internal = reason;
+    const { latest } = this.#view.store;
+    const sources = { ...latest.snapshot.sources, ...this.#ownSources() };
+    this.#view.store.set({ ...latest, ready: this.#ready, snapshot: { ...latest.snapshot, sources } });
+  }
+
+  /** Judges a little after the last of several views; at once when the screen waits for the first complete one. */
+  #judgeSoon(now: number): void {
+    this.#unjudgedAt ??= now;
+    if (this.#judging || this.#stopped) return;
+    const { endedAt, tookMs } = this.#lastJudged;
+    const latest = Math.min(now + judgeMs, this.#unjudgedAt + longestUnjudgedMs);
+    const isAwaited = this.#ready && !this.#view.store.latest.ready;
+    const at = isAwaited ? now : Math.max(latest, endedAt + restFactor * tookMs);
+    clearTimeout(this.#judgeTimer);
+    this.#judgeTimer = setTimeout(() => void this.#judge(), Math.max(0, at - now));
+  }
+
+  /** Judges now, after the judgement that is under way. Never rejects. */
+  async #judge(): Promise<void> {
+    while (this.#judging) await this.#judging;
+    if (this.#stopped) return;
+    clearTimeout(this.#judgeTimer);
+    this.#unjudgedAt = undefined;
+    this.#judging = this.#judgeInSlices();
+    await this.#judging;
+    this.#judging = undefined;
+    if (this.#unjudgedAt !== undefined) this.#judgeSoon(performance.now());
+  }
+
+  async #judgeInSlices(): Promise<void> {
+    try {
+      const done = await inSlices(this.#view.judge(this.#context(), this.#ready), () => this.#stopped);
+      if (!done) return;
+      this.#lastJudged = { endedAt: performance.now(), tookMs: done.tookMs };
+      this.#inside.readAgain(done.value);
+    } catch (error) {
+      this.#fault(error);
+    }
     const { againMs } = this.#view;
     if (againMs !== undefined) this.#soon(againMs);
   }
