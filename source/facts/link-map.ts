@@ -65,7 +65,7 @@ export function networksByBridge(networks: readonly NetworkReading[]): Map<strin
 }
 
 /** The interface that an endpoint made: by MAC, or where that is not unique or was changed, by address. */
-function interfaceOfEndpoint(
+export function interfaceOfEndpoint(
   endpoint: EndpointReading,
   interfaces: readonly InsideInterface[],
 ): InsideInterface | undefined {

@@ -82,6 +82,7 @@ const labels: Readonly<Record<string, string>> = {
   'port-conflict-rivals': 'rivals',
   'bind-failed': 'bind failed',
   'bindings-missing': 'unpublished',
+  'link-missing': 'cut off',
   'ports-ignored': 'ignored',
   'nothing-listening': 'dead port',
   'listener-loopback-only': 'loopback',

@@ -91,7 +91,7 @@ export function behindTwice(served: ServedPort, { readings, earlier }: FindingCo
  * Containers whose netns should be read (again) soon: a published port looked dead in one reading only, or in one taken
  * within the grace after the start that is over now. Whoever collects readings asks for this after each snapshot.
  */
-export function containersToReadAgain(context: FindingContext): string[] {
+export function containersWithDeadPorts(context: FindingContext): string[] {
   const wanted = new Set<string>();
   for (const served of servedPorts(context)) {
     const { container } = served;

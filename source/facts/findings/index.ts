@@ -1,6 +1,7 @@
 /** All detectors, and the judgement that they make together. */
 import { sourceNames, type SourceName } from '../../host/readings.ts';
 import type { Finding, Severity } from '../schema.ts';
+import { containersWithDeadPorts } from './behind-port.ts';
 import { bindFailed } from './bind-failed.ts';
 import { bindingsMissing } from './bindings-missing.ts';
 import { blocked } from './blocked.ts';
@@ -12,6 +13,7 @@ import { exposedPastFirewall } from './exposed-past-firewall.ts';
 import { familyAsymmetry } from './family-asymmetry.ts';
 import { foreignForwardDrop } from './foreign-forward-drop.ts';
 import { forwardingOff } from './forwarding-off.ts';
+import { containersThatLostLinks, linkMissing } from './link-missing.ts';
 import { listenerLoopbackOnly } from './listener-loopback-only.ts';
 import { loopbackExposed } from './loopback-exposed.ts';
 import { nothingListening } from './nothing-listening.ts';
@@ -29,8 +31,6 @@ import { strandedNetns } from './stranded-netns.ts';
 import { subnetOverlap } from './subnet-overlap.ts';
 import { unpublishedExposed } from './unpublished-exposed.ts';
 
-export { containersToReadAgain } from './behind-port.ts';
-
 /** Every kind of finding. Each has a section in docs/findings.md under its code. */
 export const detectors: readonly Detector[] = [
   portConflictFailed,
@@ -39,6 +39,7 @@ export const detectors: readonly Detector[] = [
   portConflictRivals,
   bindFailed,
   bindingsMissing,
+  linkMissing,
   portsIgnored,
   portMoved,
   nothingListening,
@@ -59,6 +60,11 @@ export const detectors: readonly Detector[] = [
   strandedNetns,
   subnetOverlap,
 ];
+
+/** Containers whose netns should be read again soon, for a finding hangs on it. Whoever collects readings asks this after each snapshot. */
+export function containersToReadAgain(context: FindingContext): string[] {
+  return [...new Set([...containersWithDeadPorts(context), ...containersThatLostLinks(context)])];
+}
 
 const ranks: Record<Severity, number> = { error: 0, warning: 1, info: 2 };
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
