@@ -1,5 +1,5 @@
 // One process in a network namespace of the lab that does what the oracle asks: JSON lines in, JSON lines out.
-//   {id, do: 'probe', proto, address, port, timeoutMs}   → {id, outcome: answered | refused | reset | timeout | error, text?}
+//   {id, do: 'probe', proto, address, port, timeoutMs, source?}   → {id, outcome: answered | refused | reset | timeout | error, text?}
 //   {id, do: 'listen', sockets: [{proto, address, port, v6only?}]}  → {id, outcome: ok | error, text?}; replaces what was listened on
 import { createSocket } from 'node:dgram';
 import { createServer, connect } from 'node:net';
@@ -8,10 +8,10 @@ import { createInterface } from 'node:readline';
 const question = 'GET / HTTP/1.0\r\n\r\n';
 let held = [];
 
-const probeTcp = ({ address, port, timeoutMs }) =>
+const probeTcp = ({ address, port, timeoutMs, source }) =>
   new Promise(resolve => {
     let isConnected = false;
-    const socket = connect({ host: address, port });
+    const socket = connect({ host: address, port, localAddress: source });
     const end = outcome => {
       clearTimeout(timer);
       socket.destroy();
@@ -32,7 +32,7 @@ const probeTcp = ({ address, port, timeoutMs }) =>
     });
   });
 
-const probeUdp = ({ address, port, timeoutMs }) =>
+const probeUdp = ({ address, port, timeoutMs, source }) =>
   new Promise(resolve => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
     const end = outcome => {
@@ -43,10 +43,13 @@ const probeUdp = ({ address, port, timeoutMs }) =>
     const timer = setTimeout(() => end('timeout'), timeoutMs);
     socket.on('message', () => end('answered'));
     socket.on('error', error => end(error.code === 'ECONNREFUSED' ? 'refused' : `error ${error.code}`));
-    socket.connect(port, address, error => {
-      if (error) end('unreachable');
-      else socket.send(question, failed => failed && end(failed.code === 'ECONNREFUSED' ? 'refused' : 'unreachable'));
-    });
+    const ask = () =>
+      socket.connect(port, address, error => {
+        if (error) end('unreachable');
+        else socket.send(question, failed => failed && end(failed.code === 'ECONNREFUSED' ? 'refused' : 'unreachable'));
+      });
+    if (source === undefined) ask();
+    else socket.bind({ address: source }, ask);
   });
 
 const listen = ({ proto, address, port, v6only = false }) =>

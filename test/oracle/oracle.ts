@@ -2,10 +2,10 @@
 import type { Question, Vantage, Verdict } from '../../source/facts/walk/walk.ts';
 import { Random } from './random.ts';
 import { makeScene, type Scene } from './scene.ts';
-import { setStage, type Stage, type StageOptions } from './stage.ts';
+import { internet, setStage, type Stage, type StageOptions } from './stage.ts';
 
 /** A question as the oracle asks it: in whose netns, and what netdash is told of that. */
-interface Case {
+export interface Case {
   from: string;
   question: Question;
 }
@@ -123,10 +123,12 @@ function isNatural(stage: Stage, from: string, address: string): boolean {
   );
 }
 
-function vantageOf(stage: Stage, from: string, address: string): Vantage {
+/** What netdash is told of who asks: `internet` is not on the LAN, `host` is the host itself, others are `lan` or containers. */
+export function vantageOf(stage: Stage, from: string, address: string): Vantage {
   if (from === 'host') return { kind: 'loopback' };
   const { lan, lan6 } = stage.lab.addresses;
   if (from === 'lan') return { kind: 'lan', interface: 'eth0', address: address.includes(':') ? lan6 : lan };
+  if (from === 'internet') return { kind: 'address', address: internet[address.includes(':') ? 6 : 4] };
   const actor = stage.actors.get(from);
   if (!actor) throw new Error(`nobody is called ${from}`);
   return { kind: 'container', containerId: actor.id };
@@ -141,11 +143,22 @@ function agrees({ verdict, decidedBy }: Verdict, outcome: string, { proto }: Que
   return !(verdict === 'blocked' && isDrop && outcome === 'refused');
 }
 
-/** Plays one scene. A disagreement counts when it is still there at a second, more patient look. */
+/** Plays one scene. */
 export async function play(stage: Stage, title: string, seed: number, count: number, tally: Tally): Promise<void> {
   const scene = makeScene(seed, stage);
   const cases = casesOf(new Random(seed + 1), stage, count);
   await perform(stage, scene);
+  await compare(stage, { stage: title, seed, story: scene.story }, cases, tally);
+  await clear(stage, scene);
+}
+
+/** Asks and judges on the host as it is. A disagreement counts when it is still there at a second, more patient look. */
+export async function compare(
+  stage: Stage,
+  scene: Pick<Mismatch, 'stage' | 'seed' | 'story'>,
+  cases: readonly Case[],
+  tally: Tally,
+): Promise<void> {
   const [{ verdicts }, outcomes] = await Promise.all([
     stage.judge(cases.map(({ question }) => question)),
     Promise.all(cases.map(({ from, question }) => ask(stage, from, question, shortMs))),
@@ -153,10 +166,13 @@ export async function play(stage: Stage, title: string, seed: number, count: num
   const doubtful = cases.flatMap((each, index) =>
     agrees(verdicts[index]!, outcomes[index]!, each.question.to) ? [] : [{ each, index }],
   );
-  for (const { each, index } of doubtful) outcomes[index] = await ask(stage, each.from, each.question, longMs);
   if (doubtful.length > 0) {
+    const later = await Promise.all(doubtful.map(({ each }) => ask(stage, each.from, each.question, longMs)));
     const again = await stage.judge(doubtful.map(({ each }) => each.question));
-    doubtful.forEach(({ index }, at) => (verdicts[index] = again.verdicts[at]!));
+    doubtful.forEach(({ index }, at) => {
+      outcomes[index] = later[at]!;
+      verdicts[index] = again.verdicts[at]!;
+    });
   }
   cases.forEach(({ from, question }, index) => {
     const verdict = verdicts[index]!;
@@ -168,16 +184,15 @@ export async function play(stage: Stage, title: string, seed: number, count: num
       const reason = verdict.decidedBy?.detail ?? '?';
       tally.unknownReasons.set(reason, (tally.unknownReasons.get(reason) ?? 0) + 1);
     }
-    if (!agrees(verdict, outcome, question.to)) {
-      tally.mismatches.push({ stage: title, seed, story: scene.story, from, question, verdict, outcome });
-    }
+    if (!agrees(verdict, outcome, question.to)) tally.mismatches.push({ ...scene, from, question, verdict, outcome });
   });
-  await clear(stage, scene);
 }
 
 async function ask(stage: Stage, from: string, { to }: Question, timeoutMs: number): Promise<string> {
   if (to.proto === 'sctp') throw new Error('no SCTP here');
-  return (await stage.probe(from, { address: to.address, port: to.port, proto: to.proto }, timeoutMs)).outcome;
+  const target = { address: to.address, port: to.port, proto: to.proto };
+  if (from !== 'internet') return (await stage.probe(from, target, timeoutMs)).outcome;
+  return (await stage.probe('lan', target, timeoutMs, internet[to.address.includes(':') ? 6 : 4])).outcome;
 }
 
 export const emptyTally = (): Tally => ({

@@ -37,6 +37,8 @@ export interface Stage {
     from: string,
     target: { address: string; port: number; proto: 'tcp' | 'udp' },
     timeoutMs: number,
+    /** Address of its netns to ask from; the kernel's choice otherwise. */
+    source?: string,
   ): Promise<Outcome>;
   listen(at: string, sockets: readonly Socket[]): Promise<void>;
   judge(questions: readonly Question[]): Promise<{ verdicts: Verdict[]; missing: string[] }>;
@@ -101,6 +103,9 @@ async function populate(lab: Lab): Promise<void> {
   await lab.api('POST', '/containers/paused/pause');
 }
 
+/** Addresses of someone who is not on the host's LAN; the neighbour has them too, and is the host's default route. */
+export const internet = { 4: '203.0.113.5', 6: '2001:db8:5::5' } as const;
+
 /** Containers in whose netns there is an agent. */
 const staffed = [
   'web',
@@ -151,6 +156,8 @@ async function furnish(lab: Lab): Promise<Stage> {
   }
   await must(lab, ['ip', '-6', 'route', 'add', 'fd00:30::/32', 'via', lab.addresses.host6], 'lan');
   await must(lab, ['ip', '-6', 'route', 'add', 'default', 'via', lab.addresses.lan6]);
+  await must(lab, ['ip', 'address', 'add', `${internet[4]}/32`, 'dev', 'eth0'], 'lan');
+  await must(lab, ['ip', 'address', 'add', `${internet[6]}/128`, 'dev', 'eth0', 'nodad'], 'lan');
   const judge = await LineProcess.start(lab, [process.execPath, '--import', 'tsx', join(here, 'judge.ts')]);
   const bridges = JSON.parse(await must(lab, ['ip', '-j', 'addr', 'show', 'type', 'bridge'])) as {
     ifname?: string;
@@ -170,7 +177,8 @@ async function furnish(lab: Lab): Promise<Stage> {
         ? []
         : [{ name: ifname, addresses: info.filter(({ scope }) => scope === 'global').map(({ local }) => local) }],
     ),
-    probe: (from, target, timeoutMs) => agentOf(from).ask<Outcome>({ do: 'probe', ...target, timeoutMs }),
+    probe: (from, target, timeoutMs, source) =>
+      agentOf(from).ask<Outcome>({ do: 'probe', ...target, timeoutMs, ...(source === undefined ? {} : { source }) }),
     listen: async (at, sockets) => {
       const { outcome, text } = await agentOf(at).ask<Outcome>({ do: 'listen', sockets });
       if (outcome !== 'ok') throw new Error(`${at} cannot listen: ${text}`);
