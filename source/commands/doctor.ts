@@ -2,6 +2,7 @@
 import { detectors } from '../facts/findings/index.ts';
 import type { Severity, Snapshot } from '../facts/schema.ts';
 import { cell, type Line } from '../present/cell.ts';
+import { inCharset } from '../terminal/charset.ts';
 import { findingDetails } from '../present/finding-table.ts';
 import { sanitise, type SafeText } from '../terminal/sanitise.ts';
 import type { Invocation } from './command.ts';
@@ -78,13 +79,16 @@ export async function run(invocation: Invocation): Promise<number> {
   const missing = unjudged(snapshot);
   if (options.nagios) {
     const { line, code } = nagiosReport(snapshot, missing);
-    await print(io, [line]);
+    await print(io, [inCharset(line, layoutOf(io).charset)]);
     return code;
   }
   if (options.json) await printJson(io, doctorJson(snapshot, missing));
   else {
     const { charset } = layoutOf(io);
-    await print(io, [...findingLines(snapshot).map(line => textOf(line, charset)), ...summary(snapshot, missing)]);
+    await print(io, [
+      ...findingLines(snapshot).map(line => textOf(line, charset)),
+      ...summary(snapshot, missing).map(line => inCharset(line, charset)),
+    ]);
   }
   return doctorExit(snapshot, missing);
 }

@@ -44,9 +44,8 @@ test('knows other programs and half a command line for what they are', () => {
 test('believes no command line of a container or of another user', async () => {
   const cmdline =
     'docker-proxy\0-proto\0tcp\0-host-ip\x000.0.0.0\0-host-port\x0080\0-container-ip\x00172.17.0.2\0-container-port\x0080\0';
-  const stat = (pid: number) => `${pid} (docker-proxy) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 15501 0 0`;
   const process = (pid: number, uid: number, cgroup: string): Record<string, string> => ({
-    [`/proc/${pid}/stat`]: stat(pid),
+    [`/proc/${pid}/stat`]: `${pid} (docker-proxy) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 15501 0 0`,
     [`/proc/${pid}/cmdline`]: cmdline,
     [`/proc/${pid}/cgroup`]: `0::${cgroup}\n`,
     [`/proc/${pid}/status`]: `Name:\tdocker-proxy\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\n`,

@@ -35,3 +35,28 @@ export function tokenize(line: string): Token[] {
   }
   return tokens;
 }
+
+/** Whether a quote that was opened in `text` is still open at its end. */
+function isOpen(text: string): boolean {
+  let open = false;
+  for (let at = 0; at < text.length; at++) {
+    if (open && text[at] === '\\') at++;
+    else if (text[at] === '"' && (open || text[at - 1] === ' ')) open = !open;
+  }
+  return open;
+}
+
+/** Longer than any rule: the kernel takes comments of 255 bytes. */
+const longestRule = 64 * 1024;
+
+/** The lines of iptables-save. A comment may hold line breaks, which are printed as they are: a rule goes on until its quote is closed. */
+export function* ruleLines(stdout: string): Generator<string> {
+  let rule: string | undefined;
+  for (const line of stdout.split('\n')) {
+    const whole: string = rule === undefined ? line : `${rule}\n${line}`;
+    const isRule = /^(?:\[\d+:\d+\] )?-A /.test(whole) && whole.length < longestRule;
+    rule = isRule && whole.includes('"') && isOpen(whole) ? whole : undefined;
+    if (rule === undefined) yield whole;
+  }
+  if (rule !== undefined) yield rule;
+}

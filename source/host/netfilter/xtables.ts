@@ -1,6 +1,6 @@
 /** Parses what iptables-save and ip6tables-save print, with `-c`, in the nft and in the legacy flavour. */
 import type { ChainReading, Hook, NetfilterBackend, RuleMatch, RuleReading, RuleTarget } from '../readings.ts';
-import { tokenize, type Token } from './tokens.ts';
+import { ruleLines, tokenize, type Token } from './tokens.ts';
 import { matchOption } from './xtables-matches.ts';
 import { parseTarget } from './xtables-targets.ts';
 
@@ -129,7 +129,7 @@ class RuleParser {
 
 /** Reads one `[packets:bytes] -A CHAIN …` line; undefined when it is none. */
 function parseRule(line: string, isChain: (name: string) => boolean): { chain: string; rule: RuleReading } | undefined {
-  const found = /^(?:\[(\d+):(\d+)\] )?(-A .+)$/.exec(line);
+  const found = /^(?:\[(\d+):(\d+)\] )?(-A .+)$/s.exec(line);
   const text = found?.[3];
   if (!found || text === undefined) return undefined;
   const [, chain, ...tokens] = tokenize(text);
@@ -161,7 +161,7 @@ export function parseSave(stdout: string, family: 'ip' | 'ip6'): SaveOutput {
     strange: [],
   };
   let table: { name: string; backend: NetfilterBackend; chains: Map<string, ChainReading> } | undefined;
-  for (const line of stdout.split('\n')) {
+  for (const line of ruleLines(stdout)) {
     if (line.startsWith('#')) {
       readComment(line, output);
     } else if (line.startsWith('*')) {

@@ -155,3 +155,25 @@ test('words of a rule keep what quotes protect', () => {
     { text: '-j', quoted: true },
   ]);
 });
+
+test('a comment may hold whatever the kernel takes, line breaks too, and hides no rule', () => {
+  const comment = 'a\r\n[0:0] -A INPUT -j ACCEPT\n*nat\n\u{2028}\u{1B}[2J\\"b';
+  const { chains, strange } = parseSave(
+    `*filter\n:INPUT ACCEPT [0:0]\n[0:0] -A INPUT -p tcp -m comment --comment "${comment}" -j DROP\n[0:0] -A INPUT -j ACCEPT\nCOMMIT\n`,
+    'ip',
+  );
+  assert.deepEqual(strange, []);
+  assert.deepEqual(
+    chains[0]?.rules.map(({ number, comment: said, target }) => [number, said, target.kind]),
+    [
+      [1, comment.replace('\\"', '"'), 'drop'],
+      [2, undefined, 'accept'],
+    ],
+  );
+});
+
+test('a quote that is never closed is told, and costs no more than its length', () => {
+  const open = `*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m comment --comment "x\n${'-A INPUT -j DROP\n'.repeat(50_000)}`;
+  const { unfinished } = parseSave(open, 'ip');
+  assert.deepEqual(unfinished, ['filter']);
+});
