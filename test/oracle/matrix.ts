@@ -23,6 +23,12 @@ export const matrixListeners: Record<string, Socket[]> = {
   ),
 };
 
+/** A question of someone on the stage. */
+export const asked = (stage: Stage, from: string, ...[address, port, proto]: Target): Case => ({
+  from,
+  question: { from: vantageOf(stage, from, address), to: { address, port, proto } },
+});
+
 /** The same questions for every rule set. */
 export function matrix(stage: Stage): Case[] {
   const { host, second, host6 } = stage.lab.addresses;
@@ -80,7 +86,7 @@ export function matrix(stage: Stage): Case[] {
     [host, 9001, 'tcp'],
     [gateway(bridge), 22, 'tcp'],
   ];
-  const asked: [from: string, targets: Target[]][] = [
+  const questions: [from: string, targets: Target[]][] = [
     ['lan', [...published, ...own, ...direct]],
     ['internet', [...published, ...own, ...direct]],
     ['host', [...published, ...own, ...direct, ...loopback]],
@@ -103,10 +109,5 @@ export function matrix(stage: Stage): Case[] {
       ],
     ],
   ];
-  return asked.flatMap(([from, targets]) =>
-    targets.map(([address, port, proto]) => ({
-      from,
-      question: { from: vantageOf(stage, from, address), to: { address, port, proto } },
-    })),
-  );
+  return questions.flatMap(([from, targets]) => targets.map(target => asked(stage, from, ...target)));
 }

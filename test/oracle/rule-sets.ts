@@ -25,6 +25,8 @@ export interface RuleSet {
   outside: string | undefined;
   /** What a kernel may lack. */
   needs: string | undefined;
+  /** More to ask than of every rule set. */
+  also: { from: string; address: string; port: number; proto: 'tcp' | 'udp' }[];
   /** By file name; absent ones have no entry. */
   files: ReadonlyMap<string, string>;
 }
@@ -43,7 +45,15 @@ export async function readRuleSets(): Promise<RuleSet[]> {
       const about = files.get('about.txt');
       if (about === undefined) throw new Error(`${name} has no about.txt`);
       const title = about.slice(0, about.indexOf('\n'));
-      return { name, title, outside: field(about, 'outside'), needs: field(about, 'needs'), files };
+      const also = [...about.matchAll(/^also: (\S+) (\S+) (\d+)\/(tcp|udp)$/gm)].map(
+        ([, from = '', address = '', port, proto]) => ({
+          from,
+          address,
+          port: Number(port),
+          proto: proto === 'udp' ? ('udp' as const) : ('tcp' as const),
+        }),
+      );
+      return { name, title, also, outside: field(about, 'outside'), needs: field(about, 'needs'), files };
     }),
   );
 }
