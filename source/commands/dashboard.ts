@@ -20,9 +20,10 @@ export async function run(invocation: Invocation): Promise<number> {
       ? undefined
       : await (await import('./find-container.ts')).findContainer(host, target, commandNames);
   const live = await startLive(host);
+  let isDelivered = true;
   try {
     const { renderDashboard } = await screen;
-    await renderDashboard({
+    isDelivered = await renderDashboard({
       live,
       ...(title !== undefined && { title }),
       ...(containerId !== undefined && { initial: { containerName: containerId } }),
@@ -30,6 +31,7 @@ export async function run(invocation: Invocation): Promise<number> {
   } finally {
     await live.stop();
   }
+  if (!isDelivered) process.exit();
   // A signal that ended it has set the code.
   return Number(process.exitCode ?? exitCodes.fine);
 }

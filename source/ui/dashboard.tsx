@@ -1,6 +1,7 @@
 /** Runs the dashboard on a terminal from start to quit, and leaves the terminal as it was. */
 import type { Live } from '../live/live.ts';
 import { announceColour, detectTerminal } from '../terminal/detect.ts';
+import { TerminalInput } from '../terminal/input.ts';
 import { TerminalOutput } from '../terminal/output.ts';
 import { suspendProcess } from '../terminal/suspend.ts';
 import type { HandOver } from '../terminal/suspend.ts';
@@ -77,8 +78,10 @@ function firstView(live: Live): Promise<void> {
  * Shows the dashboard until the operator quits, the terminal goes away or a signal asks for the end; by then the
  * terminal is restored. `live` is left running: its owner stops it. After a signal, `process.exitCode` is 128 and its
  * number. Call only where `detectTerminal` says `interactive`.
+ * @returns false when the terminal takes nothing any more: what it was sent last is still waiting, and would keep the
+ * process from ending by itself
  */
-export async function renderDashboard(options: DashboardOptions): Promise<void> {
+export async function renderDashboard(options: DashboardOptions): Promise<boolean> {
   const { live, title } = options;
   const { stdin = process.stdin, stdout = process.stdout, env = process.env } = options.terminal ?? {};
   const terminal = detectTerminal(env, stdout, stdin);
@@ -90,9 +93,13 @@ export async function renderDashboard(options: DashboardOptions): Promise<void> 
     import('react'),
     import('./app.tsx'),
   ]);
+  // The keyboard is raw before the terminal is asked anything, or the answer would be echoed.
+  const output = new TerminalOutput(stdout);
+  const input = new TerminalInput(stdin, () => output.answered());
+  input.setRawMode(true);
+  output.startAsking();
   await firstView(live);
 
-  const output = new TerminalOutput(stdout);
   const { kind } = live.getView().snapshot.host;
   const clock = () => (kind === 'recording' ? Date.parse(live.getView().snapshot.takenAt) : Date.now());
   const store = createScreenStore({
@@ -110,13 +117,17 @@ export async function renderDashboard(options: DashboardOptions): Promise<void> 
   const suspend = async (): Promise<void> => {
     if (!handOver || isSuspended) return;
     isSuspended = true;
+    await output.stopAsking();
     await suspendProcess(handOver, flushed);
+    output.startAsking();
     isSuspended = false;
     onResize();
   };
   const redraw = async (): Promise<void> => {
+    await output.stopAsking();
     const session = await handOver?.();
     await session?.resume();
+    output.startAsking();
   };
   const controller = createController(store, live, {
     write: sequence => output.write(sequence),
@@ -137,7 +148,7 @@ export async function renderDashboard(options: DashboardOptions): Promise<void> 
     }),
     {
       stdout: output as unknown as NodeJS.WriteStream,
-      stdin,
+      stdin: input as unknown as NodeJS.ReadStream,
       alternateScreen: true,
       incrementalRendering: true,
       patchConsole: false,
@@ -146,15 +157,32 @@ export async function renderDashboard(options: DashboardOptions): Promise<void> 
       maxFps: 30,
     },
   );
-  const quit = () => app.unmount();
+  let isLeaving = false;
+  let unmounted: () => void;
+  const left = new Promise<void>(resolve => (unmounted = resolve));
+  const leave = (): void => {
+    app.unmount();
+    unmounted();
+  };
+  const quit = (): void => {
+    // Who asks twice does not want to wait.
+    if (isLeaving) leave();
+    else void output.stopAsking().then(leave);
+    isLeaving = true;
+  };
+  /** Ends when the terminal is restored; or, on a line that takes nothing any more, without that. */
+  const over = async (): Promise<boolean> => {
+    const exit = app.waitUntilExit().then(() => true);
+    return Promise.race([exit, left.then(() => output.flushed()).then(isDelivered => (isDelivered ? exit : false))]);
+  };
   const onSignal = (signal: NodeJS.Signals): void => {
     process.exitCode = 128 + endSignals[signal as keyof typeof endSignals];
-    if (signal === 'SIGHUP') exitByHangup();
-    quit();
+    if (signal === 'SIGHUP') onGone();
+    else quit();
   };
   const onGone = (): void => {
     if (stdout === process.stdout) exitByHangup();
-    quit();
+    leave();
   };
   for (const signal of Object.keys(endSignals)) process.on(signal, onSignal);
   stdin.once('end', onGone).once('error', onGone);
@@ -163,7 +191,7 @@ export async function renderDashboard(options: DashboardOptions): Promise<void> 
   const stopClock = everyMinute(() => store.setClock(clock()));
 
   try {
-    await app.waitUntilExit();
+    return await over();
   } finally {
     stopClock();
     controller.dispose();
@@ -171,6 +199,7 @@ export async function renderDashboard(options: DashboardOptions): Promise<void> 
     for (const signal of Object.keys(endSignals)) process.off(signal, onSignal);
     stdin.off('end', onGone).off('error', onGone);
     output.off('resize', onResize).off('close', onGone);
+    input.release();
     output.release();
   }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { Writable } from 'node:stream';
-import { test } from 'node:test';
-import { TerminalOutput } from '../../source/terminal/output.ts';
+import { PassThrough, Writable } from 'node:stream';
+import { mock, test } from 'node:test';
+import { TerminalInput } from '../../source/terminal/input.ts';
+import { statusAnswer, TerminalOutput } from '../../source/terminal/output.ts';
 
 /** A terminal that takes a chunk only when told to. */
 class SlowTerminal extends Writable {
@@ -65,4 +66,91 @@ test('a reader that went away closes it, without an uncaught error', async () =>
   output.write('frame');
   await closed;
   assert.equal(output.destroyed, true);
+});
+
+const question = '\u{1B}[5n';
+const turn = () => new Promise(resolve => setImmediate(resolve));
+
+test('a terminal that answers is busy until it has answered what was asked after the frame', async () => {
+  const taken: string[] = [];
+  const output = wrap(
+    new Writable({
+      decodeStrings: false,
+      write(chunk: string, _encoding, callback) {
+        taken.push(chunk);
+        callback();
+      },
+    }),
+  );
+  output.startAsking();
+  output.write('first');
+  await turn();
+  assert.equal(output.busy, false, 'whether it answers is not known yet');
+  assert.deepEqual(taken, [question, 'first']);
+  output.answered();
+  assert.equal(output.busy, true, 'the first frame came after the question');
+  await turn();
+  assert.deepEqual(taken, [question, 'first', question]);
+  output.answered();
+  assert.equal(output.busy, false);
+  let calls = 0;
+  output.write('begin');
+  output.write('end');
+  output.whenIdle(() => (calls += 1));
+  await turn();
+  await turn();
+  assert.deepEqual(taken.slice(3), ['begin', 'end', question], 'one question for all of a frame');
+  assert.equal(calls, 0);
+  output.answered();
+  assert.equal(calls, 1);
+  await output.stopAsking();
+  output.write('goodbye');
+  await turn();
+  assert.equal(taken.at(-1), 'goodbye');
+  assert.equal(output.busy, false);
+});
+
+test('an answer that does not come is not waited for for ever; when it comes after all, the next ones are', async t => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.after(() => mock.timers.reset());
+  const output = wrap(new Writable({ write: (_chunk, _encoding, callback) => callback() }));
+  output.startAsking();
+  await turn();
+  output.answered();
+  output.write('frame');
+  await turn();
+  await turn();
+  assert.equal(output.busy, true);
+  mock.timers.tick(6000);
+  assert.equal(output.busy, false);
+  output.write('another');
+  await turn();
+  await turn();
+  assert.equal(output.busy, false);
+  output.answered();
+  output.write('third');
+  assert.equal(output.busy, true);
+  output.release();
+});
+
+test('answers do not reach the program as keys, wherever the input is cut; all else does', async () => {
+  const keyboard = new PassThrough();
+  let answers = 0;
+  const input = new TerminalInput(keyboard as unknown as NodeJS.ReadStream, () => (answers += 1));
+  let typed = '';
+  input.setEncoding('utf8').on('data', (text: string) => (typed += text));
+  const bytes = Buffer.from('é');
+  for (const piece of [`j${statusAnswer}k`, statusAnswer, '\u{1B}[A', bytes.subarray(0, 1), bytes.subarray(1)]) {
+    keyboard.write(piece);
+    await turn();
+  }
+  assert.equal(typed, 'jk\u{1B}[Aé');
+  assert.equal(answers, 2);
+  keyboard.write('\u{1B}[');
+  await turn();
+  keyboard.write('0nq');
+  await turn();
+  assert.equal(answers, 3);
+  assert.ok(typed.endsWith('q'));
+  input.release();
 });

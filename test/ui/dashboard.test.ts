@@ -9,7 +9,7 @@ import { VirtualTerminal } from './virtual-terminal.ts';
 
 process.env['FORCE_COLOR'] = '2';
 
-let open: { terminal: VirtualTerminal; done: Promise<void> } | undefined;
+let open: { terminal: VirtualTerminal; done: Promise<boolean> } | undefined;
 
 async function start(
   columns: number,
