@@ -13,6 +13,7 @@ import {
   worldOf,
   type Reach,
 } from './reach.ts';
+import { perBasis } from './reach-basis.ts';
 import { placeText, uniquePorts } from './shared.ts';
 
 /** A port that is open, and what of INPUT reads as if it were not. */
@@ -35,6 +36,12 @@ function openOf(reach: Reach, context: FindingContext): Open[] {
   if (told.kind !== 'closed' || told.by.author === 'docker') return [];
   return forward.passedBy?.().some(isMeant) === true ? [] : [{ reach, closedBy: told.by }];
 }
+
+const openPorts = perBasis((container, context, basis) => {
+  const open = reachesOf(container, context).flatMap(reach => openOf(reach, context));
+  basis.isShown ||= open.length > 0;
+  return open;
+});
 
 const firewallName = ({ author }: DecidedBy): string =>
   author === 'ufw' || author === 'firewalld' ? author : "the host's firewall";
@@ -74,7 +81,7 @@ export const exposedPastFirewall: Detector = {
   detect: context =>
     canWalk(context)
       ? publishers(context).flatMap(container => {
-          const [first, ...more] = reachesOf(container, context).flatMap(reach => openOf(reach, context));
+          const [first, ...more] = openPorts(container, context);
           return first ? [draftOf(container, [first, ...more])] : [];
         })
       : [],

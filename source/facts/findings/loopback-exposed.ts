@@ -3,6 +3,7 @@ import { walk } from '../walk/walk.ts';
 import type { Container, PublishedPort } from '../schema.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { canWalk, mayLackRules, publishers, walkNeeds, worldOf } from './reach.ts';
+import { perBasis } from './reach-basis.ts';
 import { uniquePorts } from './shared.ts';
 
 /** The interface from whose LAN a port on loopback can be reached: a neighbour that sends to 127.0.0.1 by this host's MAC. */
@@ -14,6 +15,13 @@ function openFrom({ hostIp, hostPort, proto }: PublishedPort, context: FindingCo
     return walk(world, { from: { kind: 'lan', interface: name }, to }).verdict === 'reachable';
   })?.name;
 }
+
+const openPorts = perBasis((container, context) =>
+  container.publishedPorts.flatMap(port => {
+    const name = openFrom(port, context);
+    return name === undefined ? [] : [{ port, name }];
+  }),
+);
 
 function draftOf(container: Container, open: readonly { port: PublishedPort; name: string }[]): FindingDraft {
   const ports = uniquePorts(open.map(({ port }) => ({ proto: port.proto, address: port.hostIp, port: port.hostPort })));
@@ -44,10 +52,7 @@ export const loopbackExposed: Detector = {
   detect: context =>
     canWalk(context)
       ? publishers(context).flatMap(container => {
-          const open = container.publishedPorts.flatMap(port => {
-            const name = openFrom(port, context);
-            return name === undefined ? [] : [{ port, name }];
-          });
+          const open = openPorts(container, context);
           return open.length > 0 ? [draftOf(container, open)] : [];
         })
       : [],

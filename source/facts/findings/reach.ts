@@ -1,9 +1,9 @@
 /** What the packet walk says of the ports that containers publish, for the detectors that judge by it. */
-import type { NetfilterReading } from '../../host/readings.ts';
 import type { Container, PublishedPort } from '../schema.ts';
 import { lanInterfaces } from '../walk/subjects.ts';
 import { makeWorld, walk, type Question, type Vantage, type Verdict, type World } from '../walk/walk.ts';
 import type { FindingContext } from './detector.ts';
+import { perBasis } from './reach-basis.ts';
 import { isElsewhere } from './shared.ts';
 
 /** A published port as one vantage sees it. */
@@ -33,31 +33,15 @@ export function canWalk({ readings }: FindingContext): boolean {
   return docker !== undefined && !isElsewhere(docker.engine) && readings.netfilter.value !== undefined;
 }
 
-interface Kept {
-  row: Container;
-  inside: unknown;
-  reaches: readonly Reach[];
-}
-
-/**
- * What was walked for each container, by the reading of the rules: a host with many containers would otherwise walk them
- * all whenever one of them starts. Rules are read every half minute and whenever they change, and then all is walked anew.
- */
-const walked = new WeakMap<NetfilterReading, Map<string, Kept>>();
-
 /** How the LAN (or, for ports on loopback, the host) meets each port that a container publishes. */
-export function reachesOf(container: Container, context: FindingContext): readonly Reach[] {
-  const rules = context.readings.netfilter.value;
-  if (!rules) return [];
-  const kept = walked.get(rules) ?? new Map<string, Kept>();
-  walked.set(rules, kept);
-  const inside = context.readings.inside[container.id]?.value;
-  const known = kept.get(container.id);
-  if (known?.row === container && known.inside === inside) return known.reaches;
-  const reaches = container.publishedPorts.flatMap(port => askAbout(port, context));
-  kept.set(container.id, { row: container, inside, reaches });
+export const reachesOf = perBasis((container, context, basis): readonly Reach[] => {
+  const reaches = context.readings.netfilter.value
+    ? container.publishedPorts.flatMap(port => askAbout(port, context))
+    : [];
+  // What stands in the way is shown with its counter.
+  basis.isShown ||= reaches.some(({ verdict }) => verdict.verdict !== 'reachable');
   return reaches;
-}
+});
 
 function askAbout(port: PublishedPort, context: FindingContext): Reach[] {
   if (port.proto === 'sctp') return [];

@@ -3,6 +3,7 @@ import { walk, type Question } from '../walk/walk.ts';
 import type { Container } from '../schema.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { canWalk, mayLackRules, walkNeeds, worldOf } from './reach.ts';
+import { perBasis } from './reach-basis.ts';
 import { uniquePorts } from './shared.ts';
 
 const isBridged = (driver: string): boolean => driver === 'bridge';
@@ -36,6 +37,10 @@ function questionsFor(container: Container, context: FindingContext): Question[]
   );
 }
 
+const openQuestions = perBasis((container, context) =>
+  questionsFor(container, context).filter(question => walk(worldOf(context), question).verdict === 'reachable'),
+);
+
 function draftOf(container: Container, open: readonly Question[]): FindingDraft {
   const ports = uniquePorts(open.map(({ to }) => ({ proto: to.proto, address: to.address, port: to.port })));
   const [first] = open;
@@ -63,8 +68,7 @@ export const unpublishedExposed: Detector = {
   detect: context =>
     canWalk(context)
       ? context.facts.containers.flatMap(container => {
-          const questions = questionsFor(container, context);
-          const open = questions.filter(question => walk(worldOf(context), question).verdict === 'reachable');
+          const open = openQuestions(container, context);
           return open.length > 0 ? [draftOf(container, open)] : [];
         })
       : [],

@@ -21,8 +21,34 @@ function valueOf(parsed: ipaddr.IPv4 | ipaddr.IPv6): number | bigint {
   return bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 }
 
+/** The usual form of IPv4, quicker than the parser that knows all forms; undefined for any other text. */
+function parsePlain4(text: string): Span | undefined {
+  let value = 0;
+  let part = 0;
+  let digits = 0;
+  let dots = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at) - 48;
+    if (code === -2 && digits > 0) {
+      value = value * 256 + part;
+      part = 0;
+      digits = 0;
+      dots += 1;
+    } else if (code >= 0 && code <= 9 && (part > 0 || digits === 0)) {
+      part = part * 10 + code;
+      digits += 1;
+      if (part > 255) return undefined;
+    } else return undefined;
+  }
+  if (dots !== 3 || digits === 0) return undefined;
+  value = value * 256 + part;
+  return { family: 4, from: value, to: value };
+}
+
 /** A single address; undefined for text that is none. A v4-mapped IPv6 address is the IPv4 address. */
 export function parseAddress(text: string): Span | undefined {
+  const plain = parsePlain4(text);
+  if (plain) return plain;
   if (!ipaddr.isValid(text)) return undefined;
   const parsed = ipaddr.process(text);
   const value = valueOf(parsed);
@@ -84,8 +110,11 @@ export function isIn(who: Span, ranges: readonly Span[]): Truth {
 /** The text of an address, or of a range as `from-to`. */
 export function spanText(span: Span): string {
   const text = (value: number | bigint): string => {
+    if (typeof value === 'number') {
+      return `${(value >>> 24) & 255}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`;
+    }
     const bytes: number[] = [];
-    let rest = BigInt(value);
+    let rest = value;
     for (let at = 0; at < bitsOf(span.family) / 8; at += 1) {
       bytes.unshift(Number(rest & 255n));
       rest >>= 8n;

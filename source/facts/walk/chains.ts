@@ -9,7 +9,7 @@ export type NatTarget = Extract<RuleTarget, { kind: 'dnat' | 'snat' | 'redirect'
 
 /** What a base chain does with a packet. */
 export type ChainVerdict =
-  | { kind: 'accept'; by: () => DecidedBy }
+  | { kind: 'accept'; /** Whether a rule did, and not the policy. */ isRule: boolean; by: () => DecidedBy }
   | { kind: 'drop'; by: () => DecidedBy }
   | { kind: 'nat'; target: NatTarget; by: () => DecidedBy };
 
@@ -36,7 +36,7 @@ export class ChainWalk {
     const found = this.through(chain, packet, 0);
     if (found) return found;
     const by = () => this.rules.describe(chain);
-    return { kind: chain.reading.policy === 'drop' ? 'drop' : 'accept', by };
+    return chain.reading.policy === 'drop' ? { kind: 'drop', by } : { kind: 'accept', isRule: false, by };
   }
 
   private through(chain: ReadyChain, packet: Packet, depth: number): ChainVerdict | undefined {
@@ -50,8 +50,8 @@ export class ChainWalk {
       const { target } = rule;
       switch (target.kind) {
         case 'accept':
+          return { kind: 'accept', isRule: true, by };
         case 'drop':
-          return { kind: target.kind, by };
         case 'reject':
           return { kind: 'drop', by };
         case 'return':
@@ -125,8 +125,9 @@ export class ChainWalk {
   ): ChainVerdict | undefined | 'go on' {
     switch (entry.verdict) {
       case 'accept':
+        return { kind: 'accept', isRule: true, by };
       case 'drop':
-        return { kind: entry.verdict, by };
+        return { kind: 'drop', by };
       case 'return':
         return undefined;
       case 'jump':
@@ -151,7 +152,8 @@ export class ChainWalk {
       return undefined;
     }
     const option = unknownOptions[this.chooser.choose(unknownOptions.length, () => whether(by()))];
-    if (option === 'drop' || option === 'accept') return { kind: option, by };
+    if (option === 'drop') return { kind: 'drop', by };
+    if (option === 'accept') return { kind: 'accept', isRule: true, by };
     forgetMarks(packet);
     return undefined;
   }

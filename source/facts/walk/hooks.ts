@@ -30,16 +30,19 @@ const titles: Record<Hook, string> = {
   egress: 'egress',
 };
 
+/** Told of a step of the way; a function is asked for it only where somebody wants to know. */
+export type Note = (hop: Hop | (() => Hop)) => void;
+
 /** Takes packets through hooks and notes what happened. */
 export class HookWalk {
   private readonly world: World;
   private readonly chooser: Chooser;
   private readonly chains: ChainWalk;
   /** Notes a step of the way. */
-  private readonly note: (hop: Hop) => void;
+  private readonly note: Note;
   private gapTaken = false;
 
-  constructor(world: World, chooser: Chooser, note: (hop: Hop) => void) {
+  constructor(world: World, chooser: Chooser, note: Note) {
     this.world = world;
     this.chooser = chooser;
     this.chains = new ChainWalk(world.rules, chooser);
@@ -51,18 +54,14 @@ export class HookWalk {
     const gap = this.gap();
     if (gap) return gap;
     const { before, nat, after } = this.world.rules.hook(packet.family, hook);
-    let by: DecidedBy | undefined;
-    const accepted: DecidedBy[] = [];
+    const accepted: (() => DecidedBy)[] = [];
     this.chains.returned = [];
     const run = (chains: readonly ReadyChain[]): Stop | undefined => {
       for (const chain of chains) {
         packet.tracked ||= (chain.reading.priority ?? 0) > conntrackPriority;
         const verdict = this.chains.base(chain, packet);
         if (verdict.kind === 'drop') return new Stop('blocked', titles[hook], verdict.by());
-        if (verdict.kind === 'accept' && chain.rules.length > 0) {
-          const decided = verdict.by();
-          if (decided.kind === 'rule') accepted.push((by = decided));
-        }
+        if (verdict.kind === 'accept' && verdict.isRule) accepted.push(verdict.by);
       }
       return undefined;
     };
@@ -75,8 +74,11 @@ export class HookWalk {
     if (late) return late;
     if (hook === 'forward' || hook === 'input' || hook === 'output') {
       const { returned } = this.chains;
-      const passedBy = () => [...returned.map(each => each()), ...accepted];
-      this.note({ hop: titles[hook], ok: true, detail: by ? `accepted by ${by.detail}` : 'accepted', passedBy });
+      this.note(() => {
+        const by = accepted.at(-1)?.();
+        const passedBy = () => [...returned, ...accepted].map(each => each());
+        return { hop: titles[hook], ok: true, detail: by ? `accepted by ${by.detail}` : 'accepted', passedBy };
+      });
     }
     return undefined;
   }
@@ -144,13 +146,13 @@ export class HookWalk {
         const other = this.chains.base(rival, packet);
         if (other.kind === 'nat' && this.chooser.choose(2, other.by) === 1) verdict = other;
       }
-      return this.apply(packet, hook, verdict.target, verdict.by());
+      return this.apply(packet, hook, verdict.target, verdict.by);
     }
     return undefined;
   }
 
-  private apply(packet: Packet, hook: Hook, target: NatTarget, by: DecidedBy): Stop | undefined {
-    const unsure = (why: string) => new Stop('unknown', titles[hook], { ...by, detail: `${why}: ${by.detail}` });
+  private apply(packet: Packet, hook: Hook, target: NatTarget, by: () => DecidedBy): Stop | undefined {
+    const unsure = (why: string) => new Stop('unknown', titles[hook], { ...by(), detail: `${why}: ${by().detail}` });
     const { ct } = packet;
     if (target.kind === 'dnat' || target.kind === 'redirect') {
       const address =
@@ -162,7 +164,11 @@ export class HookWalk {
       const [from, to] = target.port ?? packet.port;
       if (!address || from !== to) return unsure('which destination it picks cannot be told');
       ct.dnat = { address, port: from };
-      this.note({ hop: `nat ${titles[hook]}`, ok: true, detail: `to ${placeText(address, from)} by ${by.detail}` });
+      this.note(() => ({
+        hop: `nat ${titles[hook]}`,
+        ok: true,
+        detail: `to ${placeText(address, from)} by ${by().detail}`,
+      }));
       return undefined;
     }
     const address =
@@ -173,7 +179,7 @@ export class HookWalk {
           : parseSpan(target.address);
     if (!address) return unsure('the address to masquerade with cannot be told');
     ct.snat = { address, port: target.port ?? clientPorts };
-    this.note({ hop: `nat ${titles[hook]}`, ok: true, detail: `from ${spanText(address)} by ${by.detail}` });
+    this.note(() => ({ hop: `nat ${titles[hook]}`, ok: true, detail: `from ${spanText(address)} by ${by().detail}` }));
     return undefined;
   }
 

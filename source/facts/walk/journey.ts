@@ -1,13 +1,12 @@
 /** A packet's way through the host: routing, hooks, bridges and network namespaces, one packet at a time. */
 import { covers, isLinkLocal, isLoopback, sameSpan, spanText, type Family, type Span } from './address.ts';
 import type { Chooser } from './chooser.ts';
-import { HookWalk, unsureStop } from './hooks.ts';
+import { HookWalk, unsureStop, type Note } from './hooks.ts';
 import { Neighbours } from './neighbours.ts';
 import type { Node, NodeInterface } from './nodes.ts';
 import type { Packet } from './packet.ts';
 import type { Route } from './routes.ts';
 import { Stop, stop } from './stop.ts';
-import type { Hop } from './verdict.ts';
 import { nodeText, seesFrames, type World } from './world.ts';
 
 /** Where a packet can be. `outside` is beyond a host interface. */
@@ -34,10 +33,10 @@ export class Journey {
   private readonly chooser: Chooser;
   private readonly hooks: HookWalk;
   private readonly neighbours: Neighbours;
-  private readonly note: (hop: Hop) => void;
+  private readonly note: Note;
   private readonly outside: string | undefined;
 
-  constructor(world: World, chooser: Chooser, note: (hop: Hop) => void, outside: string | undefined) {
+  constructor(world: World, chooser: Chooser, note: Note, outside: string | undefined) {
     this.world = world;
     this.chooser = chooser;
     this.hooks = new HookWalk(world, chooser, note);
@@ -175,7 +174,7 @@ export class Journey {
     if (closed && (!isBridged || this.chooser.choose(2, () => closed.decidedBy) === 1)) return closed;
     const stopped = this.hooks.pass(packet, 'forward') ?? this.hooks.pass(packet, 'postrouting');
     if (stopped) return stopped;
-    this.note({ hop: 'route', ok: true, detail: `to ${spanText(packet.destination)} by ${oif}` });
+    this.note(() => ({ hop: 'route', ok: true, detail: `to ${spanText(packet.destination)} by ${oif}` }));
     return this.emit(packet, route, isBridged ? port : undefined);
   }
 

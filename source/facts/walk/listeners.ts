@@ -38,9 +38,25 @@ export interface Found {
   others: Listener[];
 }
 
+const indexes = new WeakMap<readonly Listener[], ReadonlyMap<number, readonly Listener[]>>();
+
+/** Those on a port, in their order. */
+function onPort(listeners: readonly Listener[], port: number): readonly Listener[] {
+  const known = indexes.get(listeners);
+  if (known) return known.get(port) ?? [];
+  const made = new Map<number, Listener[]>();
+  for (const each of listeners) {
+    const there = made.get(each.port);
+    if (there) there.push(each);
+    else made.set(each.port, [each]);
+  }
+  indexes.set(listeners, made);
+  return made.get(port) ?? [];
+}
+
 /** The listeners of a netns for a packet. */
 export function findListener(listeners: readonly Listener[], goal: Goal): Found {
-  const there = listeners.filter(each => each.port === goal.port && each.proto === goal.proto && !each.embeddedDns);
+  const there = onPort(listeners, goal.port).filter(each => each.proto === goal.proto && !each.embeddedDns);
   const best = (truth: Truth) =>
     there
       .filter(each => takes(each, goal) === truth)

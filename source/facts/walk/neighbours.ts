@@ -46,6 +46,8 @@ export class Neighbours {
    * @returns a stop where it is taken not to know the address and not to be able to learn it
    */
   meet(asker: End, target: End, device: string, crossing: Crossing): Stop | undefined {
+    const { arp, frames } = this.world.rules;
+    if (asker.address.family === 4 && arp.length === 0 && frames.length === 0) return undefined;
     const key = `${asker.who} ${spanText(target.address)}`;
     if (this.known.has(key)) return undefined;
     this.known.add(key);
@@ -105,7 +107,6 @@ export class Neighbours {
   /** ARP, as chains of the families arp, bridge and netdev see it. */
   private arp(device: string, chooser: Chooser): Verdict {
     const { arp, frames } = this.world.rules;
-    if (arp.length === 0 && frames.length === 0) return verdictOf(undefined);
     const chains = new ChainWalk(this.world.rules, chooser);
     const nobody: Span = { family: 4, from: 0, to: 0 };
     for (const direction of ['input', 'output'] as const) {

@@ -84,17 +84,19 @@ export function readyRules(netfilter: NetfilterReading, rows: readonly Rule[], w
       (type === 'nat' ? there.nat : priority < translates ? there.before : there.after).push(base);
     }
   }
-  const authors = new Map(
-    rows.map(row => [`${row.backend} ${row.family} ${row.table} ${row.chain} ${row.number}`, row]),
-  );
+  // Made when the first rule is shown.
+  let authors: ReadonlyMap<string, Rule> | undefined;
   const empty: ReadyHook = { before: [], nat: [], after: [] };
   return {
     hook: (family, hook) => hooks.get(`${family} ${hook}`) ?? empty,
     frames,
     arp,
-    describe: (chain, rule) => describe(chain, rule, authors),
+    describe: (chain, rule) => describe(chain, rule, (authors ??= byPlace(rows))),
   };
 }
+
+const byPlace = (rows: readonly Rule[]): ReadonlyMap<string, Rule> =>
+  new Map(rows.map(row => [`${row.backend} ${row.family} ${row.table} ${row.chain} ${row.number}`, row]));
 
 function emptyChain(reading: ChainReading): ReadyChain {
   const rules: ReadyRule[] = [];
@@ -118,10 +120,12 @@ function readyRule(
   if (target.kind === 'jump' || target.kind === 'goto') lead(target.chain);
   if (target.kind === 'vmap') for (const entry of target.entries) lead(entry.chain);
   const map = target.kind === 'vmap' ? verdictMap(target, world) : undefined;
+  // Made when the first packet comes: of many rules only few are ever asked.
+  let test: Test | undefined;
   return {
     chain,
     rule,
-    test: testOfAll(rule.matches, world),
+    test: packet => (test ??= testOfAll(rule.matches, world))(packet),
     effects,
     target,
     idle: [...effects, target].every(({ kind }) => idleKinds.has(kind)),

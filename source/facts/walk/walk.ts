@@ -17,6 +17,7 @@ import {
 import { explore, type Chooser } from './chooser.ts';
 import { Journey, type Arrival, type Place } from './journey.ts';
 import { elsewhereText, findListener, isLocalOnly, type Goal } from './listeners.ts';
+import type { Note } from './hooks.ts';
 import type { Node } from './nodes.ts';
 import { answerTo, connection, fromClient, type Packet } from './packet.ts';
 import { Stop, stop } from './stop.ts';
@@ -65,8 +66,8 @@ class Exchange {
     this.chooser = chooser;
   }
 
-  private readonly note = (hop: Hop): void => {
-    if (!this.quiet) this.path.push(hop);
+  private readonly note: Note = hop => {
+    if (!this.quiet) this.path.push(typeof hop === 'function' ? hop() : hop);
   };
 
   run(from: Vantage, destination: Span, port: number, proto: Proto): Stop | undefined {

@@ -1,0 +1,175 @@
+/**
+ * What the verdicts on one container's ports rest on, so that a host with many containers does not walk them all whenever
+ * something happens to one of them: its own row, what is inside, the rules and listeners that name its addresses and ports,
+ * and all that names no container in particular.
+ */
+import type { NetfilterReading, RuleReading } from '../../host/readings.ts';
+import type { Container } from '../schema.ts';
+import type { FindingContext } from './detector.ts';
+
+/** Rests on something that the comparison does not see (another container's answer): looked at anew after this, in ms. */
+const longestKept = 60_000;
+
+/** The state of things for which something about a container was worked out. The same object as long as that holds. */
+export interface Basis {
+  readonly inside: unknown;
+  readonly common: string;
+  readonly own: string;
+  readonly netfilter: NetfilterReading | undefined;
+  readonly at: number;
+  /** Set by who finds something that a reader will see with its counters: it is worked out anew with each reading of the rules. */
+  isShown: boolean;
+}
+
+const bases = new WeakMap<Container, Basis>();
+
+/** The basis of a container now: the one of before when nothing in it changed. */
+export function basisOf(container: Container, context: FindingContext): Basis {
+  const { readings, now } = context;
+  const surroundings = surroundingsOf(context);
+  const before = bases.get(container);
+  const inside = readings.inside[container.id]?.value;
+  const netfilter = readings.netfilter.value;
+  const own = ownOf(container, surroundings);
+  const holds =
+    before !== undefined &&
+    before.inside === inside &&
+    before.common === surroundings.common &&
+    before.own === own &&
+    (before.netfilter === netfilter || !before.isShown) &&
+    Math.abs(now - before.at) < longestKept;
+  if (holds) return before;
+  const made: Basis = { inside, common: surroundings.common, own, netfilter, at: now, isShown: false };
+  bases.set(container, made);
+  return made;
+}
+
+/** Works something out for a container once for each basis. */
+export function perBasis<T>(
+  make: (container: Container, context: FindingContext, basis: Basis) => T,
+): (container: Container, context: FindingContext) => T {
+  const known = new WeakMap<Basis, { value: T }>();
+  return (container, context) => {
+    const basis = basisOf(container, context);
+    const found = known.get(basis) ?? { value: make(container, context, basis) };
+    known.set(basis, found);
+    return found.value;
+  };
+}
+
+interface Surroundings {
+  common: string;
+  /** Rules by the one container's address, or the one port, that they ask for. */
+  rules: ReadonlyMap<string, string>;
+  /** Listeners of the host by port. */
+  listeners: ReadonlyMap<number, string>;
+  /** Host ends of a container's links. */
+  links: ReadonlyMap<string, string>;
+}
+
+const surveyed = new WeakMap<FindingContext, Surroundings>();
+
+function surroundingsOf(context: FindingContext): Surroundings {
+  const found = surveyed.get(context);
+  if (found) return found;
+  const made = survey(context);
+  surveyed.set(context, made);
+  return made;
+}
+
+/** nft prints what a rule has counted in its text. */
+const counter = /counter packets \d+ bytes \d+/;
+
+/** Lists of words by a key. */
+class Lists<K> {
+  readonly texts = new Map<K, string>();
+
+  add(key: K, text: string): void {
+    this.texts.set(key, `${this.texts.get(key) ?? ''}\n${text}`);
+  }
+}
+
+const addressesOf = ({ endpoints }: Container): string[] =>
+  endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter(address => address !== undefined));
+
+function ownOf(container: Container, { rules, listeners, links }: Surroundings): string {
+  const parts = [links.get(container.id) ?? ''];
+  for (const address of addressesOf(container)) parts.push(rules.get(address) ?? '');
+  for (const { hostPort, containerPort, proto } of container.publishedPorts) {
+    parts.push(listeners.get(hostPort) ?? '', rules.get(`${hostPort}`) ?? '');
+    if (containerPort !== hostPort) parts.push(rules.get(`${containerPort}`) ?? '');
+    parts.push(proto);
+  }
+  // A port that is not published is asked for as well, by its own number.
+  for (const { port } of container.listeners ?? []) parts.push(rules.get(`${port}`) ?? '');
+  return parts.join('\u0000');
+}
+
+/** What a rule asks for that only one container has: its address, else a port; undefined: it may be anybody's. */
+function keyOf({ matches }: RuleReading, addresses: ReadonlySet<string>): string | undefined {
+  let port: string | undefined;
+  for (const match of matches) {
+    if ((match.kind === 'daddr' || match.kind === 'saddr') && !match.negate && match.addresses.length === 1) {
+      const address = (match.addresses[0] ?? '').replace(/\/(32|128)$/, '');
+      if (addresses.has(address)) return address;
+    }
+    if ((match.kind === 'dport' || match.kind === 'ctorigdport') && !match.negate) {
+      const [range, more] = match.ports;
+      if (range && !more && range[0] === range[1]) port = String(range[0]);
+    }
+  }
+  return port;
+}
+
+function survey({ readings, facts }: FindingContext): Surroundings {
+  const addresses = new Set(facts.containers.flatMap(addressesOf));
+  const common: string[] = [];
+  const rules = new Lists<string>();
+  const { netfilter, kernel, links, docker } = readings;
+  for (const chain of netfilter.value?.chains ?? []) {
+    const { backend, family, table, name, hook, type, priority, policy } = chain;
+    const title = `${backend} ${family} ${table} ${name}`;
+    common.push(`${title} ${hook} ${type} ${priority} ${policy}`);
+    // How many of the common rules stand before one tells where it acts.
+    let place = 0;
+    for (const rule of chain.rules) {
+      const key = keyOf(rule, addresses);
+      const text = backend === 'nft' ? rule.text.replace(counter, '') : rule.text;
+      if (key === undefined) {
+        common.push(text);
+        place += 1;
+      } else rules.add(key, `${title} ${place} ${text}`);
+    }
+  }
+  const { value: kernelValue } = kernel;
+  const linkValue = links.value;
+  const isPort = new Set<string>();
+  const owners = new Map(facts.links.map(link => [link.veth, link.containerId]));
+  const ends = new Lists<string>();
+  for (const link of linkValue?.links ?? []) {
+    const { name, kind, up, addresses: own, nfCall, master, bridgePort } = link;
+    if (kind === 'veth' && master !== undefined) {
+      isPort.add(name);
+      const containerId = owners.get(name);
+      if (containerId === undefined) common.push(`stranger on ${master} ${up}`);
+      else ends.add(containerId, `${name} ${up} ${master} ${JSON.stringify(bridgePort)}`);
+    } else common.push(JSON.stringify([name, kind, up, own, nfCall, master, kernelValue?.interfaces[name]]));
+  }
+  const settings = { ...kernelValue, interfaces: undefined, conntrackCount: undefined };
+  const routes = linkValue?.routes.filter(({ device }) => device === undefined || !isPort.has(device));
+  const networks = docker.value?.networks.map(({ id, driver, options }) => [id, driver, options]);
+  common.push(
+    JSON.stringify([settings, routes, linkValue?.rules, networks, netfilter.value?.sets, docker.value?.engine]),
+    `${netfilter.state} ${netfilter.reason} ${links.state} ${kernel.state}`,
+  );
+  const listeners = new Lists<number>();
+  for (const { port, proto, address, v6only, device, owner, target } of facts.listeners ?? []) {
+    listeners.add(port, JSON.stringify([proto, address, v6only, device, owner, target]));
+  }
+  return {
+    common: common.join('\n'),
+    rules: rules.texts,
+    listeners: listeners.texts,
+    links: ends.texts,
+  };
+}
