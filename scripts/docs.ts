@@ -8,7 +8,12 @@ import { pathToFileURL } from 'node:url';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import type * as v from 'valibot';
 import { DoctorSchema } from '../source/commands/doctor-json.ts';
-import { DecidedBySchema, ExplainSchema, VerdictSchema } from '../source/commands/explain-json.ts';
+import {
+  DecidedBySchema,
+  ExplainSchema,
+  VerdictSchema,
+  WatchedVerdictSchema,
+} from '../source/commands/explain-json.ts';
 import { PortSchema, PortsSchema } from '../source/commands/ports-json.ts';
 import * as schema from '../source/facts/schema.ts';
 
@@ -39,13 +44,23 @@ const objects: Record<string, v.GenericSchema> = {
   Explain: ExplainSchema,
   Verdict: VerdictSchema,
   DecidedBy: DecidedBySchema,
+  WatchedVerdict: WatchedVerdictSchema,
 };
 
 /** What `--json` of each command prints. */
 const commands: [command: string, name: string, words: string][] = [
   ['netdash snapshot --json', 'Snapshot', 'one object: all that is known of the host'],
-  ['netdash ports --json', 'Ports', 'one object: every listener and published port as a flat list'],
+  [
+    'netdash ports --json',
+    'Ports',
+    'one object: every listener and published port as a flat list, with `--exposed` those that others can reach, riskiest first',
+  ],
   ['netdash explain TARGET… --json', 'Explain', 'one object: who can reach the targets, and what stops the others'],
+  [
+    'netdash explain TARGET… --watch --json',
+    'WatchedVerdict',
+    'one object a line: each verdict, and again when it changes',
+  ],
   ['netdash doctor --json', 'Doctor', 'one object: the findings, and what could not be judged'],
   ['netdash watch --json', 'Event', 'one object a line, as things happen'],
 ];

@@ -16,14 +16,14 @@ export async function run(invocation: Invocation, target: string): Promise<numbe
   const { io, commandNames } = invocation;
   const { host } = await openHost(invocation);
   const containerId = await findContainer(host, target, commandNames);
-  const { snapshot, events } = await lookOnce(host);
+  const { snapshot, reach, events } = await lookOnce(host);
   const container = snapshot.containers.find(({ id }) => id === containerId);
   if (!container) {
     complain(io, `netdash: container '${target}' is gone`);
     return exitCodes.usage;
   }
   const layout = layoutOf(io);
-  const input = { snapshot, events, container, width: layout.width ?? unlimited };
+  const input = { snapshot, reach, events, container, width: layout.width ?? unlimited };
   const tabs = containerTabs.filter(({ id }) => id !== 'raw');
   await print(
     io,

@@ -8,6 +8,7 @@ import { sanitise, type SafeText } from '../terminal/sanitise.ts';
 import type { Invocation } from './command.ts';
 import { doctorJson } from './doctor-json.ts';
 import { exitCodes } from './exit.ts';
+import { UsageError } from '../host/usage-error.ts';
 import { lookOnce } from './look-once.ts';
 import { nagiosReport } from './nagios.ts';
 import { openHost } from './open-host.ts';
@@ -60,20 +61,23 @@ function summary(snapshot: Snapshot, { sources, codes }: Unjudged): SafeText[] {
   const found = new Set(snapshot.findings.map(({ code }) => code));
   const clean = detectors.filter(({ code }) => !codes.includes(code) && !found.has(code)).length;
   const { containersRunning, containersTotal } = snapshot.host;
-  const whose =
-    containersTotal === null ? 'no Docker' : `${containersRunning} of ${containersTotal} containers running`;
+  const whose = `${containersRunning} of ${containersTotal} containers running`;
   const partial = Object.entries(snapshot.sources).filter(([, { state }]) => state === 'partial');
   return [
     ...sources.map(({ name, reason }) => `not readable: ${name}: ${reason}`),
     ...(codes.length > 0 ? [`not judged for want of that: ${codes.join(', ')}`] : []),
     ...partial.map(([name, { reason }]) => `incomplete: ${name}: ${reason ?? ''}`),
-    `${clean} of ${judged} kinds of trouble looked for are absent (${whose})`,
+    judged === 0
+      ? 'Nothing could be judged: every kind of trouble that is looked for needs what could not be read.'
+      : `${clean} of the ${judged} kinds of trouble that could be looked for are absent (${containersTotal === null ? 'Docker does not answer' : whose}).`,
   ].map(line => sanitise(line));
 }
 
 /** Runs it. */
 export async function run(invocation: Invocation): Promise<number> {
   const { io, options } = invocation;
+  if (options.nagios && options.json)
+    throw new UsageError('--nagios prints its one line and --json an object: give only one of them');
   const { host } = await openHost(invocation);
   const { snapshot } = await lookOnce(host);
   const missing = unjudged(snapshot);

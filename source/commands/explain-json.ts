@@ -1,8 +1,7 @@
 /** The JSON of `netdash explain --json`. */
 import * as v from 'valibot';
+import type { Explained } from '../facts/reachability.ts';
 import { ProtoSchema, RuleSchema, SourceSchema, type Snapshot } from '../facts/schema.ts';
-import { adviceFor } from '../facts/walk/advice.ts';
-import type { Question, Verdict } from '../facts/walk/walk.ts';
 
 const about = <T extends v.GenericSchema>(schema: T, description: string): T =>
   v.pipe(schema, v.description(description)) as unknown as T;
@@ -56,25 +55,40 @@ export const ExplainSchema = v.object({
   verdicts: v.array(VerdictSchema),
 });
 
+/** A line of `explain --watch --json`. */
+export const WatchedVerdictSchema = v.object({
+  at: about(v.pipe(v.string(), v.isoTimestamp()), 'When it was noticed.'),
+  was: about(
+    v.nullable(VerdictSchema.entries.verdict),
+    'The verdict before; null for the first, and for what was not asked before.',
+  ),
+  ...VerdictSchema.entries,
+});
+
 /** One answered question. */
-export interface Answer {
+export interface Answer extends Explained {
   /** As the operator named it. */
   target: string;
-  question: Question;
-  verdict: Verdict;
+}
+
+/** A verdict in the published form. */
+export function verdictJson({ target, question, verdict, advice }: Answer): v.InferOutput<typeof VerdictSchema> {
+  const { verdict: word, decidedBy, path } = verdict;
+  return {
+    target,
+    from: question.from,
+    to: question.to,
+    verdict: word,
+    ...(decidedBy && { decidedBy }),
+    path: path.map(({ hop, ok, detail }) => ({ hop, ok, detail })),
+    ...advice,
+  };
 }
 
 /** The answer made from verdicts. */
 export function explainJson(
-  { takenAt, sources }: Snapshot,
+  { takenAt, sources }: Pick<Snapshot, 'takenAt' | 'sources'>,
   answers: readonly Answer[],
 ): v.InferOutput<typeof ExplainSchema> {
-  const verdicts = answers.map(({ target, question, verdict }) => ({
-    target,
-    from: question.from,
-    to: question.to,
-    ...verdict,
-    ...adviceFor(question, verdict),
-  }));
-  return { schema: 'netdash/1', takenAt, sources, verdicts };
+  return { schema: 'netdash/1', takenAt, sources, verdicts: answers.map(verdictJson) };
 }

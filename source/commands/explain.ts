@@ -1,43 +1,55 @@
-/** `netdash explain TARGET…`: who can reach it, hop by hop, and what stops the others. */
+/** `netdash explain TARGET…`: who can reach it, hop by hop, and what stops the others; once, or as it changes. */
 import { UsageError } from '../host/usage-error.ts';
+import type { Reachability } from '../facts/reachability.ts';
 import type { Snapshot } from '../facts/schema.ts';
-import { adviceFor } from '../facts/walk/advice.ts';
-import { questionsAbout } from '../facts/walk/subjects.ts';
-import { makeWorld, walk } from '../facts/walk/walk.ts';
 import { cell, type Line } from '../present/cell.ts';
 import { verdictLines } from '../present/verdict-lines.ts';
 import type { Invocation } from './command.ts';
 import { exitCodes } from './exit.ts';
 import { explainJson, type Answer } from './explain-json.ts';
 import { parseFrom, parseSubject } from './explain-target.ts';
-import { readOnce } from './look-once.ts';
+import { lookOnce } from './look-once.ts';
 import { openHost } from './open-host.ts';
 import { layoutOf, print, printJson, textOf } from './output.ts';
+import { limitOf } from './until-ended.ts';
 import { unreadForWalk } from './unread.ts';
+
+/** What was asked, as it was given. */
+export interface Asked {
+  targets: readonly string[];
+  /** The value of `--from`. */
+  from?: string;
+}
+
+/** Answers what was asked from one moment's readings. @throws UsageError for what is no target or not there */
+export function answersTo({ targets, from: text }: Asked, snapshot: Snapshot, reach: Reachability): Answer[] {
+  const from = text === undefined ? undefined : parseFrom(text, snapshot);
+  const subjects = targets.map(target => ({ target, subject: parseSubject(target, snapshot) }));
+  return subjects.flatMap(({ target, subject }) =>
+    reach.explain(subject, from).map((explained): Answer => ({ target, ...explained })),
+  );
+}
 
 /** Runs it. */
 export async function run(invocation: Invocation): Promise<number> {
-  const { io, options, args: targets = [] } = invocation;
-  if (targets.length === 0)
+  const { io, options, args = [] } = invocation;
+  if (args.length === 0)
     throw new UsageError('explain what? Give a port, ADDRESS:PORT or a container; see netdash explain --help');
+  const asked: Asked = { targets: [...new Set(args)], ...(typeof options.from === 'string' && { from: options.from }) };
+  const limitMs = limitOf(options.for);
+  if (limitMs !== undefined && !options.watch) throw new UsageError('--for goes with --watch');
   const { host } = await openHost(invocation);
-  const { view, readings } = await readOnce(host);
-  const { snapshot } = view;
-  const from = typeof options.from === 'string' ? parseFrom(options.from, snapshot) : undefined;
-  const subjects = targets.map(target => ({ target, subject: parseSubject(target, snapshot) }));
-  const world = makeWorld(readings, snapshot);
-  const answers = subjects.flatMap(({ target, subject }) =>
-    questionsAbout(subject, from, snapshot).map((question): Answer => ({
-      target,
-      question,
-      verdict: walk(world, question),
-    })),
-  );
+  if (options.watch) {
+    const { watchVerdicts } = await import('./explain-watch.ts');
+    return await watchVerdicts(host, { io, json: options.json === true, asked, limitMs });
+  }
+  const { snapshot, reach } = await lookOnce(host);
+  const answers = answersTo(asked, snapshot, reach);
   const missing = unreadForWalk(snapshot);
   if (options.json) await printJson(io, explainJson(snapshot, answers));
   else {
     const { charset } = layoutOf(io);
-    const lines = targets.flatMap((target, index) => targetLines(target, answers, snapshot, index === 0));
+    const lines = asked.targets.flatMap((target, index) => targetLines(target, answers, snapshot, index === 0));
     await print(
       io,
       [...lines, ...missing.map((text): Line => [cell(text)])].map(line => textOf(line, charset)),
@@ -51,14 +63,11 @@ function targetLines(target: string, answers: readonly Answer[], snapshot: Snaps
   const own = answers.filter(answer => answer.target === target);
   const head: Line[] = [...(isFirst ? [] : [[]]), [cell(target, 'title')]];
   if (own.length === 0) return [...head, [cell(`nothing to ask: ${nothingReason(target, snapshot)}`)]];
-  return [
-    ...head,
-    ...own.flatMap(({ question, verdict }) => verdictLines(question, verdict, adviceFor(question, verdict), snapshot)),
-  ];
+  return [...head, ...own.flatMap(answer => verdictLines(answer, snapshot))];
 }
 
 /** Why there is no question about a target. */
-function nothingReason(target: string, { containers }: Snapshot): string {
+export function nothingReason(target: string, { containers }: Snapshot): string {
   const name = target.split(/[:/]/)[0] ?? '';
   const container = containers.find(each => each.name === name || each.id.startsWith(name));
   if (container && container.state !== 'running' && container.state !== 'paused')

@@ -46,9 +46,11 @@ export const commands: Readonly<Record<string, Command>> = {
       'Without --from: from this host and from the LAN of each of its interfaces.',
       'Verdicts: reachable, blocked, local-only (only this host can), nothing-listening, unknown (says what it hangs on).',
       'They judge an exchange of data, not the handshake. A LAN neighbour is taken to send to a container by way of this host.',
+      'With --watch it goes on until Ctrl-C, SIGTERM or --for, and prints a verdict again when it changes; with --json one',
+      'object a line: {at, was, target, from, to, verdict, …}.',
       'Exits 0 when all is judged, 3 when a verdict is unknown for want of a source that cannot be read.',
     ].join('\n'),
-    options: ['from', 'json'],
+    options: ['from', 'watch', 'for', 'json'],
     takes: 'TARGET…',
     run: async invocation => (await import('./explain.ts')).run(invocation),
   },
@@ -62,11 +64,20 @@ export const commands: Readonly<Record<string, Command>> = {
   watch: {
     summary: 'what happens, a line each, until interrupted',
     details:
-      'With --json one JSON object a line: {at, type, …}. Ends with Ctrl-C, SIGTERM or when nobody reads it; exits 0.',
+      'In order of time; each line waits 0.3 s for earlier ones. With --json one JSON object a line: {at, type, …}.\nEnds with Ctrl-C, SIGTERM or when nobody reads it; exits 0.',
     options: ['json', 'for'],
     run: async invocation => (await import('./watch.ts')).run(invocation),
   },
 };
+
+/** What is wrong with the options, in one line. */
+function optionProblem(error: unknown): string {
+  const words = error instanceof Error ? error.message : String(error);
+  // Node explains this one over three lines.
+  const ambiguous = /^Option '(?:-\w, )?(--[\w-]+)[^']*' argument is ambiguous/.exec(words);
+  if (ambiguous) return `${ambiguous[1]} needs a value; one that begins with a dash is written ${ambiguous[1]}=-VALUE`;
+  return words.split(/\. |\n/)[0]!;
+}
 
 /** The call that a command line asks for. @throws UsageError */
 export function parseCommandLine(args: readonly string[]): {
@@ -79,8 +90,7 @@ export function parseCommandLine(args: readonly string[]): {
   try {
     parsed = parseArgs({ args: [...args], options: optionTable, allowPositionals: true, strict: true });
   } catch (error) {
-    const words = error instanceof Error ? error.message.split('. ')[0]! : String(error);
-    throw new UsageError(`${words}; see netdash --help`);
+    throw new UsageError(`${optionProblem(error)}; see netdash --help`);
   }
   const options: OptionValues = { ...parsed.values };
   const [name, ...rest] = parsed.positionals;

@@ -24,6 +24,7 @@ export const optionTable = {
     value: 'VANTAGE',
     about: 'loopback, lan, lan:INTERFACE, an address, or container:NAME (else loopback and lan)',
   },
+  watch: { type: 'boolean', about: 'go on, and tell each verdict again when it changes' },
   exposed: { type: 'boolean', about: 'only what others can reach, riskiest first' },
   for: { type: 'string', value: 'SECONDS', about: 'end after this time' },
   demo: { type: 'boolean', about: 'show the recording of a Docker host that comes with netdash' },

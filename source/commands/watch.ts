@@ -1,5 +1,4 @@
 /** `netdash watch`: what happens, line by line, until it is told to stop. */
-import { UsageError } from '../host/usage-error.ts';
 import { startLive } from '../live/start-live.ts';
 import type { NetdashEvent } from '../facts/schema.ts';
 import { jsonText } from '../terminal/json-text.ts';
@@ -8,21 +7,18 @@ import type { Invocation } from './command.ts';
 import { exitCodes } from './exit.ts';
 import { openHost } from './open-host.ts';
 import { layoutOf, textOf } from './output.ts';
+import { limitOf, untilEnded } from './until-ended.ts';
 import { cell } from '../present/cell.ts';
+
+/**
+ * So long events wait for those that came before them: that a container died is told by Docker with the time at which it
+ * did, when its sockets and rules have been seen to be gone already.
+ */
+const holdMs = 300;
 
 /** One event as a line of text: time, type, what happened. */
 export function eventLine({ at, type, text }: NetdashEvent): string {
   return `${at}  ${type.padEnd(22)}  ${text}`;
-}
-
-/** The value of `--for` in ms. @throws UsageError */
-function limitOf(value: string | boolean | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const seconds = Number(value);
-  if (typeof value !== 'string' || value.trim() === '' || !(seconds > 0) || seconds > 2_000_000) {
-    throw new UsageError(`--for ${value}: not a number of seconds`);
-  }
-  return seconds * 1000;
 }
 
 /** Runs it. */
@@ -32,21 +28,19 @@ export async function run(invocation: Invocation): Promise<number> {
   const { host } = await openHost(invocation);
   const { charset } = layoutOf(io);
   const live = await startLive(host);
+  const line = (event: NetdashEvent) =>
+    options.json ? jsonText(event) : asLines([textOf([cell(eventLine(event))], charset)]);
+  const held: NetdashEvent[] = [];
+  const tell = () => {
+    held.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+    for (const event of held.splice(0)) io.stdout.write(line(event));
+  };
   live.onEvent(event => {
-    io.stdout.write(options.json ? jsonText(event) : asLines([textOf([cell(eventLine(event))], charset)]));
+    if (held.length === 0) setTimeout(tell, holdMs);
+    held.push(event);
   });
-  await new Promise<void>(resolve => {
-    const timer = limitMs === undefined ? undefined : setTimeout(resolve, limitMs);
-    const end = () => {
-      clearTimeout(timer);
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, end);
-      resolve();
-    };
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
-    // Whoever read the lines has gone.
-    io.stdout.on('error', end);
-    io.stdout.on('close', end);
-  });
+  await untilEnded(io, limitMs);
   await live.stop();
+  tell();
   return exitCodes.fine;
 }

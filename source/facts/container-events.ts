@@ -10,6 +10,9 @@ function endText({ exitCode, state }: Container): string {
   return exitCode === undefined ? `is ${state}` : `exited with ${exitCode}`;
 }
 
+/** Of a run whose exit code nobody saw. */
+const unseenEnd = 'exited, its exit code was not seen';
+
 /** What happened to one container that is in both snapshots. */
 function changesOf(was: Container, is: Container, takenAt: string): NetdashEvent[] {
   if (was === is) return [];
@@ -26,7 +29,7 @@ function changesOf(was: Container, is: Container, takenAt: string): NetdashEvent
   const isAnotherRun = isUp(is) && was.startedAt !== is.startedAt;
   if (isUp(was) && (isAnotherRun || !isUp(is))) {
     // Of a run that ended between the two, only the end is known: its exit code was overwritten by the next start.
-    const text = isUp(is) ? `${is.name} ended` : `${is.name} ${endText(is)}`;
+    const text = isUp(is) ? `${is.name} ${unseenEnd}` : `${is.name} ${endText(is)}`;
     const failed = !isUp(is) && is.exitCode !== undefined && is.exitCode !== 0;
     events.push(event('container-died', text, is.finishedAt ?? takenAt, failed ? 'warning' : undefined));
   }
@@ -59,7 +62,7 @@ function connections(was: Container, is: Container, event: (type: Type, text: st
 
 const about = ({ id, name }: Container) => ({ containerId: id, containerName: name });
 
-/** Containers that came, went, started, ended, were paused, renamed, connected, or failed to start. */
+/** Containers that came, went, started, exited, were paused, renamed, connected, or failed to start. */
 export function containerEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   if (before.containers === after.containers) return [];
   const had = new Map(before.containers.map(container => [container.id, container]));
@@ -68,7 +71,7 @@ export function containerEvents(before: Snapshot, after: Snapshot): NetdashEvent
   const events: NetdashEvent[] = [];
   for (const was of before.containers) {
     if (has.has(was.id)) continue;
-    if (isUp(was)) events.push({ at, type: 'container-died', text: `${was.name} ended`, ...about(was) });
+    if (isUp(was)) events.push({ at, type: 'container-died', text: `${was.name} ${unseenEnd}`, ...about(was) });
     events.push({ at, type: 'container-removed', text: `${was.name} removed`, ...about(was) });
   }
   for (const is of after.containers) {

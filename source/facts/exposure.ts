@@ -36,6 +36,8 @@ export interface Exposure {
   deciding?: Answered;
   /** Why it is unknown, where nothing could be asked. */
   reason?: string;
+  /** It is reached though nobody opened it to others: it is published on loopback, or not published at all. */
+  unmeant?: boolean;
 }
 
 type Facts = Pick<Snapshot, 'containers' | 'interfaces'>;
@@ -134,16 +136,21 @@ function decided(answers: readonly Answered[]): Exposure | undefined {
   return undefined;
 }
 
-/** One word for all answers about a place. */
-export function exposureOf({ netns, address }: Place, answers: readonly Answered[]): Exposure {
-  if (netns !== undefined && isLocal(address)) return { word: 'local-only', answers };
-  return decided(answers) ?? { word: isLocal(address) ? 'local-only' : 'apart', answers };
+const hasOwnPlace = ({ driver }: { driver: string }): boolean => driver === 'macvlan' || driver === 'ipvlan';
+
+/** Whether those off this host were meant to reach a place: a container on macvlan is on their network itself. */
+function isMeant({ netns, address }: Place, { containers }: Pick<Facts, 'containers'>): boolean {
+  if (isLocal(address)) return false;
+  if (netns === undefined) return true;
+  const endpoints = containers.find(({ id }) => id === netns)?.endpoints ?? [];
+  return endpoints.length > 0 && endpoints.every(hasOwnPlace);
 }
 
-/** Places that are one to the operator, such as a port that is published for both families. */
-export function mergeExposures(exposures: readonly Exposure[]): Exposure {
-  const [first, ...rest] = exposures;
-  if (first && rest.length === 0) return first;
-  const unasked = exposures.find(({ word, deciding }) => word === 'unknown' && !deciding);
-  return unasked ?? decided(exposures.flatMap(({ answers }) => answers)) ?? first ?? { word: 'apart', answers: [] };
+/** One word for all answers about a place. */
+export function exposureOf(place: Place, answers: readonly Answered[], facts: Pick<Facts, 'containers'>): Exposure {
+  const { netns, address } = place;
+  if (netns !== undefined && isLocal(address)) return { word: 'local-only', answers };
+  const exposure = decided(answers);
+  if (exposure?.word === 'reachable' && !isMeant(place, facts)) return { ...exposure, unmeant: true };
+  return exposure ?? { word: isLocal(address) ? 'local-only' : 'apart', answers };
 }

@@ -4,7 +4,7 @@
  */
 import type { NetfilterReading, Readings } from '../host/readings.ts';
 import type { Snapshot } from './schema.ts';
-import { exposureOf, lanQuestions, loopbackQuestions, mergeExposures } from './exposure.ts';
+import { exposureOf, lanQuestions, loopbackQuestions } from './exposure.ts';
 import type { Answered, Exposure, Place } from './exposure.ts';
 import { serviceOf, type Service, type ServiceClues } from './sensitive-services.ts';
 import { adviceFor, type Advice } from './walk/advice.ts';
@@ -15,8 +15,8 @@ type Facts = Pick<Snapshot, 'containers' | 'links' | 'listeners' | 'interfaces' 
 
 /** How everybody off this host meets places. The same object as long as nothing that this rests on changes. */
 export interface Exposures {
-  /** Of several places that are one to the operator, such as a port that is published for both families: of them together. */
-  of(...places: readonly [Place, ...Place[]]): Exposure;
+  /** Worked out once for each place. */
+  of(place: Place): Exposure;
 }
 
 /** A question with its verdict, and what can be done about it. */
@@ -108,6 +108,7 @@ function makeExposures(readings: Readings, facts: Facts, ask: Reachability['ask'
     return exposureOf(
       place,
       questions.map(question => ({ question, verdict: ask(question) })),
+      facts,
     );
   };
   const one = (place: Place): Exposure => {
@@ -119,7 +120,7 @@ function makeExposures(readings: Readings, facts: Facts, ask: Reachability['ask'
     known.set(key, exposure);
     return exposure;
   };
-  return { of: (...places) => mergeExposures(places.map(one)) };
+  return { of: one };
 }
 
 /** What was made of which inputs. */
@@ -143,11 +144,17 @@ export function reachability(readings: Readings, facts: Facts, before?: Reachabi
   if (before && isStill && last.rules === rules) return before;
   const ask = answering(readings, facts);
   const exposures = isStill && sameRules(last.rules, rules) ? last.exposures : makeExposures(readings, facts, ask);
-  const explain: Reachability['explain'] = (subject, from) =>
-    [...questionsAbout(subject, from, facts), ...loopbackQuestions(subject, from, facts)].map(question => {
-      const verdict = ask(question);
-      return { question, verdict, advice: adviceFor(question, verdict) };
-    });
+  const answer = (question: Question): Explained => {
+    const verdict = ask(question);
+    return { question, verdict, advice: adviceFor(question, verdict) };
+  };
+  const explain: Reachability['explain'] = (subject, from) => [
+    ...questionsAbout(subject, from, facts).map(answer),
+    // That nobody gets to this host's loopback goes without saying.
+    ...loopbackQuestions(subject, from, facts)
+      .map(answer)
+      .filter(({ verdict: { verdict } }) => verdict === 'reachable' || verdict === 'unknown'),
+  ];
   const made: Kept = { ask, explain, exposures, serviceOf, inputs, rules };
   kept.set(made, made);
   return made;

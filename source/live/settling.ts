@@ -48,7 +48,8 @@ export class Settling {
       if (atOnce || prompt.has(code) || before.has(id) || (young && now - young.firstAt >= settleMs)) {
         shown.add(id);
         this.#young.delete(id);
-        if (young?.raised) released.push(young.raised);
+        // It is told now: what happened in the meantime has been told already.
+        if (young?.raised) released.push({ ...young.raised, at: new Date(now).toISOString() });
       } else if (!young) this.#young.set(id, { firstAt: now });
     }
     const present = new Set(all.map(({ id }) => id));
@@ -63,7 +64,7 @@ export class Settling {
       if (young) young.raised = event;
       return false;
     });
-    return { findings: this.#select(all, shown), events: [...released, ...told] };
+    return { findings: this.#select(all, shown), events: [...told, ...released] };
   }
 
   /** The shown ones among all; the list of the last time when it has the very same items. */

@@ -1,16 +1,16 @@
 /** Pane 1: containers. */
-import type { Exposure, Place } from '../facts/exposure.ts';
 import type { Exposures, Reachability } from '../facts/reachability.ts';
 import type { Container, Finding, PortChange, Snapshot } from '../facts/schema.ts';
 import { glyphs } from '../terminal/charset.ts';
-import { addressKey, isWildcard } from './addresses.ts';
+import { addressKey } from './addresses.ts';
 import { cell, lazyCell, unknownCell } from './cell.ts';
 import type { Cell } from './cell.ts';
 import { changeText, findingsCell, nothing, optional, rateCell, stateCell } from './common-cells.ts';
 import { lookupOf, trafficOf } from './lookup.ts';
 import type { ContainerTraffic } from './lookup.ts';
 import { ownListenerTexts, publishedTexts, requestedText } from './published.ts';
-import { exposuresCell } from './reach.ts';
+import { reachesOf } from './container-reach.ts';
+import { reachesCell } from './reach.ts';
 import type { Table } from './table.ts';
 import { age, ago } from './units.ts';
 
@@ -137,31 +137,6 @@ function noteRank(row: ContainerRow): number {
   return others.length > 0 ? 3 : 4;
 }
 
-/** How others meet each of its ports; a port that is published for both families is one. */
-export function exposuresOf({ container, exposures }: ContainerRow): Exposure[] {
-  if (!exposures || !isUp(container)) return [];
-  const places = new Map<string, [Place, ...Place[]]>();
-  const add = (key: string, place: Place) => places.set(key, [place, ...(places.get(key) ?? [])]);
-  for (const { proto, hostIp, hostPort, containerPort } of container.publishedPorts) {
-    const address = hostIp === '' ? '0.0.0.0' : hostIp;
-    const name = `${isWildcard(address) ? '' : address} ${hostPort} ${containerPort}/${proto}`;
-    // Without a port of the host, whoever reaches it sends to the container itself.
-    const isRouted = hostPort === 0;
-    add(name, { ...(isRouted && { netns: container.id }), address, port: isRouted ? containerPort : hostPort, proto });
-  }
-  if (container.networkMode === 'host') {
-    for (const { proto, address, port, v6only } of container.listeners ?? []) {
-      add(`${isWildcard(address) ? '' : address} ${port}/${proto}`, {
-        address,
-        port,
-        proto,
-        ...(v6only !== undefined && { v6only }),
-      });
-    }
-  }
-  return [...places.values()].map(each => exposures.of(...each));
-}
-
 function veths({ container }: ContainerRow): string {
   return container.endpoints
     .map(endpoint => endpoint.veth)
@@ -220,17 +195,17 @@ export const containerTable: Table<ContainerRow> = {
     {
       id: 'reach',
       title: 'REACH',
-      priority: 6,
+      priority: 5,
       min: 12,
-      max: 21,
+      max: 22,
       want: 20,
       steady: true,
-      cell: row => lazyCell(() => exposuresCell(exposuresOf(row))),
+      cell: row => lazyCell(() => reachesCell(reachesOf(row))),
     },
     {
       id: 'note',
       title: 'NOTE',
-      priority: 5,
+      priority: 6,
       min: 12,
       max: 90,
       want: 24,
@@ -321,7 +296,7 @@ export const containerTable: Table<ContainerRow> = {
     project: { kind: 'text', of: row => [row.container.composeProject] },
     service: { kind: 'text', of: row => [row.container.composeService, row.container.swarmService] },
     veth: { kind: 'text', of: row => row.container.endpoints.map(endpoint => endpoint.veth) },
-    reach: { kind: 'word', of: row => exposuresOf(row).map(({ word }) => word) },
+    reach: { kind: 'word', of: row => reachesOf(row).flatMap(({ words }) => words) },
     finding: { kind: 'text', of: row => row.findings.map(finding => finding.code) },
   },
   copy: row => row.container.id,

@@ -21,7 +21,8 @@ const isOpen = (row: PortRow): boolean => row.kind !== 'unknown' && exposureOfRo
 /** What nobody meant to open, as far as that shows: published for this host alone, or not published. */
 function surprise(row: PortRow): string | undefined {
   if (!isOpen(row)) return undefined;
-  if (row.place === 'inside') return 'straight at its own address, not by a published port';
+  if (row.place === 'inside' && exposureOfRow(row)?.unmeant)
+    return 'straight at its own address, not by a published port';
   return row.exposure === 'loopback'
     ? 'though it is published for this host only: a neighbour can send to 127.0.0.1 by way of this host'
     : undefined;
@@ -49,11 +50,18 @@ function reasonCell(row: PortRow): Cell {
 
 const kept = (id: string): Column<PortRow>[] => portTable.columns.filter(column => column.id === id);
 
+const openSection = 'Others can reach these, riskiest first';
+const unknownSection = 'Not known whether others can reach these';
+
+/** Whether a filter of the Ports pane asks for this arrangement. */
+export const asksForExposed = (filter: string): boolean => /(?:^|\s)exposed(?:\s|$)/i.test(filter);
+
 /** The Ports pane in order of risk. */
 export const exposedTable: Table<PortRow> = {
   ...portTable,
   title: 'Exposed ports',
-  section: row => (isOpen(row) ? 'Others can reach, riskiest first' : 'Not known whether others can reach'),
+  section: row => (isOpen(row) ? openSection : unknownSection),
+  sections: [openSection, unknownSection],
   sort: { column: 'risk', reverse: false },
   columns: [
     {

@@ -32,8 +32,13 @@ export function exposureText(exposure: Exposure): string {
 /** The glyph and the word. */
 export function exposureCell(exposure: Exposure): Cell {
   if (exposure.word === 'apart') return nothing;
-  const { glyph, tone } = verdictLooks[exposure.word];
-  return cell(`${glyph} ${exposureText(exposure)}`, tone);
+  const tone = exposure.unmeant ? 'warn' : verdictLooks[exposure.word].tone;
+  return cell(`${glyphOf(exposure)} ${exposureText(exposure)}`, tone);
+}
+
+function glyphOf({ word, unmeant }: Exposure): string {
+  if (word === 'apart') return '';
+  return unmeant ? glyphs.warning : verdictLooks[word].glyph;
 }
 
 /** Worst first: what an operator should look at before the rest. */
@@ -46,16 +51,42 @@ const urgency: readonly Exposure['word'][] = [
   'apart',
 ];
 
-/** Several places in one cell: the word of all, or the worst with how many it holds for. */
-export function exposuresCell(exposures: readonly Exposure[]): Cell {
-  const worst = urgency.find(word => exposures.some(exposure => exposure.word === word));
-  const first = exposures.find(({ word }) => word === worst);
+/** One port as others meet it on both families: the one that an operator should look at first. */
+export interface PortReach {
+  exposure: Exposure;
+  /** The family that the exposure is about, where the other one is met otherwise. */
+  family?: 4 | 6;
+  words: readonly Exposure['word'][];
+}
+
+const byUrgency = (a: Exposure, b: Exposure): number => urgency.indexOf(a.word) - urgency.indexOf(b.word);
+
+/** Whether all of its answers are about addresses that only neighbours on one wire have. */
+const isOnLinkOnly = ({ answers }: Exposure): boolean =>
+  answers.length > 0 && answers.every(({ question: { to } }) => /^fe[89ab]/i.test(to.address));
+
+/** A port's families in one: where IPv6 is met at link-local addresses alone, what IPv4 meets counts. */
+export function portReach(families: readonly { family: 4 | 6; exposure: Exposure }[]): PortReach | undefined {
+  const counted = families.filter(({ family, exposure }) => family === 4 || !isOnLinkOnly(exposure));
+  const kept = (counted.length > 0 ? counted : families).filter(
+    ({ exposure }, _, all) => exposure.word !== 'apart' || all.length === 1,
+  );
+  const [worst] = [...kept].sort((a, b) => byUrgency(a.exposure, b.exposure));
+  if (!worst) return undefined;
+  const words = [...new Set(kept.map(({ exposure }) => exposure.word))];
+  return { exposure: worst.exposure, words, ...(words.length > 1 && { family: worst.family }) };
+}
+
+/** Several ports in one cell: the word of all, or the one to look at first with how many it holds for. */
+export function reachesCell(reaches: readonly PortReach[]): Cell {
+  const [first] = [...reaches].sort((a, b) => byUrgency(a.exposure, b.exposure));
   if (!first) return nothing;
-  const count = exposures.filter(({ word }) => word === worst).length;
-  const one = exposureCell(first);
-  return count === exposures.length || first.word === 'apart'
-    ? one
-    : cell(`${verdictLooks[first.word].glyph} ${first.word} ${count}/${exposures.length}`, one.tone);
+  const { exposure, family } = first;
+  const count = reaches.filter(each => each.exposure.word === exposure.word).length;
+  const one = exposureCell(exposure);
+  if (exposure.word === 'apart') return one;
+  if (count < reaches.length) return cell(`${glyphOf(exposure)} ${exposure.word} ${count}/${reaches.length}`, one.tone);
+  return family === undefined ? one : cell(`${glyphOf(exposure)} ${exposure.word} on IPv${family}`, one.tone);
 }
 
 /** Why it is so, in one line: the hop that decided, or at which address it answers. */

@@ -43,6 +43,8 @@ export interface Table<Row> {
   key: (row: Row) => string;
   /** Heading under which the row stands; rows of one section stay together, sections keep their order of appearance. */
   section?: (row: Row) => string;
+  /** Sections that come first, in this order, where they have rows. */
+  sections?: readonly string[];
   /** How it is sorted until the operator says otherwise; absent: as the rows come. */
   sort?: Sort;
   /** The fields that a filter can name. */
@@ -110,7 +112,7 @@ export function sortRows<Row>(table: Table<Row>, rows: readonly Row[], sort: Sor
 function bySection<Row>(table: Table<Row>, sorted: readonly Row[], original: readonly Row[]): readonly Row[] {
   const { section } = table;
   if (!section) return sorted;
-  const groups = new Map<string, Row[]>(original.map(row => [section(row), []]));
+  const groups = new Map<string, Row[]>([...(table.sections ?? []), ...original.map(section)].map(name => [name, []]));
   for (const row of sorted) groups.get(section(row))?.push(row);
   return [...groups.values()].flat();
 }

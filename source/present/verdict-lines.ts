@@ -1,17 +1,11 @@
 /** Verdicts of the packet walk as lines: the verdict, then the way, then what to do. */
+import type { Explained } from '../facts/reachability.ts';
 import type { Snapshot } from '../facts/schema.ts';
-import type { Advice } from '../facts/walk/advice.ts';
-import type { Question, Vantage, Verdict, VerdictWord } from '../facts/walk/walk.ts';
+import type { DecidedBy, Vantage, Verdict } from '../facts/walk/verdict.ts';
 import { glyphs } from '../terminal/charset.ts';
-import { cell, type Line, type Tone } from './cell.ts';
-
-const looks: Readonly<Record<VerdictWord, { glyph: string; tone: Tone }>> = {
-  reachable: { glyph: glyphs.ok, tone: 'good' },
-  blocked: { glyph: glyphs.failed, tone: 'bad' },
-  'local-only': { glyph: glyphs.failed, tone: 'info' },
-  'nothing-listening': { glyph: glyphs.failed, tone: 'warn' },
-  unknown: { glyph: '?', tone: 'dim' },
-};
+import { socketAddress } from './addresses.ts';
+import { cell, type Cell, type Line } from './cell.ts';
+import { verdictLooks } from './reach.ts';
 
 /** Where a question comes from, in words. */
 export function vantageText(from: Vantage, { containers }: Pick<Snapshot, 'containers'>): string {
@@ -28,17 +22,44 @@ export function vantageText(from: Vantage, { containers }: Pick<Snapshot, 'conta
   return `container ${containers.find(({ id }) => id === from.containerId)?.name ?? from.containerId.slice(0, 12)}`;
 }
 
-const placeText = (address: string, port: number): string =>
-  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+/** What decided, with who wrote it and how often it did so: `ip filter DOCKER-USER rule 1: … (written by admin, 4 packets so far)`. */
+export function reasonText({ detail, author, packets }: DecidedBy): string {
+  const about = [
+    author !== undefined && `written by ${author}`,
+    packets !== undefined && `${packets} packets so far`,
+  ].filter(Boolean);
+  return about.length > 0 ? `${detail} (${about.join(', ')})` : detail;
+}
+
+/** The same in few words, for where the whole stands below. */
+function briefReason({ kind, table, chain, rule, author }: DecidedBy): string {
+  if (chain === undefined || (kind !== 'rule' && kind !== 'policy')) return '';
+  const place = kind === 'policy' ? `policy of ${table} ${chain}` : `${table} ${chain} rule ${rule ?? '?'}`;
+  return author === undefined ? place : `${place}, by ${author}`;
+}
+
+/** One verdict in three or four cells: the word, from where, to where, and what decided in few words. */
+export function verdictSummary(
+  { question, verdict }: Pick<Explained, 'question' | 'verdict'>,
+  facts: Pick<Snapshot, 'containers'>,
+): Cell[] {
+  const { glyph, tone } = verdictLooks[verdict.verdict];
+  const { address, port } = question.to;
+  const why = verdict.verdict === 'reachable' || !verdict.decidedBy ? '' : briefReason(verdict.decidedBy);
+  return [
+    cell(`${glyph} ${verdict.verdict}`, tone),
+    cell(`from ${vantageText(question.from, facts)}`),
+    cell(socketAddress(address, port)),
+    ...(why === '' ? [] : [cell(why, 'dim')]),
+  ];
+}
 
 /** One verdict in full. */
 export function verdictLines(
-  question: Question,
-  verdict: Verdict,
-  { fix, confirm }: Advice,
+  { question, verdict, advice: { fix, confirm } }: Explained,
   facts: Pick<Snapshot, 'containers'>,
 ): Line[] {
-  const { glyph, tone } = looks[verdict.verdict];
+  const { glyph, tone } = verdictLooks[verdict.verdict];
   const { address, port, proto } = question.to;
   const counted = verdict.decidedBy?.packets;
   const author = verdict.decidedBy?.author;
@@ -50,7 +71,7 @@ export function verdictLines(
     [
       cell(`${glyph} ${verdict.verdict}`, tone),
       cell(`  from ${vantageText(question.from, facts)} to `),
-      cell(`${placeText(address, port)}/${proto}`, 'accent'),
+      cell(`${socketAddress(address, port)}/${proto}`, 'accent'),
     ],
     ...verdict.path.map(({ hop, ok, detail }): Line => [
       cell(`    ${ok ? glyphs.ok : verdict.verdict === 'unknown' ? '?' : glyphs.failed} `, ok ? 'good' : tone),

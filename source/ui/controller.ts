@@ -55,6 +55,7 @@ const moves: Partial<Record<Command, Action>> = {
   reverse: { type: 'reverse' },
   stopped: { type: 'stopped' },
   group: { type: 'group' },
+  exposed: { type: 'exposed' },
   'keep-filter': { type: 'end-edit', keep: true },
   'clear-filter': { type: 'end-edit', keep: false },
   erase: { type: 'filter-erase', what: 'character' },

@@ -41,12 +41,20 @@ export function helpLines(width: number): Line[] {
         ['web', cell('rows with "web" in any column')],
         ['port:8080', cell('a port number, or a range such as port:8000-8010')],
         ['mode:host', cell('network mode; also state: name: net: ip: owner: proto: project: finding: …')],
+        ['reach:blocked', cell('what the REACH column says: reachable blocked local-only nothing-listening unknown')],
+        ['exposed', cell('in Ports: what others can reach, riskiest first; also risk:critical service:redis')],
         ['-state:exited', cell('rows that do not match; all terms must hold')],
       ]),
       ...heading('Ports'),
       [
         cell(
           '8080→80 published; (8080→80) asked for by a container that does not run; :80 a listener of a host-mode container',
+        ),
+      ],
+      ...heading('Reach'),
+      [
+        cell(
+          'Whether those off this host are answered there, as the rules, routes and listeners were read. blocked: a rule, policy, setting or route stops it; local-only: only this host can; nothing-listening: it gets there and nobody answers; 1/3: of so many ports. The Path tab of a container says why.',
         ),
       ],
     ],

@@ -27,6 +27,7 @@ export type Command =
   | 'reverse'
   | 'stopped'
   | 'group'
+  | 'exposed'
   | 'raw'
   | 'copy'
   | 'freeze'
@@ -148,7 +149,7 @@ export const keyTable: readonly KeyBinding[] = [
     keys: ['1', '2', '3', '4', '5', '6', '7', '8', '9'],
     command: 'tab',
     contexts: ['container'],
-    label: '1-8',
+    label: '1-9',
     help: 'a tab of a container',
   },
   {
@@ -182,6 +183,14 @@ export const keyTable: readonly KeyBinding[] = [
     label: 'a',
     help: 'containers that are not running too (those with a finding are always shown)',
     footer: { text: 'stopped', rank: 9 },
+  },
+  {
+    keys: ['e'],
+    command: 'exposed',
+    contexts: panes,
+    label: 'e',
+    help: 'the ports that others can reach, riskiest first, and back',
+    footer: { text: 'exposed', rank: 7.5 },
   },
   { keys: ['o'], command: 'group', contexts: panes, label: 'o', help: 'containers by Compose project, and back' },
   {

@@ -118,6 +118,7 @@ function pageLines(
   if (!container) return [[cell(view.ready ? 'This container is gone.' : 'reading…', 'dim')]];
   return containerPage(page.tab, {
     snapshot: view.snapshot,
+    reach: view.reach,
     events: view.events,
     container,
     raw: input.raw.get(container.id),

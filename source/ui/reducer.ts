@@ -37,6 +37,7 @@ export type Action =
   | { type: 'reverse' }
   | { type: 'stopped' }
   | { type: 'group' }
+  | { type: 'exposed' }
   | { type: 'toast'; toast?: Toast };
 
 const withList = (state: UiState, change: Partial<ListState>): UiState => ({
@@ -121,6 +122,11 @@ const handlers: { readonly [Type in Action['type']]: Handler<Type> } = {
     sort ? withList(state, { sort: { ...sort, reverse: !sort.reverse } }) : state,
   stopped: state => ({ ...state, stopped: !state.stopped }),
   group: state => ({ ...state, grouped: !state.grouped }),
+  exposed: state => {
+    const isShown = state.pane === 'ports' && state.lists.ports.filter === 'exposed';
+    const next: UiState = { ...state, pane: 'ports', pages: [] };
+    return withList(next, { filter: isShown ? '' : 'exposed' });
+  },
   toast: (state, { toast }) => ({ ...state, toast }),
 };
 

@@ -30,10 +30,10 @@ describe('diffEvents', () => {
     assert.deepEqual(told(up, down), ['container-died: web exited with 3']);
     assert.deepEqual(told(down, withContainers(web({ startedAt: now + 500 }))), ['container-started: web started']);
     assert.deepEqual(told(up, withContainers(web({ startedAt: now + 500, finishedAt: now + 400 }))), [
-      'container-died: web ended',
+      'container-died: web exited, its exit code was not seen',
       'container-started: web started',
     ]);
-    assert.deepEqual(told(up, none), ['container-died: web ended', 'container-removed: web removed']);
+    assert.deepEqual(told(up, none), ['container-died: web exited, its exit code was not seen', 'container-removed: web removed']);
     assert.deepEqual(told(down, none), ['container-removed: web removed']);
     assert.deepEqual(told(up, withContainers(web({ name: 'site' }))), ['container-renamed: web is now called site']);
     assert.deepEqual(told(up, withContainers(web({ state: 'paused' }))), ['container-paused: web paused']);

@@ -35,7 +35,8 @@ test('a finding is shown once it lasts, and told then', () => {
   assert.deepEqual(settling.apply([old, fresh], [raised(fresh)], 1000, false), { findings: [old], events: [] });
   assert.ok(settling.isWaiting);
   assert.deepEqual(ids(settling.apply([old, fresh], [], 2900, false).findings), ['old']);
-  assert.deepEqual(settling.apply([old, fresh], [], 3000, false), { findings: [old, fresh], events: [raised(fresh)] });
+  const late = { ...raised(fresh), at: new Date(3000).toISOString() };
+  assert.deepEqual(settling.apply([old, fresh], [], 3000, false), { findings: [old, fresh], events: [late] });
   assert.ok(!settling.isWaiting);
   // One that is shown goes at once.
   assert.deepEqual(settling.apply([old], [cleared(fresh)], 3001, false), { findings: [old], events: [cleared(fresh)] });

@@ -15,7 +15,7 @@ function stateCells(container: Container, now: number): Cell[] {
   const cells = [stateCell(container)];
   if (container.health) cells.push(cell(`  ${container.health}`, container.health === 'unhealthy' ? 'bad' : 'dim'));
   if (isUp(container) && container.startedAt) cells.push(cell(`  up ${age(now - Date.parse(container.startedAt))}`));
-  if (!isUp(container) && container.finishedAt) cells.push(cell(`  ended ${ago(container.finishedAt, now)}`));
+  if (!isUp(container) && container.finishedAt) cells.push(cell(`  exited ${ago(container.finishedAt, now)}`));
   if (container.restartCount > 0) cells.push(cell(`  restarted ${container.restartCount}×`, 'warn'));
   return cells;
 }

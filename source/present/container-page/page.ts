@@ -1,4 +1,5 @@
 /** The page of one container: its tabs and what each says, as lines to scroll through. */
+import type { Reachability } from '../../facts/reachability.ts';
 import type { Container, NetdashEvent, Snapshot } from '../../facts/schema.ts';
 import { glyphs } from '../../terminal/charset.ts';
 import { jsonText } from '../../terminal/json-text.ts';
@@ -19,12 +20,14 @@ import type { Table } from '../table.ts';
 import { bytes, count, moment } from '../units.ts';
 import { overviewLines } from './overview.ts';
 import { containerPortRows, containerPortTable } from './port-lines.ts';
+import { pathLines } from './path-tab.ts';
 import { processTable } from './process-table.ts';
 
 /** The tabs in their order; a tab's number key is its place. */
 export const containerTabs = [
   { id: 'overview', title: 'Overview' },
   { id: 'ports', title: 'Ports' },
+  { id: 'path', title: 'Path' },
   { id: 'links', title: 'Links' },
   { id: 'sockets', title: 'Sockets' },
   { id: 'rules', title: 'Rules' },
@@ -41,6 +44,7 @@ export type RawAnswer = { state: 'asking' } | { state: 'failed'; reason: string 
 /** What a page is made of. */
 export interface PageInput {
   snapshot: Snapshot;
+  reach: Reachability;
   events: readonly NetdashEvent[];
   container: Container;
   raw?: RawAnswer;
@@ -52,9 +56,9 @@ function tableOr<Row>(table: Table<Row>, rows: readonly Row[], width: number, no
   return rows.length === 0 ? [[cell(none, 'dim')]] : listLines(listOf(table, rows), width);
 }
 
-function portsTab({ snapshot, container, width }: PageInput): Line[] {
+function portsTab({ snapshot, reach, container, width }: PageInput): Line[] {
   const changes = lookupOf(snapshot).changes.get(container.id) ?? [];
-  const held = portRows(snapshot).filter(row => row.place === 'host' && row.containerId === container.id);
+  const held = portRows(snapshot, reach).filter(row => row.place === 'host' && row.containerId === container.id);
   return [
     ...tableOr(
       containerPortTable,
@@ -173,6 +177,7 @@ function rawTab({ raw }: PageInput): Line[] {
 const tabLines: Readonly<Record<ContainerTab, (input: PageInput) => Line[]>> = {
   overview: ({ snapshot, container }) => overviewLines(snapshot, container),
   ports: portsTab,
+  path: ({ snapshot, container, reach }) => pathLines(snapshot, container, reach),
   links: linksTab,
   sockets: socketsTab,
   rules: rulesTab,

@@ -5,7 +5,7 @@ import { cell } from '../../present/cell.ts';
 import type { Line } from '../../present/cell.ts';
 import { stateCell } from '../../present/common-cells.ts';
 import { containerTabs } from '../../present/container-page/page.ts';
-import { cutLine } from '../../present/layout.ts';
+import { cutLine, lineWidth } from '../../present/layout.ts';
 import type { PageModel } from '../model.ts';
 import type { Frame } from '../screen-store.ts';
 import type { Page } from '../state.ts';
@@ -40,13 +40,17 @@ function pageTitle(page: Page, { view, model }: Frame): Line {
   ];
 }
 
-function tabsLine(page: Page): Line {
+/** The tabs, closer together where there is little room. */
+function tabsLine(page: Page, width: number): Line {
   if (page.kind !== 'container') return [];
-  return containerTabs.flatMap((tab, i) => [
-    cell(i === 0 ? ' ' : '  '),
-    cell(`${i + 1} `, 'dim'),
-    cell(tab.title, tab.id === page.tab ? 'mark' : 'plain'),
-  ]);
+  const line = (gap: string): Line =>
+    containerTabs.flatMap((tab, i) => [
+      cell(i === 0 ? ' ' : gap),
+      cell(`${i + 1} `, 'dim'),
+      cell(tab.title, tab.id === page.tab ? 'mark' : 'plain'),
+    ]);
+  const wide = line('  ');
+  return lineWidth(wide) <= width ? wide : line(' ');
 }
 
 /** Draws the page on top. */
@@ -59,7 +63,7 @@ export function PageView({ frame, page: model }: { frame: Frame; page: PageModel
   return (
     <Box flexDirection="column" width={columns} height={height + 2}>
       <LineView width={columns} line={ruleLine(pageTitle(page, frame), right, columns, true)} />
-      <LineView width={columns} line={cutLine(tabsLine(page), columns)} />
+      <LineView width={columns} line={cutLine(tabsLine(page, columns), columns)} />
       <LinesView
         width={columns}
         lines={lines.slice(top, top + height).map(line => cutLine([cell(' '), ...line], columns))}

@@ -1,0 +1,189 @@
+/** `netdash explain --watch`: tells a verdict again whenever it changes, until it is told to stop. */
+import type { Host } from '../host/host.ts';
+import { UsageError } from '../host/usage-error.ts';
+import type { Live, LiveView } from '../live/live.ts';
+import { startLive } from '../live/start-live.ts';
+import { cell, type Line } from '../present/cell.ts';
+import { verdictLines } from '../present/verdict-lines.ts';
+import { glyphs } from '../terminal/charset.ts';
+import { jsonText } from '../terminal/json-text.ts';
+import { asLines } from '../terminal/sanitise.ts';
+import type { Io } from './command.ts';
+import { exitCodes } from './exit.ts';
+import { verdictJson, type Answer } from './explain-json.ts';
+import { answersTo, nothingReason, type Asked } from './explain.ts';
+import { layoutOf, textOf } from './output.ts';
+import { untilEnded } from './until-ended.ts';
+import { unreadForWalk } from './unread.ts';
+
+/** A verdict that is unknown for less than this is not told: what starts is read a moment later. */
+const settleMs = 2000;
+
+interface Options {
+  io: Io;
+  json: boolean;
+  asked: Asked;
+  limitMs: number | undefined;
+}
+
+/** What was told last about one question. */
+interface Told {
+  answer: Answer;
+  word: Answer['verdict']['verdict'];
+  /** Which rule, setting or listener decided. */
+  by: string;
+}
+
+const keyOf = ({ target, question }: Answer): string => `${target} ${JSON.stringify(question)}`;
+
+function deciderOf({ verdict: { decidedBy } }: Answer): string {
+  // A rule that others were put before is the same rule.
+  return decidedBy ? `${decidedBy.kind} ${decidedBy.chain ?? ''} ${decidedBy.text ?? decidedBy.detail}` : '';
+}
+
+/** Follows the host and writes what changes. @returns the exit code */
+export async function watchVerdicts(host: Host, options: Options): Promise<number> {
+  const live = await startLive(host);
+  const watcher = new Watcher(live, options);
+  const ended = untilEnded(options.io, options.limitMs).then((): undefined => undefined);
+  try {
+    const failed = await Promise.race([watcher.failed, ended]);
+    if (failed) throw failed;
+    return exitCodes.fine;
+  } finally {
+    watcher.stop();
+    await live.stop();
+  }
+}
+
+class Watcher {
+  /** Resolves with what is wrong with what was asked, as far as that shows only with the first readings. */
+  readonly failed: Promise<Error>;
+  readonly #live: Live;
+  readonly #options: Options;
+  readonly #told = new Map<string, Told>();
+  readonly #unsubscribe: () => void;
+  #fail: (error: Error) => void = () => undefined;
+  #first = true;
+  #nothing = new Set<string>();
+  #seen: LiveView['reach'] | undefined;
+  /** Since when a question is unknown that had a verdict before, on the clock of performance.now(). */
+  readonly #unknownSince = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(live: Live, options: Options) {
+    this.#live = live;
+    this.#options = options;
+    this.failed = new Promise(resolve => (this.#fail = resolve));
+    this.#unsubscribe = live.subscribe(() => this.#look());
+    this.#look();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#unsubscribe();
+  }
+
+  #look(): void {
+    const view = this.#live.getView();
+    if (!view.ready || (view.reach === this.#seen && this.#unknownSince.size === 0)) return;
+    this.#seen = view.reach;
+    const answers = this.#answers(view);
+    if (!answers) return;
+    const now = new Set(answers.map(keyOf));
+    // What is not asked for any more, such as a port that moved, is asked once more: nobody answers there now.
+    const gone = [...this.#told].filter(([key]) => !now.has(key)).map(([, { answer }]) => answer);
+    for (const answer of answers) this.#compare(answer, view);
+    for (const { target, question, advice } of gone) {
+      const answer: Answer = { target, question, verdict: view.reach.ask(question), advice };
+      this.#compare(answer, view);
+      this.#told.delete(keyOf(answer));
+    }
+    this.#tellNothing(answers, view);
+    this.#first = false;
+  }
+
+  /** undefined: what was asked cannot be asked at all. Later a container may be away for a while. */
+  #answers({ snapshot, reach }: LiveView): Answer[] | undefined {
+    const { targets, from } = this.#options.asked;
+    const answers: Answer[] = [];
+    for (const target of targets) {
+      try {
+        answers.push(...answersTo({ targets: [target], ...(from !== undefined && { from }) }, snapshot, reach));
+      } catch (error) {
+        if (!(error instanceof UsageError)) throw error;
+        if (!this.#first) continue;
+        this.#fail(error);
+        return undefined;
+      }
+    }
+    const { question } = answers[0] ?? {};
+    if (this.#first && question) this.#attend(question.to, snapshot);
+    return answers;
+  }
+
+  /** The first container that is asked for is looked into often, so that a listener that ends there shows at once. */
+  #attend({ address, port }: Answer['question']['to'], { containers }: LiveView['snapshot']): void {
+    const container = containers.find(
+      ({ publishedPorts, endpoints }) =>
+        publishedPorts.some(({ hostPort }) => hostPort === port) ||
+        endpoints.some(({ ipv4, ipv6 }) => ipv4 === address || ipv6 === address),
+    );
+    if (container) this.#live.attend({ containerId: container.id, rates: false, counters: false });
+  }
+
+  #compare(answer: Answer, view: LiveView): void {
+    const key = keyOf(answer);
+    const before = this.#told.get(key);
+    const word = answer.verdict.verdict;
+    const by = deciderOf(answer);
+    if (before?.word === word && (before.by === by || word === 'reachable' || word === 'unknown')) {
+      this.#unknownSince.delete(key);
+      return;
+    }
+    if (word === 'unknown' && !this.#first && !this.#isSettled(key)) return;
+    this.#unknownSince.delete(key);
+    this.#told.set(key, { answer, word, by });
+    this.#tell(answer, before, view);
+  }
+
+  #isSettled(key: string): boolean {
+    const now = performance.now();
+    const since = this.#unknownSince.get(key) ?? now;
+    this.#unknownSince.set(key, since);
+    if (now - since >= settleMs) return true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#look(), settleMs);
+    return false;
+  }
+
+  #tell(answer: Answer, before: Told | undefined, { snapshot }: LiveView): void {
+    const { io, json } = this.#options;
+    const at = snapshot.takenAt;
+    if (json) {
+      io.stdout.write(jsonText({ at, was: before?.word ?? null, ...verdictJson(answer) }));
+      return;
+    }
+    const was = before ? `was ${before.word} ${glyphs.arrow} ${answer.verdict.verdict}` : answer.verdict.verdict;
+    this.#write([[cell(`${at}  ${answer.target}: ${was}`, 'title')], ...verdictLines(answer, snapshot)]);
+  }
+
+  /** Of a target without any question, why that is; once, until it has some again. */
+  #tellNothing(answers: readonly Answer[], { snapshot }: LiveView): void {
+    const without = this.#options.asked.targets.filter(target => !answers.some(answer => answer.target === target));
+    const news = without.filter(target => !this.#nothing.has(target));
+    this.#nothing = new Set(without);
+    if (this.#options.json) return;
+    this.#write(
+      news.map(target => [cell(`${snapshot.takenAt}  ${target}: nothing to ask: ${nothingReason(target, snapshot)}`)]),
+    );
+    if (this.#first) this.#write(unreadForWalk(snapshot).map((text): Line => [cell(text)]));
+  }
+
+  #write(lines: readonly Line[]): void {
+    if (lines.length === 0) return;
+    const { io } = this.#options;
+    const { charset } = layoutOf(io);
+    io.stdout.write(asLines(lines.map(line => textOf(line, charset))));
+  }
+}
