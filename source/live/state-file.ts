@@ -5,15 +5,31 @@
 import { constants } from 'node:fs';
 import { chown, lstat, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
-import { homedir } from 'node:os';
+import { userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Where netdash keeps its state (XDG Base Directory Specification; a relative XDG_STATE_HOME is to be ignored). */
+/** The home folder: what HOME says, else the user database; undefined for a user without one. */
+function homeFolder(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const named = env['HOME'];
+  if (named && isAbsolute(named)) return named;
+  try {
+    const { homedir: home } = userInfo();
+    return isAbsolute(home) ? home : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Where netdash keeps its state (XDG Base Directory Specification; a relative XDG_STATE_HOME is to be ignored).
+ * @returns '' for a user of whom no home folder is known: a `StateFile` there says so
+ */
 export function stateFolder(env: Readonly<Record<string, string | undefined>>): string {
   const named = env['XDG_STATE_HOME'];
-  const base = named && isAbsolute(named) ? named : join(env['HOME'] || homedir(), '.local', 'state');
-  return join(base, 'netdash');
+  if (named && isAbsolute(named)) return join(named, 'netdash');
+  const home = homeFolder(env);
+  return home === undefined ? '' : join(home, '.local', 'state', 'netdash');
 }
 
 /** What a state file holds. */
@@ -51,7 +67,7 @@ export class StateFile<T> {
   readonly #folder: string;
   readonly #format: StateFormat<T>;
 
-  /** @param folder is made when something is written, with mode 0700 */
+  /** @param folder is made when something is written, with mode 0700; '': there is no place for it */
   constructor(folder: string, name: string, format: StateFormat<T>) {
     this.#folder = folder;
     this.path = join(folder, name);
@@ -63,6 +79,7 @@ export class StateFile<T> {
    * @throws Error in one line when it cannot be read or is not understood
    */
   async load(): Promise<T | undefined> {
+    this.#mustHavePlace();
     let text: string;
     try {
       const file = await open(this.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -93,6 +110,7 @@ export class StateFile<T> {
    * @throws Error in one line when it cannot be written
    */
   async save(value: T): Promise<void> {
+    this.#mustHavePlace();
     try {
       const owner = await makeFolder(this.#folder);
       const lock = await takeLock(`${this.path}.lock`, owner);
@@ -106,6 +124,11 @@ export class StateFile<T> {
     } catch (error) {
       throw new Error(`${this.path} cannot be written: ${fileProblem(error)}`, { cause: error });
     }
+  }
+
+  #mustHavePlace(): void {
+    if (this.#folder === '')
+      throw new Error('ports are not kept between runs: no home folder is known, set XDG_STATE_HOME');
   }
 }
 

@@ -11,6 +11,8 @@ export const mostPortChanges = 200;
 const sameChangeMs = 30_000;
 /** A change is followed by others; they are written together. */
 const writeDelayMs = 500;
+/** What could not be written is tried again after this long: a disk gets room, a lock that was left gets old. */
+const retryMs = 10_000;
 
 const StateSchema = v.object({
   netdashState: v.literal(1),
@@ -82,17 +84,21 @@ export class PortState {
   #value: State | undefined;
   #written: State | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+  readonly #retryMs: number;
   #saving: Promise<void> = Promise.resolve();
 
   /**
    * @param folder as `stateFolder` gives it
    * @param onProblem called when `problem` has changed
+   * @param retry ms until what could not be written is tried again
    */
-  constructor(folder: string, daemonId: string, onProblem: () => void) {
+  constructor(folder: string, daemonId: string, onProblem: () => void, retry = retryMs) {
     const hash = createHash('sha256').update(daemonId).digest('hex').slice(0, 16);
     this.#file = new StateFile(folder, `ports-${hash}.json`, portStateFormat);
     this.#daemonId = daemonId;
     this.#onProblem = onProblem;
+    this.#retryMs = retry;
   }
 
   /** What the last run left; never throws: `problem` says why there is nothing. */
@@ -118,6 +124,7 @@ export class PortState {
 
   /** Writes what is not written yet. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#write();
     await this.#saving;
   }
@@ -132,9 +139,9 @@ export class PortState {
       this.#file.save(value).then(
         () => this.#report(undefined),
         (error: unknown) => {
-          // Tried again with the next change.
           this.#written = undefined;
           this.#report(error instanceof Error ? error.message : String(error));
+          if (!this.#stopped) this.#timer ??= setTimeout(() => this.#write(), this.#retryMs);
         },
       ),
     );

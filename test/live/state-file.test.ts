@@ -14,7 +14,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { StateFile, stateFolder, type StateFormat } from '../../source/live/state-file.ts';
@@ -40,6 +40,16 @@ test('the folder is as XDG says', () => {
   assert.equal(stateFolder({ HOME: '/home/u' }), '/home/u/.local/state/netdash');
   // "All paths … must be absolute. If … relative, … consider the path invalid and ignore it."
   assert.equal(stateFolder({ XDG_STATE_HOME: 'here', HOME: '/home/u' }), '/home/u/.local/state/netdash');
+  // A HOME that is none is not taken for a folder below the working one.
+  const own = join(userInfo().homedir, '.local', 'state', 'netdash');
+  for (const env of [{}, { HOME: '' }, { HOME: 'here' }]) assert.equal(stateFolder(env), own);
+});
+
+test('a user without a home folder is told so, and nothing is written anywhere', async () => {
+  const file = new StateFile('', 'ports.json', numbers);
+  await assert.rejects(file.load(), /no home folder is known, set XDG_STATE_HOME/);
+  await assert.rejects(file.save([1]), /no home folder is known, set XDG_STATE_HOME/);
+  assert.ok(!existsSync('ports.json'));
 });
 
 test('what is saved is loaded; the folder is 0700, the file 0600, and nothing else is left', async context => {

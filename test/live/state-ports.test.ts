@@ -120,3 +120,27 @@ test('where nothing can be written, that is said', async () => {
   await kept.stop();
   assert.match(kept.problem ?? '', /^\/proc\/netdash\/ports-\w+\.json cannot be written: /);
 });
+
+test('what could not be written is tried again by itself', async context => {
+  const base = folder(context);
+  const place = join(base, 'netdash');
+  writeFileSync(place, 'in the way');
+  const problems: (string | undefined)[] = [];
+  const done = new Promise<void>(resolve => {
+    const kept: PortState = new PortState(
+      place,
+      'D',
+      () => {
+        problems.push(kept.problem);
+        if (kept.problem === undefined) void kept.stop().then(resolve);
+        else rmSync(place);
+      },
+      50,
+    );
+    kept.update({ ledger: ledger(['a', 1, 5]), portChanges: [] });
+  });
+  await done;
+  assert.equal(problems.length, 2);
+  assert.match(problems[0] ?? '', /is no folder/);
+  assert.equal(readdirSync(place).length, 1);
+});
