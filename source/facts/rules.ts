@@ -39,6 +39,10 @@ export function actionText(target: RuleTarget): string {
       return `${target.kind} ${target.chain}`;
     case 'vmap':
       return `vmap ${target.key}`;
+    case 'natmap':
+      return `nat by ${target.key}`;
+    case 'netmap':
+      return `netmap ${target.prefix}`;
     case 'dnat':
     case 'snat':
       return `${target.kind} ${placeText(target.address, target.port)}`.trim();

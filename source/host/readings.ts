@@ -504,7 +504,11 @@ export type RuleMatch =
       kind: 'dsttype' | 'srctype';
       negate: boolean;
       /** Lower case: local, broadcast, multicast, unicast… */ types: string[];
+      /** Only the addresses of the interface that the packet came by, or leaves by, count as local. */
+      on?: 'iif' | 'oif';
     }
+  /** The packet came by the interface that leads back to its source (rpfilter, nft's fib). */
+  | { kind: 'rpath'; negate: boolean; /** Whether the packet's mark counts for the way back. */ withMark: boolean }
   | { kind: 'mark'; negate: boolean; value: number; mask: number }
   /** The mark that conntrack keeps for the connection. */
   | { kind: 'connmark'; negate: boolean; value: number; mask: number }
@@ -528,6 +532,13 @@ export type RuleMatch =
   | { kind: 'set'; negate: boolean; name: string; directions: ('src' | 'dst')[] }
   | { kind: 'unknown'; text: string };
 
+/** An address and port to translate to, each absent where it stays as it is. */
+export interface NatMapping {
+  kind: 'dnat' | 'snat';
+  address?: string;
+  port?: Range;
+}
+
 /** What becomes of a packet that matches. */
 export type RuleTarget =
   | { kind: 'accept' | 'drop' | 'return' | 'none' }
@@ -535,6 +546,10 @@ export type RuleTarget =
   | { kind: 'jump' | 'goto'; chain: string }
   /** nft `iifname vmap @m` / xtables has none: verdict by key. */
   | { kind: 'vmap'; key: string; entries: { key: string; verdict: string; chain?: string }[] }
+  /** nft `dnat to KEY map { … }`: what is translated to by key; a packet that is in no entry does not match. */
+  | { kind: 'natmap'; key: string; entries: { key: string; target: NatMapping }[] }
+  /** Puts the bits of a prefix in place of those of the address; those of the rest stay. */
+  | { kind: 'netmap'; /** CIDR */ prefix: string }
   | { kind: 'dnat'; /** One address or `from-to`; absent: unchanged. */ address?: string; port?: Range }
   | { kind: 'snat'; address?: string; port?: Range }
   | { kind: 'redirect'; port?: Range }

@@ -5,19 +5,21 @@ import type { Packet } from './packet.ts';
 import type { ReadyChain, ReadyRule, Ruleset } from './ruleset.ts';
 import type { DecidedBy } from './verdict.ts';
 
-export type NatTarget = Extract<RuleTarget, { kind: 'dnat' | 'snat' | 'redirect' | 'masquerade' }>;
+export type NatTarget = Extract<RuleTarget, { kind: 'dnat' | 'snat' | 'redirect' | 'masquerade' | 'netmap' }>;
 
 /** What a base chain does with a packet. */
 export type ChainVerdict =
   | { kind: 'accept'; /** Whether a rule did, and not the policy. */ isRule: boolean; by: () => DecidedBy }
   | { kind: 'drop'; by: () => DecidedBy }
-  | { kind: 'nat'; target: NatTarget; by: () => DecidedBy };
+  | { kind: 'nat'; target: NatTarget; by: () => DecidedBy }
+  /** What becomes of it cannot be told at all. */
+  | { kind: 'unsure'; by: () => DecidedBy };
 
 /** The kernel allows 16 jumps; more is a loop that it would have refused. */
 const deepest = 64;
 
 /** What is told of an unknown target: it may let the packet go on, end it here, or let it pass the rest of the chain. */
-const unknownOptions = ['continue', 'drop', 'accept'] as const;
+const unknownOptions = ['continue', 'drop', 'accept', 'unsure'] as const;
 
 /** Goes through base chains for one packet after the other. */
 export class ChainWalk {
@@ -73,7 +75,13 @@ export class ChainWalk {
         case 'snat':
         case 'redirect':
         case 'masquerade':
+        case 'netmap':
           return { kind: 'nat', target, by };
+        case 'natmap': {
+          const mapped = this.translation(rule, packet, by);
+          if (mapped) return mapped;
+          break;
+        }
         case 'unknown': {
           const result = this.unknown(target.text, packet, by);
           if (result) return result;
@@ -106,6 +114,17 @@ export class ChainWalk {
       return this.entry(entry, rule, packet, depth, by);
     }
     return 'go on';
+  }
+
+  private translation({ natMap }: ReadyRule, packet: Packet, by: () => DecidedBy): ChainVerdict | undefined {
+    if (!natMap) return { kind: 'unsure', by };
+    for (const { entry, test } of natMap) {
+      const found = test(packet);
+      if (found === 'no') continue;
+      if (found === 'maybe' && this.chooser.choose(2, () => whether(by())) === 0) continue;
+      return { kind: 'nat', target: entry.target, by };
+    }
+    return undefined;
   }
 
   /** A map with a key that is not understood: any of its entries, or none. */
@@ -151,8 +170,11 @@ export class ChainWalk {
       forgetMarks(packet);
       return undefined;
     }
-    const option = unknownOptions[this.chooser.choose(unknownOptions.length, () => whether(by()))];
+    // What is handed to a program may be let through or not; other targets may do anything (translate, answer, divert).
+    const most = /^(-j NFQUEUE|queue)\b/.test(text) ? unknownOptions.length - 1 : unknownOptions.length;
+    const option = unknownOptions[this.chooser.choose(most, () => whether(by()))];
     if (option === 'drop') return { kind: 'drop', by };
+    if (option === 'unsure') return { kind: 'unsure', by };
     if (option === 'accept') return { kind: 'accept', isRule: true, by };
     forgetMarks(packet);
     return undefined;

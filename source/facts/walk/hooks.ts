@@ -61,6 +61,7 @@ export class HookWalk {
         packet.tracked ||= (chain.reading.priority ?? 0) > conntrackPriority;
         const verdict = this.chains.base(chain, packet);
         if (verdict.kind === 'drop') return new Stop('blocked', titles[hook], verdict.by());
+        if (verdict.kind === 'unsure') return unsureBy(titles[hook], verdict.by());
         if (verdict.kind === 'accept' && verdict.isRule) accepted.push(verdict.by);
       }
       return undefined;
@@ -139,6 +140,7 @@ export class HookWalk {
     for (const [index, chain] of chains.entries()) {
       let verdict = this.chains.base(chain, packet);
       if (verdict.kind === 'drop') return new Stop('blocked', titles[hook], verdict.by());
+      if (verdict.kind === 'unsure') return unsureBy(titles[hook], verdict.by());
       if (verdict.kind !== 'nat') continue;
       // Which of two chains of one priority comes first hangs on which was made first, and nobody tells that.
       for (const rival of chains.slice(index + 1)) {
@@ -154,6 +156,19 @@ export class HookWalk {
   private apply(packet: Packet, hook: Hook, target: NatTarget, by: () => DecidedBy): Stop | undefined {
     const unsure = (why: string) => new Stop('unknown', titles[hook], { ...by(), detail: `${why}: ${by().detail}` });
     const { ct } = packet;
+    if (target.kind === 'netmap') {
+      const isDestination = manipulates[hook] === 'destination';
+      const address = withPrefix(isDestination ? packet.destination : packet.source, target.prefix);
+      if (!address) return unsure('which address it makes cannot be told');
+      if (isDestination) ct.dnat = { address, port: packet.port[0] };
+      else ct.snat = { address, port: packet.sourcePort };
+      this.note(() => ({
+        hop: `nat ${titles[hook]}`,
+        ok: true,
+        detail: `${isDestination ? 'to' : 'from'} ${spanText(address)} by ${by().detail}`,
+      }));
+      return undefined;
+    }
     if (target.kind === 'dnat' || target.kind === 'redirect') {
       const address =
         target.kind === 'redirect'
@@ -196,6 +211,20 @@ export class HookWalk {
     const next = (answer.kind === 'route' && answer.route.gateway) || destination;
     return (own.find(({ subnet }) => subnet.from <= next.from && next.to <= subnet.to) ?? own[0])?.address;
   }
+}
+
+/** A stop at a rule that does something that is not followed. */
+const unsureBy = (hop: string, by: DecidedBy): Stop =>
+  new Stop('unknown', hop, { ...by, detail: `what this does is not followed: ${by.detail}` });
+
+/** The address with the bits of a prefix in place of its own (NETMAP). */
+function withPrefix({ family, from, to }: Span, prefix: string): Span | undefined {
+  const span = parseSpan(prefix);
+  if (!span || span.family !== family || from !== to) return undefined;
+  const size = BigInt(span.to) - BigInt(span.from) + 1n;
+  const value = BigInt(span.from) + (BigInt(from) % size);
+  const address = family === 4 ? Number(value) : value;
+  return { family, from: address, to: address };
 }
 
 /** A stop at a hook for a reason that is no rule. */

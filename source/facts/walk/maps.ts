@@ -3,10 +3,11 @@ import type { RuleTarget } from '../../host/readings.ts';
 import type { Truth } from './address.ts';
 import { addressTest, portsIn, testOf, type MatchWorld, type Test } from './matches.ts';
 
-type Entry = Extract<RuleTarget, { kind: 'vmap' }>['entries'][number];
+export type VerdictEntry = Extract<RuleTarget, { kind: 'vmap' }>['entries'][number];
+export type NatEntry = Extract<RuleTarget, { kind: 'natmap' }>['entries'][number];
 
 /** The entries in order, each with its test; undefined when the key is not understood. */
-export type VerdictMap = readonly { entry: Entry; test: Test }[];
+export type ReadyMap<Entry> = readonly { entry: Entry; test: Test }[];
 
 const ports = (text: string): [number, number] | undefined => {
   const found = /^(\d+)(?:-(\d+))?$/.exec(text);
@@ -74,7 +75,10 @@ function keyTest(key: string, value: string, world: MatchWorld): Test | undefine
 }
 
 /** Understands a map. */
-export function verdictMap(target: Extract<RuleTarget, { kind: 'vmap' }>, world: MatchWorld): VerdictMap | undefined {
+export function readyMap<Entry extends { key: string }>(
+  target: { key: string; entries: readonly Entry[] },
+  world: MatchWorld,
+): ReadyMap<Entry> | undefined {
   const entries = target.entries.map(entry => ({ entry, test: keyTest(target.key, entry.key, world) }));
   // A wildcard element is what is left when no other is right.
   const ordered = [

@@ -5,8 +5,10 @@ import { stateOf, type Packet, type Phase } from './packet.ts';
 
 /** What matches need to know of the host. */
 export interface MatchWorld {
-  /** The kernel's type of an address (`local`, `unicast`, `broadcast`, `multicast`…): RTN_… of its routing tables. */
-  typeOf(address: Span): string | undefined;
+  /** The kernel's type of an address (`local`, `unicast`, `broadcast`, `multicast`…): RTN_… of its routing tables. @param device only its own addresses count as local */
+  typeOf(address: Span, device?: string): string | undefined;
+  /** Whether the way back to a packet's source leads by the interface that it came by. */
+  comesBack(packet: Packet, withMark: boolean): Truth;
   /** Elements of an ipset, when they were read. */
   ipset(name: string): IpSet | undefined;
 }
@@ -112,10 +114,14 @@ function stateTest(states: readonly string[]): Test {
   };
 }
 
-function typeTest(types: readonly string[], of: (packet: Packet) => Span, world: MatchWorld): Test {
+function typeTest(
+  { types, on }: { types: readonly string[]; on?: 'iif' | 'oif' },
+  of: (packet: Packet) => Span,
+  world: MatchWorld,
+): Test {
   const wanted = new Set(types);
   return packet => {
-    const type = world.typeOf(of(packet));
+    const type = world.typeOf(of(packet), on && packet[on]);
     return type === undefined ? 'maybe' : truth(wanted.has(type));
   };
 }
@@ -162,9 +168,11 @@ function positive(match: RuleMatch, world: MatchWorld): Test | undefined {
       return test && tracked(test);
     }
     case 'dsttype':
-      return typeTest(match.types, packet => packet.destination, world);
+      return typeTest(match, packet => packet.destination, world);
     case 'srctype':
-      return typeTest(match.types, packet => packet.source, world);
+      return typeTest(match, packet => packet.source, world);
+    case 'rpath':
+      return packet => world.comesBack(packet, match.withMark);
     case 'mark': {
       // Bit operations on 32 bits are signed in JavaScript.
       const value = match.value >>> 0;

@@ -66,6 +66,11 @@ export class Fib {
     return this.inTable('local', address)?.reading.type;
   }
 
+  /** The interface that has an address of the local table. */
+  localDevice(address: Span): string | undefined {
+    return this.inTable('local', address)?.reading.device;
+  }
+
   /** The route of a packet. */
   lookup(question: RouteQuestion): RouteAnswer {
     const { destination } = question;

@@ -3,7 +3,7 @@ import type { ChainReading, Hook, NetfilterReading, RuleReading, RuleTarget } fr
 import type { Rule } from '../schema.ts';
 import type { Family } from './address.ts';
 import { testOfAll, type MatchWorld, type Test } from './matches.ts';
-import { verdictMap, type VerdictMap } from './maps.ts';
+import { readyMap, type NatEntry, type ReadyMap, type VerdictEntry } from './maps.ts';
 import type { Packet } from './packet.ts';
 import { shortcut } from './shortcut.ts';
 import type { DecidedBy } from './verdict.ts';
@@ -18,7 +18,8 @@ export interface ReadyRule {
   readonly idle: boolean;
   /** Where jump, goto and the entries of a map lead. */
   readonly next: ReadonlyMap<string, ReadyChain>;
-  readonly map?: VerdictMap;
+  readonly map?: ReadyMap<VerdictEntry>;
+  readonly natMap?: ReadyMap<NatEntry>;
 }
 
 export interface ReadyChain {
@@ -119,7 +120,8 @@ function readyRule(
   };
   if (target.kind === 'jump' || target.kind === 'goto') lead(target.chain);
   if (target.kind === 'vmap') for (const entry of target.entries) lead(entry.chain);
-  const map = target.kind === 'vmap' ? verdictMap(target, world) : undefined;
+  const map = target.kind === 'vmap' ? readyMap(target, world) : undefined;
+  const natMap = target.kind === 'natmap' ? readyMap(target, world) : undefined;
   // Made when the first packet comes: of many rules only few are ever asked.
   let test: Test | undefined;
   return {
@@ -131,6 +133,7 @@ function readyRule(
     idle: [...effects, target].every(({ kind }) => idleKinds.has(kind)),
     next,
     ...(map && { map }),
+    ...(natMap && { natMap }),
   };
 }
 

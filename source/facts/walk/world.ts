@@ -1,8 +1,18 @@
 /** All that the packet walk looks up, indexed once per set of readings. */
 import type { KernelReading, LinkReading, Readings } from '../../host/readings.ts';
 import type { Listener, Snapshot } from '../schema.ts';
-import { isMulticast, parseAddress, spanOfPrefix, spanText, type Family, type Span } from './address.ts';
+import {
+  isLinkLocal,
+  isMulticast,
+  parseAddress,
+  spanOfPrefix,
+  spanText,
+  type Family,
+  type Span,
+  type Truth,
+} from './address.ts';
 import type { IpSet, MatchWorld } from './matches.ts';
+import type { Packet } from './packet.ts';
 import { makeNodes, type Node, type NodeInterface, type Nodes } from './nodes.ts';
 import { Fib } from './routes.ts';
 import { readyRules, type Ruleset } from './ruleset.ts';
@@ -84,7 +94,8 @@ export function makeWorld(
   );
   const states = new Map(facts.containers.map(({ id, state }) => [id, state]));
   const matches: MatchWorld = {
-    typeOf: address => typeOf(address, fib),
+    typeOf: (address, device) => typeOf(address, fib, device),
+    comesBack: (packet, withMark) => comesBack(packet, withMark, fib),
     ipset: (): IpSet | undefined => undefined,
   };
   const { netfilter } = readings;
@@ -132,12 +143,25 @@ function apartOf({ docker, links }: Readings): string | undefined {
 }
 
 /** RTN_… of the routing tables for one address; undefined when it cannot be told for a whole range. */
-function typeOf(address: Span, fib: Fib): string | undefined {
+function typeOf(address: Span, fib: Fib, device?: string): string | undefined {
   if (isMulticast(address)) return 'multicast';
   // A neighbour of whom only the subnet is known is none of this host's own addresses.
   if (address.from !== address.to) return 'unicast';
   const local = fib.localType(address);
+  // Addresses of other interfaces are then any addresses (inet_dev_addr_type).
+  if (device !== undefined && fib.localDevice(address) !== device) return 'unicast';
   return local ?? 'unicast';
+}
+
+/** As nft_fib and xt_rpfilter see it: lo is always right, and the source must not be one of the host's own addresses. */
+function comesBack({ source, destination, iif, mark }: Packet, withMark: boolean, fib: Fib): Truth {
+  if (iif === 'lo') return 'yes';
+  if (source.family === 6 && isLinkLocal(source)) return 'yes';
+  if (withMark && mark === undefined) return 'maybe';
+  const answer = fib.lookup({ destination: source, source: destination, mark: withMark ? mark : 0 });
+  if (answer.kind === 'unknown') return 'maybe';
+  if (answer.kind === 'none' || answer.route.reading.type !== 'unicast') return 'no';
+  return answer.route.reading.device === iif ? 'yes' : 'no';
 }
 
 /** Name or address for the operator: `web (172.17.0.2)`. */

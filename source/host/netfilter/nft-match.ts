@@ -1,7 +1,17 @@
 /** What an nft match means: libnftables-json(5) expressions to RuleMatch. */
 import type { NetfilterFamily, Range, RuleMatch } from '../readings.ts';
 import { canonicalAddressRange, canonicalCidr } from './addresses.ts';
-import { asList, child, isObject, numberOf, tagged, textOf, type FindSet, type Json } from './nft-json.ts';
+import {
+  asList,
+  child,
+  isObject,
+  numberOf,
+  tagged,
+  textOf,
+  type FindSet,
+  type Json,
+  type NamedSet,
+} from './nft-json.ts';
 import { statementText } from './nft-text.ts';
 import { icmpTypeNumber, protocolName } from './protocols.ts';
 
@@ -30,6 +40,15 @@ function element(json: Json): Element | undefined {
   const [from, to] = found.tag === 'range' ? asList(found.body) : [];
   return isPlain(from) && isPlain(to) ? { from, to } : undefined;
 }
+
+/** Keys of an element that make nothing of it hang on more than its value. */
+const plainKeys = new Set(['val', 'timeout', 'expires', 'comment', 'counter']);
+
+/** Whether an element holds only at times: it has a limit or a quota of its own. */
+const isConditional = (json: Json): boolean => {
+  const found = tagged(json);
+  return found?.tag === 'elem' && isObject(found.body) && !Object.keys(found.body).every(key => plainKeys.has(key));
+};
 
 /** The values of the right side: of a set, a named set as it is now, a list of flags, or one. */
 function elements(right: Json, findSet: FindSet): Element[] | undefined {
@@ -187,6 +206,12 @@ function meta(key: string, { negate, equal, list }: Question): Understood | unde
   }
 }
 
+/** nft 1.0.6 prints the ports of a set of `ct original proto-dst` as `0x1f90 [invalid type]`. */
+const strangePort = (item: Element): Element => {
+  const found = typeof item === 'string' ? /^(0x[0-9a-f]{1,4}) \[invalid type\]$/.exec(item) : null;
+  return found ? Number(found[1]) : item;
+};
+
 function conntrack(body: Json, { negate, equal, list, op }: Question): Understood | undefined {
   const key = [textOf(body, 'family'), textOf(body, 'key')].filter(Boolean).join(' ');
   const original = textOf(body, 'dir') === 'original';
@@ -212,7 +237,7 @@ function conntrack(body: Json, { negate, equal, list, op }: Question): Understoo
       return one({ kind: 'ctdir', negate, direction });
     }
     case 'proto-dst': {
-      const ports = original ? portRanges(list, op) : undefined;
+      const ports = original ? portRanges(list?.map(strangePort), op) : undefined;
       return one(ports && { kind: 'ctorigdport', negate, ports });
     }
     case 'ip daddr':
@@ -226,6 +251,26 @@ function conntrack(body: Json, { negate, equal, list, op }: Question): Understoo
     default:
       return undefined;
   }
+}
+
+/** `fib daddr type local`, `fib daddr . iif type local`, `fib saddr . iif oif missing` (which is `oif false`, or 0). */
+function fib(body: Json, { negate, equal, list, right }: Question): Understood | undefined {
+  const names = texts(elements({ set: isObject(body) ? (body['flags'] ?? null) : null }, () => undefined));
+  const result = textOf(body, 'result');
+  const [first, ...more] = names ?? [];
+  if (result === 'oif') {
+    const isBack = first === 'saddr' && more.includes('iif') && more.every(name => name === 'iif' || name === 'mark');
+    const isMissing = right === false || right === 0 || right === 'missing';
+    const isThere = right === true || right === 1 || right === 'exists';
+    if (!isBack || !equal || !(isMissing || isThere)) return undefined;
+    return one({ kind: 'rpath', negate: negate !== isMissing, withMark: more.includes('mark') });
+  }
+  const types = equal ? texts(list) : undefined;
+  const kind = first === 'daddr' ? 'dsttype' : first === 'saddr' ? 'srctype' : undefined;
+  const [on, further] = more;
+  if (result !== 'type' || !kind || further !== undefined) return undefined;
+  if (on !== undefined && on !== 'iif' && on !== 'oif') return undefined;
+  return one(types && { kind, negate, types, ...(on !== undefined && { on }) });
 }
 
 /** `meta mark & 0xff == 1`, `tcp flags & (fin|syn) == syn`. */
@@ -255,13 +300,8 @@ function understand(left: Json, question: Question, findSet: FindSet): Understoo
       return meta(textOf(found.body, 'key') ?? '', question);
     case 'ct':
       return conntrack(found.body, question);
-    case 'fib': {
-      const flag = asList(isObject(found.body) ? found.body['flags'] : null);
-      const types = question.equal && flag.length === 1 ? texts(question.list) : undefined;
-      const kind = flag[0] === 'daddr' ? 'dsttype' : flag[0] === 'saddr' ? 'srctype' : undefined;
-      if (textOf(found.body, 'result') !== 'type' || !kind) return undefined;
-      return one(types && { kind, negate: question.negate, types });
-    }
+    case 'fib':
+      return fib(found.body, question);
     case '&':
       return masked(asList(found.body), question);
     case 'concat':
@@ -269,6 +309,35 @@ function understand(left: Json, question: Question, findSet: FindSet): Understoo
     default:
       return undefined;
   }
+}
+
+/** A match on a set of which not all elements hold at all times, or that may have more of them by now. */
+function readUnsteady(
+  body: Json,
+  { left, negate, right, named }: { left: Json; negate: boolean; right: Json; named: NamedSet },
+  family: NetfilterFamily,
+): RuleMatch[] {
+  const text = statementText({ match: body });
+  const unsure: RuleMatch = { kind: 'unknown', text };
+  const those = (list: Json[]) =>
+    list.length === 0 ? undefined : readMatch({ left, right, op: '==' }, family, () => ({ elements: list }));
+  const { family: implied, proto } = impliedOf([left]);
+  const asked: RuleMatch[] = [
+    ...(implied && mixedFamilies.has(family) ? [{ kind: 'nfproto' as const, negate: false, family: implied }] : []),
+    ...(proto !== undefined ? [{ kind: 'proto' as const, negate: false, protos: [proto] }] : []),
+  ];
+  const steady = those(named.elements.filter(item => !isConditional(item)));
+  const sometimes = those(named.elements.filter(isConditional));
+  return [
+    {
+      kind: 'oneof',
+      negate,
+      alternatives: [
+        ...(steady ? [steady] : []),
+        ...(named.isFilled ? [[...asked, unsure]] : sometimes ? [[...sometimes, unsure]] : []),
+      ],
+    },
+  ];
 }
 
 /** `ip saddr . tcp dport { 10.0.0.1 . 80, 10.0.0.2 . 81 }`: each element is as many matches as there are fields. */
@@ -321,6 +390,10 @@ export function readMatch(body: Json, family: NetfilterFamily, findSet: FindSet)
   const right = isObject(body) ? (body['right'] ?? null) : null;
   const op = textOf(body, 'op') ?? '==';
   const equal = op === '==' || op === '!=' || op === 'in' || op === '!';
+  const named = typeof right === 'string' && right.startsWith('@') ? findSet(right.slice(1)) : undefined;
+  if (named && equal && (named.isFilled || named.elements.some(isConditional))) {
+    return readUnsteady(body, { left, negate: op === '!=' || op === '!', right, named }, family);
+  }
   const question: Question = { op, negate: op === '!=' || op === '!', equal, right, list: elements(right, findSet) };
   const found = understand(left, question, findSet);
   if (!found) return [{ kind: 'unknown', text: statementText({ match: body }) }];

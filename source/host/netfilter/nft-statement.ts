@@ -1,7 +1,17 @@
 /** What an nft rule means: its statements, in order, to matches, effects and a target. */
 import type { NetfilterFamily, Range, RuleMatch, RuleReading, RuleTarget } from '../readings.ts';
 import { canonicalAddress, canonicalAddressRange } from './addresses.ts';
-import { asList, isObject, numberOf, tagged, textOf, type FindSet, type Json } from './nft-json.ts';
+import {
+  asList,
+  child,
+  isObject,
+  numberOf,
+  tagged,
+  textOf,
+  type FindSet,
+  type Json,
+  type JsonObject,
+} from './nft-json.ts';
 import { readMatch } from './nft-match.ts';
 import { expressionText, statementText } from './nft-text.ts';
 
@@ -23,13 +33,41 @@ function portRange(json: Json | undefined): Range | undefined {
   return typeof from === 'number' && typeof to === 'number' ? [from, to] : undefined;
 }
 
-/** dnat, snat, masquerade and redirect; a map in their place, or a prefix, is not understood. */
-function nat(kind: 'dnat' | 'snat' | 'masquerade' | 'redirect', body: Json, statement: Json): RuleTarget {
+/** What a map has: `@name`, or its elements on the spot. */
+const mapElements = (data: Json | undefined, findSet: FindSet): Json[] | undefined =>
+  typeof data === 'string' ? findSet(data.replace(/^@/, ''))?.elements : asList(isObject(data) ? data['set'] : null);
+
+/** `dnat to tcp dport map { 9100 : 172.17.0.2 . 80 }`. */
+function natMap(kind: 'dnat' | 'snat', body: JsonObject, findSet: FindSet): RuleTarget | undefined {
+  const entries: Extract<RuleTarget, { kind: 'natmap' }>['entries'] = [];
+  for (const item of mapElements(body['data'], findSet) ?? [null]) {
+    const [key, value] = asList(item);
+    const [given, port, more] = tagged(value)?.tag === 'concat' ? asList(tagged(value)?.body) : [value];
+    const address = typeof given === 'string' ? canonicalAddress(given) : undefined;
+    if (key === undefined || tagged(key)?.tag === 'elem' || address === undefined) return undefined;
+    if (more !== undefined || (port !== undefined && typeof port !== 'number')) return undefined;
+    const target = { kind, address, ...(port !== undefined && { port: [port, port] as Range }) };
+    entries.push({ key: expressionText(key), target });
+  }
+  return { kind: 'natmap', key: expressionText(body['key'] ?? null), entries };
+}
+
+/** dnat, snat, masquerade and redirect; a prefix in their place is not understood. */
+function nat(
+  kind: 'dnat' | 'snat' | 'masquerade' | 'redirect',
+  body: Json,
+  statement: Json,
+  findSet: FindSet,
+): RuleTarget {
   if (!isObject(body)) return body === null && kind !== 'dnat' && kind !== 'snat' ? { kind } : unknownTarget(statement);
   const port = portRange(body['port']);
   if (body['port'] !== undefined && !port) return unknownTarget(statement);
   if (kind === 'masquerade' || kind === 'redirect') return { kind, ...(port && { port }) };
   const given = body['addr'];
+  const map = child(given, 'map');
+  if (map && (kind === 'dnat' || kind === 'snat')) {
+    return port ? unknownTarget(statement) : (natMap(kind, map, findSet) ?? unknownTarget(statement));
+  }
   const range = tagged(given)?.tag === 'range' ? canonicalAddressRange(expressionText(given ?? null)) : undefined;
   const address = typeof given === 'string' ? canonicalAddress(given) : range;
   if (given !== undefined && address === undefined) return unknownTarget(statement);
@@ -74,8 +112,7 @@ function markEffect(body: Json): RuleTarget | undefined {
 function verdictMap(body: Json, findSet: FindSet, statement: Json): RuleTarget {
   if (!isObject(body)) return unknownTarget(statement);
   const data = body['data'];
-  const elements =
-    typeof data === 'string' ? findSet(data.replace(/^@/, ''))?.elements : asList(isObject(data) ? data['set'] : null);
+  const elements = mapElements(data, findSet);
   if (!elements) return unknownTarget(statement);
   const entries = [];
   for (const item of elements) {
@@ -106,7 +143,7 @@ function targetOf(tag: string, body: Json, findSet: FindSet, statement: Json): R
     case 'snat':
     case 'masquerade':
     case 'redirect':
-      return nat(tag, body, statement);
+      return nat(tag, body, statement, findSet);
     case 'reject': {
       const type = textOf(body, 'type');
       const code = isObject(body) && body['expr'] !== undefined ? ` ${expressionText(body['expr'])}` : '';

@@ -10,6 +10,7 @@ import {
   type Json,
   type JsonObject,
   type NamedSet,
+  tagged,
 } from './nft-json.ts';
 import { readStatements } from './nft-statement.ts';
 import { expressionText, statementText, verdictText } from './nft-text.ts';
@@ -94,6 +95,10 @@ export function parseRuleset(stdout: string): Ruleset {
       if (chain) chains.set(key, chain);
     }
   }
+  for (const { name, table } of filledSets(all)) {
+    const set = sets.get(`${table} ${name}`);
+    if (set) set.isFilled = true;
+  }
   const xtRules = new Set<RuleReading>();
   for (const item of all) {
     const body = item['rule'];
@@ -107,6 +112,20 @@ export function parseRuleset(stdout: string): Ruleset {
   }
   const elements = [...sets].map(([key, set]): [string, string[]] => [key, set.elements.map(elementText)]);
   return { chains: [...chains.values()], xtRules, sets: Object.fromEntries(elements) };
+}
+
+/** The sets to which a rule adds elements as packets come by. */
+function filledSets(all: readonly JsonObject[]): { table: string; name: string }[] {
+  return all.flatMap(({ rule }) => {
+    if (!isObject(rule)) return [];
+    const table = `${textOf(rule, 'family') ?? ''} ${textOf(rule, 'table') ?? ''}`;
+    return asList(rule['expr']).flatMap(statement => {
+      const found = tagged(statement);
+      if (found?.tag !== 'set' && found?.tag !== 'map') return [];
+      const name = textOf(found.body, found.tag);
+      return name === undefined ? [] : [{ table, name: name.replace(/^@/, '') }];
+    });
+  });
 }
 
 function readRule(body: JsonObject, chain: ChainReading, findSet: FindSet): { rule: RuleReading; xt: boolean } {

@@ -147,6 +147,7 @@ const modules: Record<string, Record<string, Option>> = {
     '--ctorigdst': address('ctorigdst'),
     '--ctorigsrc': address('ctorigsrc'),
   },
+  rpfilter: { '--invert': { arity: 0, read: negate => ({ kind: 'rpath', negate: !negate, withMark: false }) } },
   addrtype: { '--src-type': types('srctype'), '--dst-type': types('dsttype') },
   pkttype: { '--pkt-type': types('pkttype') },
   mark: { '--mark': markOption('mark') },

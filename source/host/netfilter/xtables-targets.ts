@@ -1,6 +1,6 @@
 /** The targets of an iptables-save rule: what follows `-j`. iptables-extensions(8), "TARGET EXTENSIONS". */
 import type { Range, RuleTarget } from '../readings.ts';
-import { canonicalAddress, canonicalAddressRange } from './addresses.ts';
+import { canonicalAddress, canonicalAddressRange, canonicalCidr } from './addresses.ts';
 import { parseMark, parsePortRange } from './xtables-matches.ts';
 
 /** Targets that go on with the next rule and change nothing that a later match of netdash's could see. */
@@ -97,6 +97,11 @@ function known(name: string, options: readonly string[]): RuleTarget | undefined
       return rest[0] === wanted && rest.length === 2
         ? natTarget(name === 'DNAT' ? 'dnat' : 'snat', rest[1] ?? '')
         : undefined;
+    }
+    case 'NETMAP': {
+      const [option, prefix, more] = options;
+      const found = option === '--to' && more === undefined ? canonicalCidr(prefix ?? '') : undefined;
+      return found === undefined ? undefined : { kind: 'netmap', prefix: found };
     }
     case 'MASQUERADE':
       return portTarget('masquerade', options);

@@ -87,8 +87,24 @@ class RuleParser {
 
   private module(name: string): void {
     const start = this.at;
+    const first = this.matches.length;
     this.options(name);
+    if (name === 'addrtype') this.limitTypes(first);
     if (this.at === start && !protocolModules.has(name)) this.matches.push({ kind: 'unknown', text: `-m ${name}` });
+  }
+
+  /** `--limit-iface-in` and its like say of the types before or after them whose addresses count. */
+  private limitTypes(first: number): void {
+    const own = this.matches.splice(first);
+    const limits = own.flatMap(
+      match => /--limit-iface-(in|out)$/.exec(match.kind === 'unknown' ? match.text : '') ?? [],
+    );
+    const on = limits[1] === 'in' ? 'iif' : limits[1] === 'out' ? 'oif' : undefined;
+    const isPlain = on !== undefined && limits.length === 2;
+    for (const match of own) {
+      if (isPlain && (match.kind === 'dsttype' || match.kind === 'srctype')) this.matches.push({ ...match, on });
+      else if (!isPlain || match.kind !== 'unknown') this.matches.push(match);
+    }
   }
 
   /** Reads the options of one module up to the next `-m`, `-j` or `-g`. */

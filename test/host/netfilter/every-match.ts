@@ -120,7 +120,7 @@ export const meanings: Meaning[] = [
   ),
   filter(
     '-m addrtype --dst-type LOCAL --limit-iface-in -j ACCEPT',
-    [is('dsttype', { types: ['local'] }), unknown('-m addrtype --limit-iface-in')],
+    [is('dsttype', { types: ['local'], on: 'iif' })],
     accept,
   ),
   filter('-m pkttype --pkt-type multicast -j ACCEPT', [is('pkttype', { types: ['multicast'] })], accept),
@@ -190,8 +190,8 @@ export const meanings: Meaning[] = [
     address: '192.0.2.1-192.0.2.3',
   }),
   nat('POSTROUTING -d 192.0.2.0/24 -j NETMAP --to 10.9.9.0/24', [is('daddr', { addresses: ['192.0.2.0/24'] })], {
-    kind: 'unknown',
-    text: '-j NETMAP --to 10.9.9.0/24',
+    kind: 'netmap',
+    prefix: '10.9.9.0/24',
   }),
   mangle('PREROUTING -i eth0 -j MARK --set-xmark 0x1/0xff', [is('iif', { names: ['eth0'] })], {
     kind: 'mark',

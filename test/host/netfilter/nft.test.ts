@@ -82,7 +82,35 @@ const rules: Expected[] = [
   ['fib daddr type local accept', [is('dsttype', { types: ['local'] })], accept],
   ['fib daddr type { local, broadcast } accept', [is('dsttype', { types: ['local', 'broadcast'] })], accept],
   ['fib saddr type != local accept', [not('srctype', { types: ['local'] })], accept],
-  ['fib daddr . iif type local accept', [unknown], accept],
+  ['fib daddr . iif type local accept', [is('dsttype', { types: ['local'], on: 'iif' })], accept],
+  ['fib saddr . iif oif missing drop', [not('rpath', { withMark: false })], { kind: 'drop' }],
+  ['fib saddr . mark . iif oif exists accept', [is('rpath', { withMark: true })], accept],
+  ['fib daddr oif missing drop', [unknown], { kind: 'drop' }],
+  [
+    'meta l4proto tcp ct original proto-dst { 8080, 8443 } accept',
+    [
+      tcp,
+      is('ctorigdport', {
+        ports: [
+          [8080, 8080],
+          [8443, 8443],
+        ],
+      }),
+    ],
+    accept,
+  ],
+  // A rule of this table fills it.
+  [
+    'ip saddr @seen drop',
+    [
+      {
+        kind: 'oneof',
+        negate: false,
+        alternatives: [[v4, { kind: 'unknown', text: 'ip saddr @seen' }]],
+      },
+    ],
+    { kind: 'drop' },
+  ],
   ['tcp flags syn accept', [tcp, not('tcpflags', { mask: ['syn'], set: [] })], accept],
   [
     'tcp flags & (fin | syn | rst | ack) == syn accept',
@@ -169,7 +197,16 @@ const natRules: Expected[] = [
   [
     'dnat ip to tcp dport map { 1 : 10.0.0.1 }',
     [v4],
-    { kind: 'unknown', text: 'dnat ip to tcp dport map { 1 : 10.0.0.1 }' },
+    { kind: 'natmap', key: 'tcp dport', entries: [{ key: '1', target: { kind: 'dnat', address: '10.0.0.1' } }] },
+  ],
+  [
+    'iifname "eth0" dnat ip to tcp dport map { 2 : 10.0.0.2 . 80 }',
+    [is('iif', { names: ['eth0'] }), v4],
+    {
+      kind: 'natmap',
+      key: 'tcp dport',
+      entries: [{ key: '2', target: { kind: 'dnat', address: '10.0.0.2', port: [80, 80] } }],
+    },
   ],
 ];
 
