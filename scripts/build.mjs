@@ -1,5 +1,5 @@
 // Bundles cli.tsx and all it imports into one executable file, dist/netdash.mjs. `--if-stale` skips a bundle that is
-// newer than every source file.
+// newer than every source file; `--readable` leaves names and lines as they are, for profiles.
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,8 +57,8 @@ await build({
   target: 'node20',
   // Node 20 has them. Rewritten for older engines, an expression would be compiled anew for every character.
   supported: { 'regexp-unicode-property-escapes': true, 'regexp-set-notation': true },
-  minify: true,
-  keepNames: true,
+  // Names are kept only where a profile is to be read: the helper for it runs whenever a closure is made.
+  minify: !process.argv.includes('--readable'),
   legalComments: 'none',
   loader: { '.node': 'empty' },
   define: { 'process.env.NODE_ENV': '"production"', NETDASH_VERSION: JSON.stringify(version) },

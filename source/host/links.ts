@@ -1,9 +1,9 @@
 /** The host's interfaces, addresses, routes and traffic counters. */
-import { HostError, type Host } from './host.ts';
+import { HostError, type Host, type ToolResult } from './host.ts';
 import { ipArray, parseLinks, parseRoutes } from './ip-json.ts';
 import { parseRoutingRules } from './ip-rules.ts';
 import { parseNetDev } from './proc-net.ts';
-import type { LinksReading, Outcome, RoutingRuleReading, TrafficReading } from './readings.ts';
+import type { LinkReading, LinksReading, Outcome, RoutingRuleReading, TrafficReading } from './readings.ts';
 
 /** `ip addr` with details says all that `ip link` says and the addresses besides: one process instead of two. */
 const linksCommand = ['-j', '-d', 'addr'] as const;
@@ -17,31 +17,24 @@ const rulesCommands = [
 
 /**
  * The interfaces and routes of the netns that netdash runs in, with the counters of this moment.
+ * @param known a reading whose routes and rules are taken over if nothing changed that routes hang on: only ports of
+ * bridges came or went, as when containers start and stop. That spares three processes of four
  * @throws HostError when the interfaces cannot be read; routes or counters that cannot are named in `missing`
  */
-export async function readLinks(host: Host): Promise<Outcome<LinksReading>> {
-  const [linksResult, routesResult, rulesResult] = await Promise.allSettled([
-    host.run('ip', linksCommand),
-    host.run('ip', routesCommand),
-    readRules(host),
-  ]);
-  if (linksResult.status === 'rejected') throw linksResult.reason;
-  const { links, skipped } = parseLinks(ipArray('ip -j -d addr', linksResult.value));
+export async function readLinks(host: Host, known?: LinksReading): Promise<Outcome<LinksReading>> {
+  // Without a reading to compare with, all of it is asked at once.
+  const asked = known ? undefined : askRouting(host);
+  const answer = await host.run('ip', linksCommand).catch(async (error: unknown) => {
+    await asked;
+    throw error;
+  });
+  const { links, skipped } = parseLinks(ipArray('ip -j -d addr', answer));
   const missing = skipped > 0 ? [`${skipped} interfaces not understood`] : [];
   const value: LinksReading = { links, routes: [], traffic: {} };
-  try {
-    if (routesResult.status === 'rejected') throw routesResult.reason;
-    const parsed = parseRoutes(ipArray('ip -j route show table all', routesResult.value));
-    value.routes = parsed.routes;
-    if (parsed.skipped > 0) missing.push(`${parsed.skipped} routes not understood`);
-  } catch (error) {
-    if (!(error instanceof HostError)) throw error;
-    missing.push(`routes: ${error.message}`);
-  }
-  if (rulesResult.status === 'fulfilled') value.rules = rulesResult.value;
-  else if (!(rulesResult.reason instanceof HostError)) throw rulesResult.reason;
-  // A recording that was made before netdash asked for them has none.
-  else if (rulesResult.reason.code !== 'missing') missing.push(`routing rules: ${rulesResult.reason.message}`);
+  if (known && routed(known.links) === routed(links)) {
+    value.routes = known.routes;
+    if (known.rules) value.rules = known.rules;
+  } else missing.push(...takeRouting(value, await (asked ?? askRouting(host))));
   try {
     value.traffic = readTraffic(host);
   } catch (error) {
@@ -49,6 +42,34 @@ export async function readLinks(host: Host): Promise<Outcome<LinksReading>> {
     missing.push(`traffic: ${error.message}`);
   }
   return missing.length > 0 ? { value, missing: missing.join('; ') } : { value };
+}
+
+/** All of the interfaces that packets are routed by: those that are no port of a bridge. */
+const routed = (links: readonly LinkReading[]): string =>
+  JSON.stringify(links.filter(({ master }) => master === undefined));
+
+type Routing = [PromiseSettledResult<ToolResult>, PromiseSettledResult<RoutingRuleReading[]>];
+
+const askRouting = (host: Host): Promise<Routing> =>
+  Promise.allSettled([host.run('ip', routesCommand), readRules(host)]);
+
+/** Puts routes and rules into the reading. @returns what is missing of them */
+function takeRouting(value: LinksReading, [routes, rules]: Routing): string[] {
+  const missing: string[] = [];
+  try {
+    if (routes.status === 'rejected') throw routes.reason;
+    const parsed = parseRoutes(ipArray('ip -j route show table all', routes.value));
+    value.routes = parsed.routes;
+    if (parsed.skipped > 0) missing.push(`${parsed.skipped} routes not understood`);
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    missing.push(`routes: ${error.message}`);
+  }
+  if (rules.status === 'fulfilled') value.rules = rules.value;
+  else if (!(rules.reason instanceof HostError)) throw rules.reason;
+  // A recording that was made before netdash asked for them has none.
+  else if (rules.reason.code !== 'missing') missing.push(`routing rules: ${rules.reason.message}`);
+  return missing;
 }
 
 /** The routing rules of both families. @throws HostError */

@@ -32,9 +32,17 @@ export interface SsSocket {
  * seconds and floods its standard error (lib/fs.c of iproute2 searches /proc/mounts).
  */
 export function hasCgroup2(host: Host): boolean {
+  const known = cgroup2.get(host);
+  if (known && host.now() - known.at < cgroup2Ms && host.now() >= known.at) return known.there;
   const [mounts] = host.readFiles(['/proc/self/mounts']);
-  return typeof mounts === 'string' && mounts.split('\n').some(line => line.split(' ')[2] === 'cgroup2');
+  const there = typeof mounts === 'string' && mounts.split('\n').some(line => line.split(' ')[2] === 'cgroup2');
+  cgroup2.set(host, { there, at: host.now() });
+  return there;
 }
+
+/** Whether it was there at a time: with hundreds of containers the table of mounts takes milliseconds to read. */
+const cgroup2 = new WeakMap<Host, { there: boolean; at: number }>();
+const cgroup2Ms = 60_000;
 
 /**
  * The lines of `ss`, by whatever arguments.

@@ -1,4 +1,5 @@
 /** Finding and running the read-only programs of `Tool`, without a shell. */
+import { setImmediate } from 'node:timers/promises';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
@@ -69,13 +70,22 @@ function startError(tool: Tool, code: string): HostError {
   return new HostError('failed', `${tool} could not be started: ${code}`);
 }
 
+let lastStart: Promise<void> = Promise.resolve();
+
+/** Starting a process stops Node until the child runs its program, milliseconds each time: keys come in between. */
+function turn(): Promise<void> {
+  lastStart = lastStart.then(() => setImmediate());
+  return lastStart;
+}
+
 /** `Host.run` on this machine. @throws HostError */
-export function runTool(
+export async function runTool(
   tool: Tool,
   args: readonly string[],
   options: { timeoutMs?: number } = {},
 ): Promise<ToolResult> {
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+  await turn();
   return new Promise((resolve, reject) => {
     const path = findTool(tool);
     const child = execFile(

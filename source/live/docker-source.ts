@@ -214,8 +214,6 @@ export class DockerSource {
     } else if (event.type === 'service') this.#services.hint(100);
     else this.#engine.hint(100);
     this.#options.onEvent(event);
-    // The event itself may be what a change of ports waits for.
-    this.#options.onReading(true);
   }
 
   #onOpen(gapMs: number | undefined): void {

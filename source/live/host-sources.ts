@@ -64,6 +64,8 @@ export class HostSources {
   /** When the counters were read apart from the links, and whether they had moved. */
   #trafficAt = -Infinity;
   #moved = false;
+  /** When the routes were read last whatever the links said. */
+  #routesAt = -Infinity;
   /** Sockets are told together with the processes that own them, or a listener would have nobody's name for a moment. */
   #socketsTold: Reading<SocketsReading> = { state: 'pending' };
   /** How the tables were read last, and whether they are to be read whatever the counts say. */
@@ -77,8 +79,8 @@ export class HostSources {
     const onReading = (_: unknown, changed: boolean) => options.onReading(changed);
     this.#links = new Poller({
       ...part,
-      hintGapMs: 300,
-      read: traced(host, 'links', () => readLinks(host)),
+      hintGapMs: 500,
+      read: traced(host, 'links', previous => this.#readLinks(previous)),
       everyMs: () => (this.#linkHints.works ? everyMs.links : unaidedLinksMs),
       onReading: (_, changed) => {
         if (changed) this.#kernel.hint(200);
@@ -127,7 +129,7 @@ export class HostSources {
       host,
       'ip',
       ['monitor', 'link'],
-      () => this.#links.hint(100),
+      () => this.#links.hint(200),
       () => this.#links.reschedule(),
     );
     // nft crashes on tables that a newer one wrote; the dump every 30 s goes on without these hints.
@@ -163,18 +165,23 @@ export class HostSources {
 
   /** Reads all of them now. */
   async refresh(): Promise<void> {
+    this.#routesAt = -Infinity;
     const links = this.#links.poke().then(() => this.#kernel.poke());
     this.#tables.asked = true;
     const sockets = this.#sockets.poke().then(() => this.#tellSockets());
     await Promise.all([links, sockets, this.#netfilter.poke(), this.#vitals.poke()]);
   }
 
-  /** A container or network changed: links, rules and sockets follow. */
-  dockerChanged(): void {
-    this.#links.hint(50);
+  /**
+   * A container or network changed: links, rules and sockets follow. Not at once: what Docker itself says of it is to be on
+   * screen first, and what ends something is mostly followed by more.
+   * @param begins something has been started or attached
+   */
+  dockerChanged(begins: boolean): void {
     this.#tables.asked = true;
-    this.#sockets.hint(100);
-    this.#netfilter.hint(300);
+    this.#links.hint(begins ? 150 : 400);
+    this.#sockets.hint(begins ? 200 : 450);
+    this.#netfilter.hint(begins ? 450 : 700);
   }
 
   /** What is looked at. */
@@ -229,6 +236,15 @@ export class HostSources {
     if (this.#stopped) return;
     this.#socketsTold = reading;
     this.#options.onReading(true);
+  }
+
+  /** Routes are read with the links where those say that they may have changed, and now and then in any case. */
+  #readLinks(previous: LinksReading | undefined): Promise<Outcome<LinksReading>> {
+    const now = performance.now();
+    const every = this.#linkHints.works ? everyMs.links : unaidedLinksMs;
+    const isFresh = now - this.#routesAt < every - 1000 && this.#links.reading.state === 'ok';
+    if (!isFresh) this.#routesAt = now;
+    return readLinks(this.#options.host, isFresh ? previous : undefined);
   }
 
   #readRates(): void {

@@ -24,6 +24,7 @@ export interface LiveOptions {
 
 /** Readings that come within this time make one view. */
 const gatherMs = 8;
+const urgentGatherMs = 2;
 /** After a view, other things come first for so many times the time it took; less for what Docker's events bring. */
 const restFactor = 4;
 const urgentRestFactor = 0.5;
@@ -78,7 +79,11 @@ class LiveSession implements Live {
       host,
       onReading: changed => this.#onDocker(changed),
       onEvent: event => {
-        if (event.type === 'container' || event.type === 'network') this.#machine.dockerChanged();
+        if (event.type === 'container' || event.type === 'network') {
+          this.#machine.dockerChanged(event.action === 'start' || event.action === 'connect');
+        }
+        // The event itself may be what a change of ports waits for.
+        if (this.#view.awaitsCause) this.#soon(gatherMs, urgentRestFactor);
         const id = event.type === 'network' ? event.attributes['container'] : undefined;
         if (id) this.#inside.changed(id);
       },
@@ -158,7 +163,7 @@ class LiveSession implements Live {
       const running = value.engine.local === false ? [] : value.containers.filter(({ pid }) => pid > 0);
       this.#inside.follow(running.map(({ id, pid, startedAt }) => ({ id, pid, startedAt })));
     }
-    if (changed) this.#soon(gatherMs, urgentRestFactor);
+    if (changed) this.#soon(urgentGatherMs, urgentRestFactor);
     else this.#soon(confirmMs);
   }
 

@@ -2,7 +2,6 @@
 import type { Readings } from '../host/readings.ts';
 import type { NetdashEvent, Snapshot, Source } from '../facts/schema.ts';
 import { containersToReadAgain } from '../facts/findings/index.ts';
-import { reachability } from '../facts/reachability.ts';
 import {
   emptyMemory,
   facts,
@@ -13,6 +12,7 @@ import {
   type SnapshotContext,
   type SnapshotMemory,
 } from '../facts/snapshot.ts';
+import { ScreenReach } from './screen-reach.ts';
 import { Settling } from './settling.ts';
 import type { LiveView } from './live.ts';
 import type { KeptPorts } from './state-ports.ts';
@@ -34,6 +34,7 @@ export class ViewKeeper {
   #readings: Readings;
   #own: Record<string, Source> = {};
   #askedAt = -Infinity;
+  readonly #reach: ScreenReach;
   readonly #settling = new Settling();
   readonly #eventListeners = new Set<(event: NetdashEvent) => void>();
 
@@ -41,8 +42,13 @@ export class ViewKeeper {
     const made = facts(this.#memory, readings, context);
     this.#memory = made.memory;
     this.#readings = readings;
-    const reach = reachability(readings, made.snapshot);
-    this.store = new Store<LiveView>({ snapshot: made.snapshot, reach, events: [], ready: false });
+    this.#reach = new ScreenReach(readings, made.snapshot);
+    this.store = new Store<LiveView>({
+      snapshot: made.snapshot,
+      reach: this.#reach.shown,
+      events: [],
+      ready: false,
+    });
   }
 
   /** The last known ports and the changes seen: what the state file keeps. */
@@ -50,9 +56,14 @@ export class ViewKeeper {
     return { ledger: this.#memory.ledger, portChanges: this.#memory.snapshot?.portChanges ?? [] };
   }
 
+  /** Whether ports have changed of which nobody knows yet why: Docker's events may tell. */
+  get awaitsCause(): boolean {
+    return this.#memory.ledger.pending.length > 0;
+  }
+
   /** How soon the view must be made anew though nothing new is read, ms: a port change waits for its cause, or a finding for being confirmed. */
   get againMs(): number | undefined {
-    if (this.#memory.ledger.pending.length > 0) return causeMs;
+    if (this.awaitsCause) return causeMs;
     return this.#settling.isWaiting ? confirmMs : undefined;
   }
 
@@ -80,6 +91,7 @@ export class ViewKeeper {
     this.#memory = made.memory;
     this.#readings = readings;
     this.#own = own;
+    this.#reach.update(readings, made.snapshot);
     this.#show(made, context, this.store.latest.ready);
   }
 
@@ -92,12 +104,14 @@ export class ViewKeeper {
   *judge(context: SnapshotContext, ready: boolean): Generator<void, string[]> {
     const readings = this.#readings;
     const judged = yield* judgement(this.#memory, readings, context);
+    const { shown } = this.#reach;
+    yield* this.#reach.judge();
     if (judged) {
       const made = withFindings(this.#memory, judged);
       this.#memory = made.memory;
       this.#show(made, context, ready);
       yield;
-    } else if (ready !== this.store.latest.ready) {
+    } else if (ready !== this.store.latest.ready || shown !== this.#reach.shown) {
       this.#show({ snapshot: this.#memory.snapshot!, memory: this.#memory, events: [] }, context, ready);
     }
     const { history, snapshot } = this.#memory;
@@ -110,7 +124,6 @@ export class ViewKeeper {
 
   #show(made: Made, context: SnapshotContext, ready: boolean): void {
     const own = this.#own;
-    const readings = this.#readings;
     const { findings, events: told } = this.#settling.apply(
       made.snapshot.findings,
       made.events,
@@ -124,7 +137,7 @@ export class ViewKeeper {
     };
     const before = this.store.latest;
     const isOld = context.now - Date.parse(before.snapshot.takenAt) >= renewMs;
-    const reach = reachability(readings, shown, before.reach);
+    const reach = this.#reach.shown;
     const isNew =
       told.length > 0 ||
       reach !== before.reach ||

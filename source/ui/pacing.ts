@@ -1,15 +1,20 @@
 /** How often data may draw. Keys are not concerned: they draw at once. */
 
-/** What draws: news is what happened (an event, a source's first answer), the rest are numbers that move. */
-export type Reason = 'news' | 'numbers';
+/**
+ * What draws: ports are published ports that changed, which is what one looks for after a restart; news is what else
+ * happened (an event, a source's first answer); the rest are numbers that move.
+ */
+export type Reason = 'ports' | 'news' | 'numbers';
 
 /** Frames a second, in the long run; as many again may come at once, for what happens comes in bursts. */
 const perSecond = 4;
 const burst = 4;
+/** So many frames may be drawn on credit. */
+const credit = 2;
 /** Between two frames, so that what comes together is drawn together, in ms. */
-const gaps: Readonly<Record<Reason, number>> = { news: 60, numbers: 250 };
-/** Numbers draw only when this many frames are left, so that news need not wait. */
-const needed: Readonly<Record<Reason, number>> = { news: 1, numbers: 3 };
+const gaps: Readonly<Record<Reason, number>> = { ports: 0, news: 60, numbers: 250 };
+/** Numbers draw only when this many frames are left, so that news need not wait; ports draw on credit, which the others pay back. */
+const needed: Readonly<Record<Reason, number>> = { ports: 1 - credit, news: 1, numbers: 3 };
 
 /** Says when data may draw the next frame. Times are ms of any one clock. */
 export class Pacing {
@@ -25,7 +30,7 @@ export class Pacing {
 
   /** A frame was drawn for data. */
   drew(now: number): void {
-    this.#left = Math.max(0, this.#leftAt(now) - 1);
+    this.#left = Math.max(-credit, this.#leftAt(now) - 1);
     this.#at = now;
   }
 

@@ -1,8 +1,10 @@
 /** The panes: which table each shows, what its rows are made of, and which source it cannot do without. */
+import type { Snapshot } from '../facts/schema.ts';
 import type { LiveView } from '../live/live.ts';
 import type { Line } from '../present/cell.ts';
 import { containerRows, containerTable, isUp } from '../present/container-table.ts';
 import { eventRows, eventTable } from '../present/event-table.ts';
+import { asksForExposed, exposedTable } from '../present/exposed-table.ts';
 import { parseFilter } from '../present/filter.ts';
 import { findingRows, findingTable } from '../present/finding-table.ts';
 import { layoutColumns } from '../present/layout.ts';
@@ -55,6 +57,20 @@ const justEnded = 60_000;
 /** Rows sorted by something that always moves are put in order this often, in ms, so that one can read them. */
 const resortMilliseconds = 5000;
 
+/** Ages on screen step by this much, in ms, so that they alone do not make every row a new one. */
+const ageStep = 10_000;
+
+/** What rows may be made of, but for the time; of sources what they say, not how old that is. */
+function partsOf({ snapshot, events, reach }: LiveView, beside: readonly (keyof Snapshot)[]): unknown[] {
+  const names = (Object.keys(snapshot) as (keyof Snapshot)[]).filter(
+    name => name !== 'takenAt' && name !== 'sources' && !beside.includes(name),
+  );
+  const sources = Object.entries(snapshot.sources).map(
+    ([name, { state, reason }]) => `${name} ${state} ${reason ?? ''}`,
+  );
+  return [events, reach.exposures, ...names.map(name => snapshot[name]), ...sources];
+}
+
 interface Definition<Row> {
   id: PaneId;
   hotkey: string;
@@ -62,6 +78,8 @@ interface Definition<Row> {
   /** The table in another arrangement, for some choices. */
   arranged?: (choice: PaneChoice) => Table<Row>;
   rows: (view: LiveView) => readonly Row[];
+  /** Parts of the snapshot that the rows do not depend on: these may change, and the rows stay. */
+  beside: readonly (keyof Snapshot)[];
   shown?: (row: Row, choice: PaneChoice) => boolean;
   source?: PaneSource;
   none: string;
@@ -73,9 +91,53 @@ function heldOrder(list: List, ranks: ReadonlyMap<string, number>): List {
   return { ...list, items: [...list.items].sort((a, b) => rank(a.key) - rank(b.key)) };
 }
 
-function pane<Row>(definition: Definition<Row>): Pane {
-  const { table, rows } = definition;
-  let last: { view: LiveView; choice: string; list: PaneList } | undefined;
+const isSameRow = (before: object, after: object): boolean => {
+  const names = Object.keys(after);
+  if (Object.keys(before).length !== names.length) return false;
+  return names.every(name => name === 'now' || isSame(Reflect.get(before, name), Reflect.get(after, name)));
+};
+
+/** Lists of the same items and records of the same numbers are made anew for each view. */
+function isSame(before: unknown, after: unknown): boolean {
+  if (Object.is(before, after)) return true;
+  if (typeof before !== 'object' || typeof after !== 'object' || before === null || after === null) return false;
+  const names = Object.keys(after);
+  if (Array.isArray(before) !== Array.isArray(after) || Object.keys(before).length !== names.length) return false;
+  return names.every(name => Object.is(Reflect.get(before, name), Reflect.get(after, name)));
+}
+
+/**
+ * Makes the rows of a pane, and keeps those that say what they said: they keep their identity, and with it the cells that
+ * were made of them.
+ */
+function keptRows<Row extends object>({ table, rows, beside }: Definition<Row>): (view: LiveView) => readonly Row[] {
+  let last:
+    { at: number; parts: readonly unknown[]; rows: readonly Row[]; byKey: ReadonlyMap<string, Row> } | undefined;
+  return view => {
+    const at = Date.parse(view.snapshot.takenAt);
+    const made = partsOf(view, beside);
+    const isFresh = last !== undefined && at - last.at < ageStep && at >= last.at;
+    if (last && isFresh && made.length === last.parts.length && made.every((part, i) => part === last!.parts[i])) {
+      return last.rows;
+    }
+    const known = isFresh ? last?.byKey : undefined;
+    const byKey = new Map<string, Row>();
+    const kept = rows(view).map(row => {
+      const key = table.key(row);
+      const before = known?.get(key);
+      const same = before !== undefined && !byKey.has(key) && isSameRow(before, row) ? before : row;
+      byKey.set(key, same);
+      return same;
+    });
+    last = { at: isFresh ? last!.at : at, parts: made, rows: kept, byKey };
+    return kept;
+  };
+}
+
+function pane<Row extends object>(definition: Definition<Row>): Pane {
+  const { table } = definition;
+  const rows = keptRows(definition);
+  let last: { view: LiveView; rows: readonly Row[]; choice: string; list: PaneList } | undefined;
   let placed: { choice: string | undefined; width: number; list: PaneList; layout: Layout } | undefined;
   let order: { sort: string; at: number; ranks: ReadonlyMap<string, number> } | undefined;
 
@@ -101,12 +163,22 @@ function pane<Row>(definition: Definition<Row>): Pane {
         return last.list;
       }
       const all = rows(view);
+      const isStill = order === undefined && definition.shown === undefined;
+      if (last?.choice === choiceName && last.rows === all && isStill) {
+        last = { ...last, view };
+        return last.list;
+      }
       const shown = definition.shown ? all.filter(row => definition.shown!(row, choice)) : all;
       const { filter, error } = parseFilter(choice.filter, table.fields);
       const arranged = definition.arranged?.(choice) ?? table;
       const list = listOf(arranged, shown, { filter, sort: choice.sort });
       const held = inOrder(list, Date.parse(view.snapshot.takenAt));
-      last = { view, choice: choiceName, list: { ...held, filterError: error, hidden: all.length - shown.length } };
+      last = {
+        view,
+        rows: all,
+        choice: choiceName,
+        list: { ...held, filterError: error, hidden: all.length - shown.length },
+      };
       return last.list;
     },
     layout(list, width) {
@@ -137,10 +209,11 @@ export function createPanes(): Readonly<Record<PaneId, Pane>> {
   return {
     containers: pane({
       id: 'containers',
+      beside: ['rules'],
       hotkey: '1',
       table: containerTable,
       arranged: choice => (choice.grouped ? byProject : containerTable),
-      rows: view => containerRows(view.snapshot),
+      rows: view => containerRows(view.snapshot, view.reach),
       shown: (row, choice) =>
         choice.stopped ||
         isUp(row.container) ||
@@ -151,6 +224,7 @@ export function createPanes(): Readonly<Record<PaneId, Pane>> {
     }),
     links: pane({
       id: 'links',
+      beside: ['rules'],
       hotkey: '2',
       table: linkTable,
       rows: view => linkRows(view.snapshot),
@@ -159,14 +233,17 @@ export function createPanes(): Readonly<Record<PaneId, Pane>> {
     }),
     ports: pane({
       id: 'ports',
+      beside: ['traffic', 'rules'],
       hotkey: '3',
       table: portTable,
-      rows: view => portRows(view.snapshot),
+      arranged: choice => (asksForExposed(choice.filter) ? exposedTable : portTable),
+      rows: view => portRows(view.snapshot, view.reach),
       source: 'sockets',
       none: 'Nothing listens and nothing is published.',
     }),
     networks: pane({
       id: 'networks',
+      beside: ['traffic', 'rules'],
       hotkey: '4',
       table: networkTable,
       rows: view => networkRows(view.snapshot),
@@ -175,6 +252,7 @@ export function createPanes(): Readonly<Record<PaneId, Pane>> {
     }),
     firewall: pane({
       id: 'firewall',
+      beside: ['traffic'],
       hotkey: '5',
       table: ruleTable,
       rows: view => ruleRows(view.snapshot),
@@ -183,6 +261,7 @@ export function createPanes(): Readonly<Record<PaneId, Pane>> {
     }),
     events: pane({
       id: 'events',
+      beside: ['traffic', 'rules'],
       hotkey: '6',
       table: eventTable,
       rows: view => eventRows(view.events, Date.parse(view.snapshot.takenAt)),
@@ -190,6 +269,7 @@ export function createPanes(): Readonly<Record<PaneId, Pane>> {
     }),
     findings: pane({
       id: 'findings',
+      beside: ['traffic', 'rules'],
       hotkey: 'f',
       table: findingTable,
       rows: view => findingRows(view.snapshot),

@@ -10,6 +10,7 @@ import type { ListShape } from './list-window.ts';
 import { buildModel, shapesOf } from './model.ts';
 import type { Model } from './model.ts';
 import { Pacing } from './pacing.ts';
+import type { Reason } from './pacing.ts';
 import { createPanes } from './panes.ts';
 import { reduce } from './reducer.ts';
 import type { Action } from './reducer.ts';
@@ -56,6 +57,21 @@ export interface ScreenStore {
   /** Shows the newest view at once. */
   showNow: () => void;
   dispose: () => void;
+}
+
+/** Why the newer view is to be drawn. */
+function reasonToDraw(shown: LiveView, newer: LiveView): Reason {
+  const before = shown.snapshot.containers;
+  const after = newer.snapshot.containers;
+  if (before !== after) {
+    const known = new Map(before.map(container => [container.id, container]));
+    const moved = after.some(({ id, publishedPorts }) => {
+      const old = known.get(id)?.publishedPorts;
+      return publishedPorts.length > 0 && old !== undefined && old !== publishedPorts;
+    });
+    if (moved) return 'ports';
+  }
+  return !shown.ready || newer.events !== shown.events ? 'news' : 'numbers';
 }
 
 /** Makes the store and follows `live` until `dispose`. */
@@ -131,8 +147,7 @@ export function createScreenStore(options: ScreenStoreOptions): ScreenStore {
     clearTimeout(timer);
     const view = live.getView();
     if (view === frame.view) return;
-    const isNews = !frame.view.ready || view.events !== frame.view.events;
-    const delay = pacing.delay(performance.now(), isNews ? 'news' : 'numbers');
+    const delay = pacing.delay(performance.now(), reasonToDraw(frame.view, view));
     if (delay > 0) {
       timer = setTimeout(onData, delay);
       return;

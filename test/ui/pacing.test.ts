@@ -23,8 +23,17 @@ test('a burst of news is drawn at once, and numbers leave it room', () => {
   assert.equal(Math.round(pacing.delay(180, 'numbers')), 570);
 });
 
-test('whatever asks, and how often: four frames a second in the long run, and nobody waits longer than one', () => {
-  const asks = fc.array(fc.tuple(fc.nat(300), fc.constantFrom<Reason>('news', 'numbers')), { maxLength: 80 });
+test('ports that changed are drawn at once even after a burst of news, and the others wait for that', () => {
+  const pacing = new Pacing();
+  for (const at of [0, 60, 120, 180]) pacing.drew(at);
+  assert.equal(pacing.delay(181, 'ports'), 0);
+  pacing.drew(181);
+  assert.equal(pacing.delay(182, 'ports'), 0);
+  assert.equal(Math.round(pacing.delay(182, 'news')), 318);
+});
+
+test('whatever asks, and how often: four frames a second in the long run, on credit two more, and nobody waits longer than a second', () => {
+  const asks = fc.array(fc.tuple(fc.nat(300), fc.constantFrom<Reason>('ports', 'news', 'numbers')), { maxLength: 80 });
   fc.assert(
     fc.property(asks, steps => {
       const pacing = new Pacing();
@@ -39,7 +48,7 @@ test('whatever asks, and how often: four frames a second in the long run, and no
         frames.push(now);
       }
       frames.forEach((from, first) =>
-        frames.slice(first).forEach((to, count) => assert.ok(count + 1 <= 4 + ((to - from) / 1000) * 4 + 1e-6)),
+        frames.slice(first).forEach((to, count) => assert.ok(count + 1 <= 4 + 2 + ((to - from) / 1000) * 4 + 1e-6)),
       );
     }),
   );

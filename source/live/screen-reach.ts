@@ -1,0 +1,85 @@
+/**
+ * Who reaches what, for a view that is shown before it is judged. A screen asks for the places that it draws, and a walk for
+ * each of them takes longer than all the rest of a frame; so until the judgement has asked for those places again, the
+ * answers are those of the moment before, and of a place that nobody has asked for yet, that it is not known.
+ */
+import type { Readings } from '../host/readings.ts';
+import type { Exposure, Place } from '../facts/exposure.ts';
+import { reachability, type Exposures, type Reachability } from '../facts/reachability.ts';
+
+type Facts = Parameters<typeof reachability>[1];
+
+const notJudged: Exposure = { word: 'unknown', answers: [], reason: 'not judged yet' };
+
+const keyOf = ({ netns, address, port, proto, v6only }: Place): string =>
+  `${netns ?? ''} ${address} ${port} ${proto} ${String(v6only)}`;
+
+/** Exposures that remember what was asked of them. The same object for as long as its answers are the newest. */
+class Remembering implements Exposures {
+  readonly source: Exposures;
+  /** Whether `source` is of the newest readings, so that it may be asked for more. */
+  isCurrent = true;
+  /** What a screen has asked for, not the judgement. */
+  readonly asked = new Map<string, Place>();
+  readonly #answers = new Map<string, Exposure>();
+
+  constructor(source: Exposures) {
+    this.source = source;
+  }
+
+  of(place: Place): Exposure {
+    const key = keyOf(place);
+    this.asked.set(key, place);
+    return this.#answers.get(key) ?? (this.isCurrent ? this.learn(place) : notJudged);
+  }
+
+  learn(place: Place): Exposure {
+    const exposure = this.source.of(place);
+    this.#answers.set(keyOf(place), exposure);
+    return exposure;
+  }
+}
+
+/** What views show of reachability. */
+export class ScreenReach {
+  #fresh: Reachability;
+  #judged: Remembering;
+  #shown: Reachability;
+
+  constructor(readings: Readings, facts: Facts) {
+    this.#fresh = reachability(readings, facts);
+    this.#judged = new Remembering(this.#fresh.exposures);
+    this.#shown = { ...this.#fresh, exposures: this.#judged };
+  }
+
+  /** What is to be shown; the same object until something changed. */
+  get shown(): Reachability {
+    return this.#shown;
+  }
+
+  /** Takes the readings and facts of this moment: its verdicts, but for exposures those of the last judgement. */
+  update(readings: Readings, facts: Facts): void {
+    const fresh = reachability(readings, facts, this.#fresh);
+    if (fresh !== this.#fresh) this.#present(fresh);
+  }
+
+  /** Works out anew what was asked for, in pieces, and shows it from then on. */
+  *judge(): Generator<void, void> {
+    const { exposures } = this.#fresh;
+    if (exposures === this.#judged.source) return;
+    const next = new Remembering(exposures);
+    for (const place of this.#judged.asked.values()) {
+      next.learn(place);
+      yield;
+    }
+    this.#judged = next;
+    // Newer facts may have come in between: they are judged next.
+    this.#present(this.#fresh);
+  }
+
+  #present(fresh: Reachability): void {
+    this.#fresh = fresh;
+    this.#judged.isCurrent = fresh.exposures === this.#judged.source;
+    this.#shown = { ...fresh, exposures: this.#judged };
+  }
+}
