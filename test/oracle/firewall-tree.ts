@@ -6,17 +6,22 @@ import { join } from 'node:path';
 import { unpackTree } from '../lab/unpack.ts';
 import type { Lab, Result } from '../lab/lab.ts';
 
+// Essential packages are on every machine, so that nothing depends on them; in a tree they have to be named.
 const packages = [
   'base-files',
   'bash',
   'conntrack',
+  'coreutils',
+  'dash',
   'dbus-daemon',
   'firewalld',
+  'grep',
   'ipset',
   'iptables',
   'kmod',
   'nftables',
   'procps',
+  'sed',
   'python3',
   'ufw',
 ];

@@ -4,8 +4,7 @@ import type { Socket, Stage } from './stage.ts';
 
 type Target = readonly [address: string, port: number, proto: 'tcp' | 'udp'];
 
-/** Sockets that are open while rule sets are compared. */
-export const matrixListeners: Record<string, Socket[]> = {
+const listeners: Record<string, Socket[]> = {
   host: [
     { proto: 'tcp', address: '::', port: 22 },
     { proto: 'tcp', address: '0.0.0.0', port: 443 },
@@ -22,6 +21,11 @@ export const matrixListeners: Record<string, Socket[]> = {
     ]),
   ),
 };
+
+/** Opens the sockets that the questions are about. */
+export async function listenForMatrix(stage: Stage): Promise<void> {
+  await Promise.all(Object.entries(listeners).map(([at, sockets]) => stage.listen(at, sockets)));
+}
 
 /** A question of someone on the stage. */
 export const asked = (stage: Stage, from: string, ...[address, port, proto]: Target): Case => ({

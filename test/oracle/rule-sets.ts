@@ -12,7 +12,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FirewallTree } from './firewall-tree.ts';
-import { matrixListeners } from './matrix.ts';
+import { listenForMatrix } from './matrix.ts';
 import { SaveText } from './save-text.ts';
 import type { Stage } from './stage.ts';
 
@@ -92,7 +92,7 @@ export class RuleLoader {
       .split('\n')
       .filter(line => settable.test(line))
       .join('\n');
-    await Promise.all(Object.entries(matrixListeners).map(([at, sockets]) => stage.listen(at, sockets)));
+    await listenForMatrix(stage);
     const rules = await say('ip', 'rule');
     return new RuleLoader(stage, tree, await tablesOf(stage), sysctls, rules, await linksOf(stage));
   }

@@ -48,6 +48,8 @@ export interface Stage {
 /** One set of daemon flags. */
 export interface StageOptions extends Pick<LabOptions, 'docker' | 'dockerdArgs' | 'report'> {
   title: string;
+  /** Done on the machine before there are containers; dockerd is started again afterwards. */
+  beforehand?: (lab: Lab) => Promise<void>;
 }
 
 async function must(
@@ -124,9 +126,14 @@ const staffed = [
 
 /** Sets the stage. */
 export async function setStage(options: StageOptions): Promise<Stage> {
-  const { title: _, ...labOptions } = options;
+  const { title: _, beforehand, ...labOptions } = options;
   const lab = await startLab(labOptions);
   try {
+    if (beforehand) {
+      await beforehand(lab);
+      await lab.daemon.stop();
+      await lab.daemon.start();
+    }
     await populate(lab);
     return await furnish(lab);
   } catch (error) {
