@@ -267,8 +267,6 @@ export interface ServiceClues {
   proto: Proto;
   /** The port where it listens itself; for a published one the container's. */
   port: number;
-  /** The host's port that leads there, if it is another. */
-  hostPort?: number;
   /** The process that listens there (not docker-proxy). */
   process?: string;
 }
@@ -282,11 +280,11 @@ export interface Service {
 }
 
 /** What service it is, as far as the process or the port tell. */
-export function serviceOf({ proto, port, hostPort, process }: ServiceClues): Service {
+export function serviceOf({ proto, port, process }: ServiceClues): Service {
   // dockerd listens for the swarm and for its metrics too.
   const isApart = process === 'dockerd' && byPort.has(`${port}/${proto}`);
   const sure = process === undefined || isApart ? undefined : byProcess.get(process);
   if (sure) return { name: sure.name, risk: sure.risk, why: sure.why };
-  const likely = byPort.get(`${port}/${proto}`) ?? byPort.get(`${hostPort ?? port}/${proto}`);
+  const likely = byPort.get(`${port}/${proto}`);
   return likely ? { name: `${likely.name} by its port`, risk: likely.risk, why: likely.why } : { risk: 'ordinary' };
 }

@@ -48,7 +48,9 @@ function reasonCell(row: PortRow): Cell {
   return optional(exposedReason(row), isOpen(row) ? 'plain' : 'dim');
 }
 
-const kept = (id: string): Column<PortRow>[] => portTable.columns.filter(column => column.id === id);
+/** A column of the Ports pane, as important as it is here. */
+const kept = (id: string, priority: number): Column<PortRow>[] =>
+  portTable.columns.flatMap(column => (column.id === id ? [{ ...column, priority }] : []));
 
 const openSection = 'Others can reach these, riskiest first';
 const unknownSection = 'Not known whether others can reach these';
@@ -73,11 +75,16 @@ export const exposedTable: Table<PortRow> = {
       cell: riskCell,
       sortKey: row => (row.kind === 'unknown' ? unknownRank : ranks[riskOf(row)]),
     },
-    ...['proto', 'address', 'port', 'owner', 'target', 'process', 'exposure'].flatMap(kept),
+    ...kept('proto', 6),
+    ...kept('address', 5),
+    ...kept('port', 1),
+    ...kept('owner', 4),
+    ...kept('target', 7),
+    ...kept('process', 8),
     {
       id: 'why',
       title: 'WHY',
-      priority: 5,
+      priority: 3,
       min: 20,
       max: 200,
       want: 40,

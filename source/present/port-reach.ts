@@ -35,8 +35,6 @@ export function serviceAt(row: PortRow, lookup: Lookup, reach: Reachability): Se
   const process = workerOf(row, lookup);
   const clues: ServiceClues = { proto, port: target?.port ?? port };
   if (process !== undefined) clues.process = process;
-  // The port of the host says little about a process that has a port of its own.
-  else if (target) clues.hostPort = port;
   return reach.serviceOf(clues);
 }
 

@@ -113,7 +113,7 @@ export const portTable: Table<PortRow> = {
       sortKey: row => row.port,
     },
     { id: 'owner', title: 'OWNER', priority: 5, min: 10, max: 30, want: 18, cell: ownerCell },
-    { id: 'process', title: 'PROCESS', priority: 7, min: 10, max: 26, want: 17, cell: processCell },
+    { id: 'process', title: 'PROCESS', priority: 8, min: 10, max: 26, want: 17, cell: processCell },
     {
       id: 'target',
       title: `${glyphs.arrow} TARGET`,
@@ -133,7 +133,7 @@ export const portTable: Table<PortRow> = {
       steady: true,
       cell: exposedCell,
     },
-    { id: 'note', title: 'NOTE', priority: 8, min: 12, max: 90, want: 24, grow: true, cell: noteCell },
+    { id: 'note', title: 'NOTE', priority: 7, min: 12, max: 90, want: 24, grow: true, cell: noteCell },
     { id: 'unit', title: 'UNIT', extra: true, priority: 9, min: 10, max: 28, cell: row => optional(row.unit, 'dim') },
   ],
   fields: {

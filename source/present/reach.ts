@@ -86,7 +86,7 @@ export function reachesCell(reaches: readonly PortReach[]): Cell {
   const one = exposureCell(exposure);
   if (exposure.word === 'apart') return one;
   if (count < reaches.length) return cell(`${glyphOf(exposure)} ${exposure.word} ${count}/${reaches.length}`, one.tone);
-  return family === undefined ? one : cell(`${glyphOf(exposure)} ${exposure.word} on IPv${family}`, one.tone);
+  return family === undefined ? one : cell(`${glyphOf(exposure)} ${exposure.word} v${family}`, one.tone);
 }
 
 /** Why it is so, in one line: the hop that decided, or at which address it answers. */
