@@ -57,10 +57,10 @@ export class HookWalk {
     const accepted: (() => DecidedBy)[] = [];
     this.chains.returned = [];
     const run = (chains: readonly ReadyChain[]): Stop | undefined => {
-      for (const chain of chains) {
+      for (const [index, chain] of chains.entries()) {
         packet.tracked ||= (chain.reading.priority ?? 0) > conntrackPriority;
         const verdict = this.chains.base(chain, packet);
-        if (verdict.kind === 'drop') return new Stop('blocked', titles[hook], verdict.by());
+        if (verdict.kind === 'drop') return this.dropped(packet, hook, verdict.by(), chains.slice(index));
         if (verdict.kind === 'unsure') return unsureBy(titles[hook], verdict.by());
         if (verdict.kind === 'accept' && verdict.isRule) accepted.push(verdict.by);
       }
@@ -82,6 +82,17 @@ export class HookWalk {
       });
     }
     return undefined;
+  }
+
+  /** A drop; chains of the same priority may have come before the one that is named. */
+  private dropped(packet: Packet, hook: Hook, by: DecidedBy, [own, ...later]: readonly ReadyChain[]): Stop {
+    const rivals = later.filter(({ reading }) => reading.priority === own?.reading.priority);
+    const also = rivals.flatMap(chain => {
+      const verdict = this.chains.base(chain, { ...packet, ct: { ...packet.ct } });
+      return verdict.kind === 'drop' ? [verdict.by().detail] : [];
+    });
+    const detail = also.length > 0 ? `${by.detail} (and so does ${also.join(', ')}, at the same priority)` : by.detail;
+    return new Stop('blocked', titles[hook], { ...by, detail });
   }
 
   /** Frames pass chains of the families bridge and netdev: on which device is not read. */

@@ -70,7 +70,7 @@ export function readyRules(netfilter: NetfilterReading, rows: readonly Rule[], w
   const arp: ReadyChain[] = [];
   const bases = [...chains.values()]
     .filter(({ reading }) => reading.hook !== undefined)
-    .sort((a, b) => (a.reading.priority ?? 0) - (b.reading.priority ?? 0));
+    .sort((a, b) => (a.reading.priority ?? 0) - (b.reading.priority ?? 0) || rank(a) - rank(b));
   for (const base of bases) {
     const { family, hook, type, priority = 0 } = base.reading;
     if (family === 'arp') arp.push(base);
@@ -95,6 +95,9 @@ export function readyRules(netfilter: NetfilterReading, rows: readonly Rule[], w
     describe: (chain, rule) => describe(chain, rule, (authors ??= byPlace(rows))),
   };
 }
+
+/** Of one priority, what was registered last runs first, and nobody tells that. Legacy tables are mostly there second. */
+const rank = ({ reading }: ReadyChain): number => (reading.backend === 'iptables-legacy' ? 0 : 1);
 
 const byPlace = (rows: readonly Rule[]): ReadonlyMap<string, Rule> =>
   new Map(rows.map(row => [`${row.backend} ${row.family} ${row.table} ${row.chain} ${row.number}`, row]));

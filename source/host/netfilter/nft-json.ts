@@ -42,8 +42,8 @@ export function tagged(value: Json | undefined): { tag: string; body: Json } | u
 export interface NamedSet {
   /** Its elements: values, or `[key, value]` pairs for a map. */
   elements: Json[];
-  /** Rules put elements into it, perhaps by the very packet that is looked at. */
-  isFilled?: boolean;
+  /** Rules that put elements into it, perhaps for the very packet that is looked at: the match statements of each. */
+  fillers?: Json[][];
 }
 
 /** Finds a set or map by the name after `@`, in the table of the rule. */

@@ -1,110 +1,24 @@
 /** What an nft match means: libnftables-json(5) expressions to RuleMatch. */
-import type { NetfilterFamily, Range, RuleMatch } from '../readings.ts';
-import { canonicalAddressRange, canonicalCidr } from './addresses.ts';
+import type { NetfilterFamily, RuleMatch } from '../readings.ts';
 import {
-  asList,
-  child,
-  isObject,
-  numberOf,
-  tagged,
-  textOf,
-  type FindSet,
-  type Json,
-  type NamedSet,
-} from './nft-json.ts';
+  addressList,
+  elements,
+  isConditional,
+  numberRanges,
+  portRanges,
+  strangePort,
+  texts,
+  type Element,
+} from './nft-elements.ts';
+import { asList, child, isObject, tagged, textOf, type FindSet, type Json, type NamedSet } from './nft-json.ts';
 import { statementText } from './nft-text.ts';
 import { icmpTypeNumber, protocolName } from './protocols.ts';
-
-/** One value of the right side of a match. */
-type Element = string | number | { from: string | number; to: string | number } | { address: string; length: number };
 
 /** Families in which a rule sees IPv4 and IPv6 alike, so that looking at one's header asks for that one. */
 const mixedFamilies: ReadonlySet<NetfilterFamily> = new Set(['inet', 'bridge', 'netdev']);
 
 const portProtocols = new Set(['tcp', 'udp', 'sctp', 'dccp', 'udplite']);
 const allFlags = ['fin', 'syn', 'rst', 'psh', 'ack', 'urg'];
-
-const isPlain = (json: Json | undefined): json is string | number =>
-  typeof json === 'string' || typeof json === 'number';
-
-function element(json: Json): Element | undefined {
-  if (isPlain(json)) return json;
-  const found = tagged(json);
-  if (!found) return undefined;
-  if (found.tag === 'elem' && isObject(found.body)) return element(found.body['val'] ?? null);
-  if (found.tag === 'prefix') {
-    const address = textOf(found.body, 'addr');
-    const length = numberOf(found.body, 'len');
-    return address === undefined || length === undefined ? undefined : { address, length };
-  }
-  const [from, to] = found.tag === 'range' ? asList(found.body) : [];
-  return isPlain(from) && isPlain(to) ? { from, to } : undefined;
-}
-
-/** Keys of an element that make nothing of it hang on more than its value. */
-const plainKeys = new Set(['val', 'timeout', 'expires', 'comment', 'counter']);
-
-/** Whether an element holds only at times: it has a limit or a quota of its own. */
-const isConditional = (json: Json): boolean => {
-  const found = tagged(json);
-  return found?.tag === 'elem' && isObject(found.body) && !Object.keys(found.body).every(key => plainKeys.has(key));
-};
-
-/** The values of the right side: of a set, a named set as it is now, a list of flags, or one. */
-function elements(right: Json, findSet: FindSet): Element[] | undefined {
-  const set =
-    typeof right === 'string' && right.startsWith('@')
-      ? findSet(right.slice(1))?.elements
-      : isObject(right) && right['set'] !== undefined
-        ? asList(right['set'])
-        : asList(right);
-  const found = set?.map(element);
-  return found?.every(item => item !== undefined) ? found : undefined;
-}
-
-const texts = (list: Element[] | undefined): string[] | undefined => {
-  const found = list?.map(item => (typeof item === 'object' ? undefined : String(item).toLowerCase()));
-  return found?.every(item => item !== undefined) ? found : undefined;
-};
-
-function addressList(list: Element[] | undefined): string[] | undefined {
-  const found = list?.map(item => {
-    if (typeof item === 'number') return undefined;
-    if (typeof item === 'string') return canonicalCidr(item);
-    return 'address' in item
-      ? canonicalCidr(`${item.address}/${item.length}`)
-      : canonicalAddressRange(`${item.from}-${item.to}`);
-  });
-  return found?.every(item => item !== undefined) ? found : undefined;
-}
-
-const portRanges = (list: Element[] | undefined, op: string): Range[] | undefined => numberRanges(list, op, 65535);
-
-/** Ranges of numbers up to `most`; `byName` knows what nft prints by name. */
-function numberRanges(
-  list: Element[] | undefined,
-  op: string,
-  most: number,
-  byName: (name: string) => number | undefined = () => undefined,
-): Range[] | undefined {
-  const found = list?.map((item): Range | undefined => {
-    const single = typeof item === 'string' ? byName(item) : item;
-    if (typeof single === 'number') return [single, single];
-    if (single === undefined || typeof item === 'string' || typeof single === 'string' || 'address' in single)
-      return undefined;
-    const ends = [single.from, single.to].map(end => (typeof end === 'string' ? byName(end) : end));
-    const [from, to] = ends;
-    return from === undefined || to === undefined ? undefined : [from, to];
-  });
-  if (!found?.every(item => item !== undefined)) return undefined;
-  if (op === '==' || op === '!=' || op === 'in' || op === '!') return found;
-  const [only, more] = found;
-  if (!only || more || only[0] !== only[1]) return undefined;
-  const port = only[0];
-  if (op === '<') return [[0, port - 1]];
-  if (op === '<=') return [[0, port]];
-  return [[op === '>' ? port + 1 : port, most]];
-}
 
 /** TCP flags of an expression: `"syn"`, a list, or an or of them; undefined when it is something else. */
 function flags(json: Json): string[] | undefined {
@@ -206,12 +120,6 @@ function meta(key: string, { negate, equal, list }: Question): Understood | unde
   }
 }
 
-/** nft 1.0.6 prints the ports of a set of `ct original proto-dst` as `0x1f90 [invalid type]`. */
-const strangePort = (item: Element): Element => {
-  const found = typeof item === 'string' ? /^(0x[0-9a-f]{1,4}) \[invalid type\]$/.exec(item) : null;
-  return found ? Number(found[1]) : item;
-};
-
 function conntrack(body: Json, { negate, equal, list, op }: Question): Understood | undefined {
   const key = [textOf(body, 'family'), textOf(body, 'key')].filter(Boolean).join(' ');
   const original = textOf(body, 'dir') === 'original';
@@ -311,6 +219,15 @@ function understand(left: Json, question: Question, findSet: FindSet): Understoo
   }
 }
 
+/**
+ * What a rule that fills a set asks of a connection, that is of any packet of it: the one before may have done it. Asking for
+ * another set counts as asking nothing.
+ */
+const askedOnce = (bodies: readonly Json[], family: NetfilterFamily): RuleMatch[] =>
+  bodies
+    .flatMap(body => readMatch(body, family, () => undefined))
+    .filter(({ kind }) => kind !== 'ctstate' && kind !== 'tcpflags' && kind !== 'unknown');
+
 /** A match on a set of which not all elements hold at all times, or that may have more of them by now. */
 function readUnsteady(
   body: Json,
@@ -334,7 +251,8 @@ function readUnsteady(
       negate,
       alternatives: [
         ...(steady ? [steady] : []),
-        ...(named.isFilled ? [[...asked, unsure]] : sometimes ? [[...sometimes, unsure]] : []),
+        ...(sometimes ? [[...sometimes, unsure]] : []),
+        ...(named.fillers ?? []).map(filler => [...asked, ...askedOnce(filler, family), unsure]),
       ],
     },
   ];
@@ -391,7 +309,7 @@ export function readMatch(body: Json, family: NetfilterFamily, findSet: FindSet)
   const op = textOf(body, 'op') ?? '==';
   const equal = op === '==' || op === '!=' || op === 'in' || op === '!';
   const named = typeof right === 'string' && right.startsWith('@') ? findSet(right.slice(1)) : undefined;
-  if (named && equal && (named.isFilled || named.elements.some(isConditional))) {
+  if (named && equal && (named.fillers || named.elements.some(isConditional))) {
     return readUnsteady(body, { left, negate: op === '!=' || op === '!', right, named }, family);
   }
   const question: Question = { op, negate: op === '!=' || op === '!', equal, right, list: elements(right, findSet) };

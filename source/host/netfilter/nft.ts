@@ -95,9 +95,9 @@ export function parseRuleset(stdout: string): Ruleset {
       if (chain) chains.set(key, chain);
     }
   }
-  for (const { name, table } of filledSets(all)) {
+  for (const { name, table, matches } of filledSets(all)) {
     const set = sets.get(`${table} ${name}`);
-    if (set) set.isFilled = true;
+    if (set) (set.fillers ??= []).push(matches);
   }
   const xtRules = new Set<RuleReading>();
   for (const item of all) {
@@ -114,16 +114,21 @@ export function parseRuleset(stdout: string): Ruleset {
   return { chains: [...chains.values()], xtRules, sets: Object.fromEntries(elements) };
 }
 
-/** The sets to which a rule adds elements as packets come by. */
-function filledSets(all: readonly JsonObject[]): { table: string; name: string }[] {
+/** The sets to which a rule adds elements as packets come by, and what the rule asks of them. */
+function filledSets(all: readonly JsonObject[]): { table: string; name: string; matches: Json[] }[] {
   return all.flatMap(({ rule }) => {
     if (!isObject(rule)) return [];
     const table = `${textOf(rule, 'family') ?? ''} ${textOf(rule, 'table') ?? ''}`;
-    return asList(rule['expr']).flatMap(statement => {
+    const statements = asList(rule['expr']);
+    const matches = statements.flatMap(statement => {
+      const found = tagged(statement);
+      return found?.tag === 'match' ? [found.body] : [];
+    });
+    return statements.flatMap(statement => {
       const found = tagged(statement);
       if (found?.tag !== 'set' && found?.tag !== 'map') return [];
       const name = textOf(found.body, found.tag);
-      return name === undefined ? [] : [{ table, name: name.replace(/^@/, '') }];
+      return name === undefined ? [] : [{ table, name: name.replace(/^@/, ''), matches }];
     });
   });
 }

@@ -106,7 +106,7 @@ const rules: Expected[] = [
       {
         kind: 'oneof',
         negate: false,
-        alternatives: [[v4, { kind: 'unknown', text: 'ip saddr @seen' }]],
+        alternatives: [[v4, tcp, dport([22, 22]), { kind: 'unknown', text: 'ip saddr @seen' }]],
       },
     ],
     { kind: 'drop' },
