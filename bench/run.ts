@@ -3,6 +3,7 @@
  *   npm run bench                          everything, with 10 and with 200 containers
  *   npm run bench -- startup keys          some of: startup idle restart keys
  *   npm run bench -- --containers 10       other sizes of host, separated by commas
+ *   npm run bench -- growth                how costs grow with containers, rules and listeners; needs no lab
  * Prints a table, and writes the raw figures to bench/results/.
  */
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
@@ -17,6 +18,7 @@ import { growth, idle } from './idle.ts';
 import { keys } from './keys.ts';
 import { populate } from './populate.ts';
 import { restart } from './restart.ts';
+import { growthTable } from './growth/growth.ts';
 import { startup } from './startup.ts';
 import { Usage } from './usage.ts';
 
@@ -30,12 +32,19 @@ const { values, positionals } = parseArgs({
   options: { containers: { type: 'string', default: '10,200' } },
   allowPositionals: true,
 });
-const chosen = positionals.length === 0 ? Object.keys(benches) : positionals;
+const isGrowth = positionals.length === 1 && positionals[0] === 'growth';
+const chosen = isGrowth ? [] : positionals.length === 0 ? Object.keys(benches) : positionals;
 const sizes = values.containers.split(',').map(Number);
 const unknown = chosen.find(name => !Object.hasOwn(benches, name));
 if (unknown !== undefined || sizes.some(size => !(size > 0))) {
-  say(`usage: npm run bench -- [${Object.keys(benches).join('] [')}] [--containers 10,200]`);
+  say(
+    `usage: npm run bench -- [${Object.keys(benches).join('] [')}] [--containers 10,200], or: npm run bench -- growth`,
+  );
   process.exit(2);
+}
+if (isGrowth) {
+  process.stdout.write(`${await growthTable(say)}\n`);
+  process.exit(0);
 }
 const reason = labRequirement();
 if (reason !== undefined) {
