@@ -50,6 +50,8 @@ export interface StageOptions extends Pick<LabOptions, 'docker' | 'dockerdArgs' 
   title: string;
   /** Done on the machine before there are containers; dockerd is started again afterwards. */
   beforehand?: (lab: Lab) => Promise<void>;
+  /** Makes other networks and containers than the usual ones; gives the names of those that shall have an agent. */
+  populate?: (lab: Lab) => Promise<readonly string[]>;
 }
 
 async function must(
@@ -64,7 +66,7 @@ async function must(
   return result.stdout;
 }
 
-async function populate(lab: Lab): Promise<void> {
+async function usual(lab: Lab): Promise<readonly string[]> {
   const networks = [
     ['app', { ipam: [{ subnet: '172.30.1.0/24' }] }],
     ['six', { ipv6: true, ipam: [{ subnet: '172.30.2.0/24' }, { subnet: 'fd00:30:2::/64' }] }],
@@ -103,6 +105,7 @@ async function populate(lab: Lab): Promise<void> {
   await lab.run('hosted', { network: 'host', cmd: ['httpd', '-f', '-p', '8070', '-h', '/www'] });
   await lab.run('paused', { publish: ['8085:80'] });
   await lab.api('POST', '/containers/paused/pause');
+  return staffed;
 }
 
 /** Addresses of someone who is not on the host's LAN; the neighbour has them too, and is the host's default route. */
@@ -126,7 +129,7 @@ const staffed = [
 
 /** Sets the stage. */
 export async function setStage(options: StageOptions): Promise<Stage> {
-  const { title: _, beforehand, ...labOptions } = options;
+  const { title: _, beforehand, populate = usual, ...labOptions } = options;
   const lab = await startLab(labOptions);
   try {
     if (beforehand) {
@@ -134,34 +137,34 @@ export async function setStage(options: StageOptions): Promise<Stage> {
       await lab.daemon.stop();
       await lab.daemon.start();
     }
-    await populate(lab);
-    return await furnish(lab);
+    return await furnish(lab, await populate(lab));
   } catch (error) {
     await lab.stop();
     throw error;
   }
 }
 
-async function furnish(lab: Lab): Promise<Stage> {
+async function furnish(lab: Lab, names: readonly string[]): Promise<Stage> {
   const actors = new Map<string, Actor>();
   const agents = new Map<string, LineProcess>();
   const agent = [process.execPath, join(here, 'agent.mjs')];
   agents.set('host', await LineProcess.start(lab, agent));
   agents.set('lan', await LineProcess.start(lab, ['nsenter', '--net=/run/netns/lan', ...agent]));
-  for (const name of [...staffed, 'paused', 'hosted']) {
+  const running = (await lab.api('GET', '/containers/json')) as { Names: string[] }[];
+  for (const name of running.map(({ Names: [first = ''] }) => first.slice(1))) {
     const { Id, State, NetworkSettings } = await lab.inspect(name);
     const addresses = Object.values(NetworkSettings.Networks).flatMap(each =>
       [each.IPAddress, each.GlobalIPv6Address].filter(address => address !== ''),
     );
     actors.set(name, { name, id: Id, addresses });
-    if (staffed.includes(name)) {
+    if (names.includes(name)) {
       agents.set(name, await LineProcess.start(lab, ['nsenter', '-t', String(State.Pid), '--net', ...agent]));
     }
   }
-  for (const subnet of ['172.17.0.0/16', '172.30.0.0/16']) {
+  for (const subnet of ['172.16.0.0/12']) {
     await must(lab, ['ip', 'route', 'add', subnet, 'via', lab.addresses.host], 'lan');
   }
-  await must(lab, ['ip', '-6', 'route', 'add', 'fd00:30::/32', 'via', lab.addresses.host6], 'lan');
+  await must(lab, ['ip', '-6', 'route', 'add', 'fd00::/16', 'via', lab.addresses.host6], 'lan');
   await must(lab, ['ip', '-6', 'route', 'add', 'default', 'via', lab.addresses.lan6]);
   await must(lab, ['ip', 'address', 'add', `${internet[4]}/32`, 'dev', 'eth0'], 'lan');
   await must(lab, ['ip', 'address', 'add', `${internet[6]}/128`, 'dev', 'eth0', 'nodad'], 'lan');
