@@ -42,7 +42,7 @@ export function findTool(tool: Tool, folders = toolFolders(process.env['PATH'] ?
     const path = join(folder, tool);
     try {
       accessSync(path, constants.X_OK);
-      if (!statSync(path).isFile()) continue;
+      if (!statSync(path).isFile() || !(isTrusted(path) && isTrusted(folder))) continue;
     } catch {
       continue;
     }
@@ -52,11 +52,24 @@ export function findTool(tool: Tool, folders = toolFolders(process.env['PATH'] ?
   throw missingTool(tool);
 }
 
+/** Whether nobody but root and the user who runs netdash can have put it there: a PATH may hold folders that are open to all. */
+function isTrusted(path: string): boolean {
+  const { uid, mode } = statSync(path);
+  return (uid === 0 || uid === process.geteuid?.()) && (mode & 0o002) === 0;
+}
+
+/** The arguments as they are run: nsenter gets the absolute path of the tool that it is to run, lest it look for one itself. */
+function resolved(tool: Tool, args: readonly string[]): string[] {
+  return args.map(argument => (tool === 'nsenter' && isTool(argument) ? findTool(argument) : argument));
+}
+
+const isTool = (word: string): word is Tool => Object.hasOwn(packageOf, word);
+
 function missingTool(tool: Tool): HostError {
   return new HostError('missing', `${tool} not found: install ${packageOf[tool]}`);
 }
 
-/** Messages in English, no colours, no pager; PATH because nsenter looks its command up there. */
+/** Messages in English, no colours, no pager. */
 function environment(): Record<string, string> {
   return { LC_ALL: 'C', PATH: toolFolders(process.env['PATH'] ?? '').join(':') };
 }
@@ -90,7 +103,7 @@ export async function runTool(
     const path = findTool(tool);
     const child = execFile(
       path,
-      args,
+      resolved(tool, args),
       { env: environment(), timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: maximumBytes, encoding: 'utf8' },
       (error, stdout, stderr) => {
         running.delete(child);
