@@ -1,6 +1,6 @@
 /** What happened between two snapshots, as the Events pane, `watch` and a container's history tell it. */
 import { containerEvents } from './container-events.ts';
-import { listenerEvents } from './listener-events.ts';
+import { keepListeners, listenerEvents, type KnownListeners } from './listener-events.ts';
 import type { Finding, NetdashEvent, PortChange, Snapshot } from './schema.ts';
 
 const changeKey = (change: PortChange): string =>
@@ -160,6 +160,17 @@ function networkEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   ];
 }
 
+function changesOfListeners(
+  before: Snapshot,
+  after: Snapshot,
+  known?: { before: KnownListeners; after: KnownListeners },
+): NetdashEvent[] {
+  if (known) return listenerEvents(known.before, known.after, after.takenAt);
+  if (before.listeners === after.listeners || before.listeners === null || after.listeners === null) return [];
+  const all = (listeners: Snapshot['listeners']) => keepListeners(undefined, listeners, 0);
+  return listenerEvents(all(before.listeners), all(after.listeners), after.takenAt);
+}
+
 /** Whether a source's part of both snapshots is from a reading, so that a difference is a change and not a loss. */
 function isRead(name: string, before: Snapshot, after: Snapshot): boolean {
   const wasRead = before.sources[name]?.ageMs ?? null;
@@ -170,15 +181,20 @@ function isRead(name: string, before: Snapshot, after: Snapshot): boolean {
  * Everything that changed from one snapshot to the next, oldest first. A source that was not read on both sides tells nothing,
  * so that its return is not a host coming into being.
  * @param before undefined for the first snapshot, which gives no events
+ * @param known the listeners that were known with each of the two; by default just those that they have
  */
-export function diffEvents(before: Snapshot | undefined, after: Snapshot): NetdashEvent[] {
+export function diffEvents(
+  before: Snapshot | undefined,
+  after: Snapshot,
+  known?: { before: KnownListeners; after: KnownListeners },
+): NetdashEvent[] {
   if (before === undefined || before === after) return [];
   const docker = isRead('docker', before, after);
   const events = [
     ...sourceEvents(before, after),
     ...(docker ? [...containerEvents(before, after), ...networkEvents(before, after)] : []),
     ...portEvents(before, after),
-    ...(isRead('sockets', before, after) ? listenerEvents(before, after) : []),
+    ...(isRead('sockets', before, after) ? changesOfListeners(before, after, known) : []),
     ...(isRead('links', before, after) ? linkEvents(before, after) : []),
     ...(isRead('netfilter', before, after) ? ruleEvents(before, after) : []),
     ...findingEvents(before, after),

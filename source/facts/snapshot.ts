@@ -5,6 +5,7 @@
 import { type DockerReading, sourceNames, type Readings, type SourceName } from '../host/readings.ts';
 import { diffEvents } from './events.ts';
 import { keepEarlier, type ReadingHistory } from './findings/earlier.ts';
+import { keepListeners, type KnownListeners } from './listener-events.ts';
 import { judgeSlowly } from './findings/index.ts';
 import { joinFacts, type JoinContext } from './join.ts';
 import { emptyLedger, type Ledger, type PortHints, trackPorts } from './port-changes.ts';
@@ -34,6 +35,8 @@ export interface SnapshotMemory {
   judged?: { complete: boolean };
   history?: ReadingHistory;
   sightings?: Sightings;
+  /** The host's listeners, for telling what opens and closes. */
+  listeners?: KnownListeners;
   /** The reading and the ledger that ports were last tracked with. */
   tracked?: { docker: DockerReading; ledger: Ledger };
   steps?: Steps;
@@ -97,10 +100,12 @@ export function facts(memory: SnapshotMemory, readings: Readings, context: Snaps
   const sightings = keepSightings(memory.sightings, readings, context.now);
   const next: Snapshot = { ...joined, portChanges: list, findings: memory.snapshot?.findings ?? [] };
   const complete = sourceNames.every(name => readings[name].state !== 'pending');
+  const listeners = keepListeners(memory.complete ? memory.listeners : undefined, next.listeners, context.now);
+  const known = { before: (memory.complete ? memory.listeners : undefined) ?? listeners, after: listeners };
   return {
     snapshot: next,
-    memory: { ...memory, ledger, snapshot: next, complete, history, sightings, tracked, steps },
-    events: diffEvents(baseline(memory, next), next),
+    memory: { ...memory, ledger, snapshot: next, complete, history, sightings, listeners, tracked, steps },
+    events: diffEvents(baseline(memory, next), next, known),
   };
 }
 
