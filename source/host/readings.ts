@@ -530,6 +530,8 @@ export type RuleMatch =
   | { kind: 'oneof'; negate: boolean; alternatives: RuleMatch[][] }
   /** Member of an ipset, whose elements netdash does not read. */
   | { kind: 'set'; negate: boolean; name: string; directions: ('src' | 'dst')[] }
+  /** Asks for a header that no TCP or UDP packet of a plain exchange has (rt, frag, ah…): it never holds, turned round or not. */
+  | { kind: 'never'; negate: boolean; text: string }
   | { kind: 'unknown'; text: string };
 
 /** An address and port to translate to, each absent where it stays as it is. */

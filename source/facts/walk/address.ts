@@ -55,17 +55,27 @@ export function parseAddress(text: string): Span | undefined {
   return { family: parsed.kind() === 'ipv4' ? 4 : 6, from: value, to: value };
 }
 
+/** An address as rules and routes write it: a v4-mapped one is one of IPv6 there. */
+function parseLiteral(text: string): Span | undefined {
+  const plain = parsePlain4(text);
+  if (plain) return plain;
+  if (!ipaddr.isValid(text)) return undefined;
+  const parsed = ipaddr.parse(text);
+  const value = valueOf(parsed);
+  return { family: parsed.kind() === 'ipv4' ? 4 : 6, from: value, to: value };
+}
+
 /** The span of `10.0.0.0/8`, `10.0.0.1-10.0.0.9` or a single address; host bits of a CIDR are ignored. */
 export function parseSpan(text: string): Span | undefined {
   const dash = text.indexOf('-');
   if (dash >= 0) {
-    const [first, last] = [parseAddress(text.slice(0, dash)), parseAddress(text.slice(dash + 1))];
+    const [first, last] = [parseLiteral(text.slice(0, dash)), parseLiteral(text.slice(dash + 1))];
     return first && last && first.family === last.family
       ? { family: first.family, from: first.from, to: last.to }
       : undefined;
   }
   const slash = text.indexOf('/');
-  const address = parseAddress(slash < 0 ? text : text.slice(0, slash));
+  const address = parseLiteral(slash < 0 ? text : text.slice(0, slash));
   if (!address || slash < 0) return address;
   return spanOfPrefix(address, Number(text.slice(slash + 1)));
 }

@@ -210,6 +210,8 @@ function positive(match: RuleMatch, world: MatchWorld): Test | undefined {
       return packet =>
         tests.reduce<Truth>((found, test) => (found === 'yes' ? found : either(found, test(packet))), 'no');
     }
+    case 'never':
+      return () => 'no';
     case 'unknown':
       break;
   }
@@ -220,7 +222,7 @@ function positive(match: RuleMatch, world: MatchWorld): Test | undefined {
 export function testOf(match: RuleMatch, world: MatchWorld): Test {
   const test = positive(match, world);
   if (!test) return () => 'maybe';
-  if (match.kind === 'unknown' || !match.negate) return test;
+  if (match.kind === 'unknown' || match.kind === 'never' || !match.negate) return test;
   // What a conntrack match asks of a packet without state holds neither way.
   const stateful = match.kind.startsWith('ctorig') || match.kind === 'ctdir' || match.kind === 'connmark';
   return packet => (stateful && (!packet.tracked || packet.ct.untracked) ? 'no' : not(test(packet)));

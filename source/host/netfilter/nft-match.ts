@@ -208,6 +208,14 @@ function understand(left: Json, question: Question, findSet: FindSet): Understoo
       return meta(textOf(found.body, 'key') ?? '', question);
     case 'ct':
       return conntrack(found.body, question);
+    case 'exthdr': {
+      // Without the header a look into it ends the rule; whether it is there can be asked as well.
+      const isThere = textOf(found.body, 'field') !== undefined || question.right === true || question.right === 1;
+      const isAway = question.right === false || question.right === 0;
+      const text = statementText({ match: { op: question.op, left, right: question.right } });
+      if (isThere) return { matches: [{ kind: 'never', negate: false, text }] };
+      return isAway && !question.negate ? { matches: [] } : undefined;
+    }
     case 'fib':
       return fib(found.body, question);
     case '&':

@@ -76,6 +76,10 @@ export function expressionText(json: Json, style: Style = 'plain'): string {
       return textOf(body, 'protocol') === undefined
         ? `@${textOf(body, 'base') ?? '?'},${numberOf(body, 'offset') ?? '?'},${numberOf(body, 'len') ?? '?'}`
         : `${textOf(body, 'protocol') ?? ''} ${textOf(body, 'field') ?? ''}`;
+    case 'exthdr': {
+      const [name, field] = [textOf(body, 'name') ?? '?', textOf(body, 'field')];
+      return field === undefined ? `exthdr ${name}` : `${name} ${field}`;
+    }
     case 'meta': {
       const key = textOf(body, 'key') ?? '?';
       return bareMeta.test(key) ? key : `meta ${key}`;

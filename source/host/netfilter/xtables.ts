@@ -51,6 +51,12 @@ function hookOf(table: string, chain: string): Pick<ChainReading, 'hook' | 'prio
 /** Match modules that only say which protocol's options follow: without options they ask nothing. */
 const protocolModules = new Set(['tcp', 'udp', 'sctp', 'dccp', 'udplite', 'icmp', 'icmp6', 'ipv6-icmp']);
 
+/** Match modules that ask for an extension header of IPv6, or for IPsec: without it they do not match, whatever they ask. */
+const headerModules = new Set(['rt', 'frag', 'hbh', 'dst', 'ah', 'esp', 'mh']);
+
+const notEvaluated = (module: string, text: string): RuleMatch =>
+  headerModules.has(module) ? { kind: 'never', negate: false, text } : { kind: 'unknown', text };
+
 const startsPart = (token: Token | undefined): boolean =>
   token === undefined || (!token.quoted && /^-[mjg]$/.test(token.text));
 
@@ -90,7 +96,8 @@ class RuleParser {
     const first = this.matches.length;
     this.options(name);
     if (name === 'addrtype') this.limitTypes(first);
-    if (this.at === start && !protocolModules.has(name)) this.matches.push({ kind: 'unknown', text: `-m ${name}` });
+    if (this.at > start || protocolModules.has(name)) return;
+    this.matches.push(notEvaluated(name, `-m ${name}`));
   }
 
   /** `--limit-iface-in` and its like say of the types before or after them whose addresses count. */
@@ -123,7 +130,7 @@ class RuleParser {
       const match = option && values.length === option.arity ? option.read(negate, values) : undefined;
       if (option && match) this.at += option.arity;
       else this.skipOption();
-      this.matches.push(match ?? { kind: 'unknown', text: this.textFrom(start, module) });
+      this.matches.push(match ?? notEvaluated(module, this.textFrom(start, module)));
     }
   }
 

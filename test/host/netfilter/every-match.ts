@@ -146,6 +146,12 @@ export const meanings: Meaning[] = [
   ),
   filter('-p vrrp -j ACCEPT', [proto('vrrp')], accept),
   filter('-f -j DROP', [unknown('-f')], drop),
+  // None of a plain TCP or UDP exchange has such a header.
+  filter(
+    '-p esp -m esp --espspi 5 -j DROP',
+    [proto('esp'), { kind: 'never', negate: false, text: '-m esp --espspi 5' }],
+    drop,
+  ),
   filter(
     '-m string --string "-j DROP" --algo bm -j DROP',
     [unknown('-m string --string "-j DROP"'), unknown('-m string --algo bm')],

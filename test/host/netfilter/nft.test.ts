@@ -85,6 +85,9 @@ const rules: Expected[] = [
   ['fib daddr . iif type local accept', [is('dsttype', { types: ['local'], on: 'iif' })], accept],
   ['fib saddr . iif oif missing drop', [not('rpath', { withMark: false })], { kind: 'drop' }],
   ['fib saddr . mark . iif oif exists accept', [is('rpath', { withMark: true })], accept],
+  ['rt type 0 drop', [{ kind: 'never', negate: false, text: 'rt type 0' }], { kind: 'drop' }],
+  ['exthdr frag missing accept', [], accept],
+  ['ip6 daddr ::ffff:0.0.0.0/96 drop', [family(6), is('daddr', { addresses: ['::ffff:0:0/96'] })], { kind: 'drop' }],
   ['fib daddr oif missing drop', [unknown], { kind: 'drop' }],
   [
     'meta l4proto tcp ct original proto-dst { 8080, 8443 } accept',
