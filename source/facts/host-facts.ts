@@ -90,7 +90,7 @@ export function hostFacts(readings: Readings, context: HostContext): HostFacts {
   else if (engine?.local === undefined) unknown.local = engine?.localReason ?? 'could not be told';
 
   return compact({
-    name: context.name,
+    name: (engine?.local === false && !engine.networkHere && engine.name) || context.name,
     kind: context.kind,
     os: vitals?.os ?? here?.operatingSystem,
     kernel: vitals?.kernel ?? here?.kernelVersion,

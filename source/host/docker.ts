@@ -145,7 +145,7 @@ export async function readDocker(
     }
   }
   const local =
-    engine.value.local === undefined ? await judgeLocality(host, engine.value, containers.value, networks) : undefined;
+    engine.value.local === undefined ? judgeLocality(host, engine.value, containers.value, networks) : undefined;
   const reading = { engine: { ...engine.value, ...local }, containers: containers.value, networks, services };
   const reasons = missing.filter(reason => reason !== undefined);
   return reasons.length > 0 ? { value: reading, missing: reasons.join('; ') } : { value: reading };

@@ -72,6 +72,8 @@ export interface EngineReading {
   local?: boolean;
   /** Why `local` is what it is. */
   localReason?: string;
+  /** Set where `local` is false and the daemon's bridges are here all the same: only its processes cannot be seen. */
+  networkHere?: boolean;
 }
 
 /** One requested or given mapping. `hostIp` is '' where Docker has '' (not asked for), else canonical. */

@@ -57,9 +57,8 @@ export class DockerSource {
   /** Containers that an event or a list said are gone, against answers that were on their way. */
   readonly #removed = new Set<string>();
   #locality: Locality = {};
-  #judging: Promise<void> | undefined;
-  /** How many containers ran when locality was judged last. */
-  #judgedRunning: number | undefined;
+  /** The containers' processes by which locality was judged last. */
+  #judgedBy: string | undefined;
   #reading: Reading<DockerReading> = { state: 'pending' };
   #streamProblem: string | undefined;
   #daemonWasGone = false;
@@ -131,7 +130,6 @@ export class DockerSource {
     await this.#stream.start();
     await Promise.all([engine, this.#containers.poke(), this.#networks.poke()]);
     await this.#services.poke();
-    await this.#judging;
   }
 
   /** Reads all of it again. */
@@ -243,7 +241,7 @@ export class DockerSource {
       this.#options.onReading(changed);
       return;
     }
-    if (!this.#judge(engine, containers, networks)) return;
+    this.#judge(engine, containers, networks);
     const value = reuse(this.#reading.value, {
       engine: { ...engine, ...this.#locality },
       containers,
@@ -263,27 +261,15 @@ export class DockerSource {
     this.#options.onReading(isNew || !isKnown);
   }
 
-  /**
-   * Finds out whether the containers are on this kernel, again when there was nothing to tell by.
-   * @returns false while it was never judged: whose ports these are is not known then, so nothing is told
-   */
-  #judge(engine: EngineReading, containers: ContainerReading[], networks: NetworkReading[]): boolean {
-    const running = containers.filter(({ pid }) => pid > 0).length;
-    const isNews =
-      this.#judgedRunning === undefined || (this.#locality.local === undefined && running !== this.#judgedRunning);
-    if (isNews && !this.#judging) {
-      this.#judging = judgeLocality(this.#options.host, engine, containers, networks)
-        .then(
-          locality => (this.#locality = locality),
-          () => undefined,
-        )
-        .then(() => {
-          this.#judgedRunning = running;
-          this.#judging = undefined;
-          this.#join(true);
-        });
-    }
-    return this.#judgedRunning !== undefined;
+  /** Finds out whether the containers are on this kernel; again, while they do not seem to be, when others run: the first ones may have ended meanwhile. */
+  #judge(engine: EngineReading, containers: ContainerReading[], networks: NetworkReading[]): void {
+    const running = containers
+      .filter(({ pid }) => pid > 0)
+      .map(({ pid }) => pid)
+      .join(' ');
+    if (this.#judgedBy !== undefined && (this.#locality.local === true || running === this.#judgedBy)) return;
+    this.#judgedBy = running;
+    this.#locality = judgeLocality(this.#options.host, engine, containers, networks);
   }
 }
 

@@ -2,6 +2,7 @@
 import { redactInspect } from '../host/docker-redact.ts';
 import type { Host } from '../host/host.ts';
 import type { DockerReading, Reading, Readings } from '../host/readings.ts';
+import { ofDaemonsHost } from '../facts/elsewhere.ts';
 import type { NetdashEvent, Source } from '../facts/schema.ts';
 import { finish, type SnapshotContext } from '../facts/snapshot.ts';
 import { DockerSource } from './docker-source.ts';
@@ -269,7 +270,7 @@ class LiveSession implements Live {
   }
 
   #collect(): Readings {
-    return { docker: this.#dockerTold, ...this.#machine.readings, inside: this.#inside.readings };
+    return ofDaemonsHost({ docker: this.#dockerTold, ...this.#machine.readings, inside: this.#inside.readings });
   }
 
   #context(): SnapshotContext {

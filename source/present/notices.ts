@@ -34,7 +34,10 @@ function stateLines(name: PaneSource, source: Source | undefined, view: LiveView
       ],
     ];
   }
-  return [[cell(`${glyphs.failed} unknown, ${name} cannot be read: ${reason}`, 'bad')], [cell(remedies[name], 'dim')]];
+  // No right and no package brings the sources of a machine that netdash is not on.
+  const isElsewhere = name !== 'docker' && view.snapshot.host.docker?.local === false;
+  const remedy = isElsewhere ? 'Run netdash on the host of that daemon to see them.' : remedies[name];
+  return [[cell(`${glyphs.failed} unknown, ${name} cannot be read: ${reason}`, 'bad')], [cell(remedy, 'dim')]];
 }
 
 /** Lines above a pane's rows: nothing while its source is well. */
