@@ -15,7 +15,8 @@ export type Tool =
   | 'iptables-save'
   | 'ip6tables-save'
   | 'iptables-legacy-save'
-  | 'ip6tables-legacy-save';
+  | 'ip6tables-legacy-save'
+  | 'ipset';
 
 /** What a finished program left: exit `code` (null when a signal ended it), `signal`, and all it printed. */
 export interface ToolResult {

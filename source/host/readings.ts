@@ -530,7 +530,7 @@ export type RuleMatch =
   | { kind: 'hoplimit'; negate: boolean; values: Range[] }
   /** At least one of these lists holds with all its matches (nft sets of concatenated fields). */
   | { kind: 'oneof'; negate: boolean; alternatives: RuleMatch[][] }
-  /** Member of an ipset, whose elements netdash does not read. */
+  /** Member of an ipset. */
   | { kind: 'set'; negate: boolean; name: string; directions: ('src' | 'dst')[] }
   /** Asks for a header that no TCP or UDP packet of a plain exchange has (rt, frag, ah…): it never holds, turned round or not. */
   | { kind: 'never'; negate: boolean; text: string }
@@ -577,4 +577,15 @@ export interface NetfilterReading {
   tools: { tool: string; state: 'ok' | 'failed' | 'missing'; reason?: string }[];
   /** Sets and maps by `family table name`, elements as text, for native nft. */
   sets: Record<string, string[]>;
+  /** ipsets by name; absent when no rule asks for one, or `ipset` could not tell. */
+  ipsets?: Record<string, IpsetReading>;
+}
+
+/** An ipset as `ipset save` prints it. */
+export interface IpsetReading {
+  /** `hash:ip`, `hash:net,port`, `list:set`… */
+  type: string;
+  elements: string[];
+  /** Elements marked `nomatch`. */
+  exceptions: string[];
 }

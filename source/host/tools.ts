@@ -16,6 +16,7 @@ const packageOf: Record<Tool, string> = {
   'ip6tables-save': 'iptables',
   'iptables-legacy-save': 'iptables',
   'ip6tables-legacy-save': 'iptables',
+  ipset: 'ipset',
 };
 
 /** Where administrators' tools live; an ordinary user's PATH often lacks the sbin folders. */

@@ -50,11 +50,12 @@ async function isAnswered(lab: Lab, from: string, address: string, port: number)
   return stdout !== '';
 }
 
+const httpd = (port: number): string[] => ['httpd', '-f', '-p', String(port), '-h', '/www'];
+
 describeLab('isolation', {}, lab => {
   before(async () => {
     const host = lab();
     const { lan } = host.addresses;
-    const httpd = (port: number) => ['httpd', '-f', '-p', String(port), '-h', '/www'];
     await host.networkCreate('is-app', { ipam: [{ subnet: '172.30.1.0/24' }] });
     const closed = { 'com.docker.network.bridge.enable_icc': 'false' };
     await host.networkCreate('is-closed', { ipam: [{ subnet: '172.30.3.0/24' }], options: closed });

@@ -18,6 +18,72 @@ const known = input('-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT');
 const local = input('-i lo -j ACCEPT');
 const closed = { policies: { INPUT: 'DROP' }, rules: [known, local] } as const;
 
+const counted =
+  (packets: number): HostOptions['change'] =>
+  same => {
+    const value = same.netfilter.value!;
+    const chains = value.chains.map(chain =>
+      chain.table === 'raw' ? { ...chain, rules: chain.rules.map(rule => ({ ...rule, packets })) } : chain,
+    );
+    return { ...same, netfilter: { ...same.netfilter, value: { ...value, chains } } };
+  };
+
+/** The same host with IPv6 on eth0, where docker-proxy serves the port. */
+const withV6 =
+  (inputRules: string): HostOptions['change'] =>
+  same => {
+    const { links, docker, sockets, processes, netfilter } = same;
+    const text = `*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n${inputRules}\nCOMMIT\n`;
+    const six = { family: 6 as const, address: 'fd00:77::100', prefixLength: 64, scope: 'global' };
+    const base = { family: 6 as const, device: 'eth0', protocol: 'kernel', flags: [] };
+    const held = proxy(6000, '::', 8000, '172.17.0.3', 80);
+    return {
+      ...same,
+      docker: {
+        ...docker,
+        value: {
+          ...docker.value!,
+          containers: docker.value!.containers.map(each => ({
+            ...each,
+            publishedPorts: [...each.publishedPorts, ...each.publishedPorts.map(port => ({ ...port, hostIp: '::' }))],
+          })),
+        },
+      },
+      links: {
+        ...links,
+        value: {
+          ...links.value!,
+          links: links.value!.links.map(each =>
+            each.name === 'eth0' ? { ...each, addresses: [...each.addresses, six] } : each,
+          ),
+          routes: [
+            ...links.value!.routes,
+            { ...base, destination: 'fd00:77::100/128', table: 'local', type: 'local' },
+            { ...base, destination: 'fd00:77::/64', table: 'main', type: 'unicast' },
+          ],
+        },
+      },
+      sockets: {
+        ...sockets,
+        value: {
+          ...sockets.value!,
+          listeners: [
+            ...sockets.value!.listeners,
+            { ...socket('::', 8000, { processes: [{ pid: 6000, name: 'docker-proxy' }] }), v6only: true },
+          ],
+        },
+      },
+      processes: {
+        ...processes,
+        value: { ...processes.value!, proxies: [...processes.value!.proxies, held] },
+      },
+      netfilter: {
+        ...netfilter,
+        value: { ...netfilter.value!, chains: [...netfilter.value!.chains, ...parseSave(text, 'ip6').chains] },
+      },
+    };
+  };
+
 describe('exposed-past-firewall', () => {
   test('is raised when INPUT drops what FORWARD lets through', () => {
     assert.deepEqual(brief(closed), ['exposed-past-firewall c0']);
@@ -73,16 +139,6 @@ describe('exposed-past-firewall', () => {
 });
 
 describe('direct-access-blocked', () => {
-  const counted =
-    (packets: number): HostOptions['change'] =>
-    same => {
-      const value = same.netfilter.value!;
-      const chains = value.chains.map(chain =>
-        chain.table === 'raw' ? { ...chain, rules: chain.rules.map(rule => ({ ...rule, packets })) } : chain,
-      );
-      return { ...same, netfilter: { ...same.netfilter, value: { ...value, chains } } };
-    };
-
   test('is raised once packets were counted, and tells how many', () => {
     assert.deepEqual(brief({ change: counted(0) }), []);
     const [only] = found({ change: counted(12) });
@@ -101,62 +157,6 @@ describe('direct-access-blocked', () => {
 });
 
 describe('family-asymmetry', () => {
-  /** The same host with IPv6 on eth0, where docker-proxy serves the port. */
-  const withV6 =
-    (inputRules: string): HostOptions['change'] =>
-    same => {
-      const { links, docker, sockets, processes, netfilter } = same;
-      const text = `*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n${inputRules}\nCOMMIT\n`;
-      const six = { family: 6 as const, address: 'fd00:77::100', prefixLength: 64, scope: 'global' };
-      const base = { family: 6 as const, device: 'eth0', protocol: 'kernel', flags: [] };
-      const held = proxy(6000, '::', 8000, '172.17.0.3', 80);
-      return {
-        ...same,
-        docker: {
-          ...docker,
-          value: {
-            ...docker.value!,
-            containers: docker.value!.containers.map(each => ({
-              ...each,
-              publishedPorts: [...each.publishedPorts, ...each.publishedPorts.map(port => ({ ...port, hostIp: '::' }))],
-            })),
-          },
-        },
-        links: {
-          ...links,
-          value: {
-            ...links.value!,
-            links: links.value!.links.map(each =>
-              each.name === 'eth0' ? { ...each, addresses: [...each.addresses, six] } : each,
-            ),
-            routes: [
-              ...links.value!.routes,
-              { ...base, destination: 'fd00:77::100/128', table: 'local', type: 'local' },
-              { ...base, destination: 'fd00:77::/64', table: 'main', type: 'unicast' },
-            ],
-          },
-        },
-        sockets: {
-          ...sockets,
-          value: {
-            ...sockets.value!,
-            listeners: [
-              ...sockets.value!.listeners,
-              { ...socket('::', 8000, { processes: [{ pid: 6000, name: 'docker-proxy' }] }), v6only: true },
-            ],
-          },
-        },
-        processes: {
-          ...processes,
-          value: { ...processes.value!, proxies: [...processes.value!.proxies, held] },
-        },
-        netfilter: {
-          ...netfilter,
-          value: { ...netfilter.value!, chains: [...netfilter.value!.chains, ...parseSave(text, 'ip6').chains] },
-        },
-      };
-    };
-
   test('is raised when rules leave one family open', () => {
     const v6 = { change: withV6('-A INPUT -p tcp -m tcp --dport 8000 -j DROP') };
     const [only] = found(v6);

@@ -134,6 +134,17 @@ let last = '';
 /** The text itself, or an equal one of before: the same object is quickly compared two hundred times. */
 const oneOf = (text: string): string => (last = text === last ? last : text);
 
+const ipsetTexts = new WeakMap<object, string>();
+
+/** Sets may be long, and are the same object as long as the rules are. */
+function ipsetsOf(netfilter: NetfilterReading | undefined): string {
+  const { ipsets } = netfilter ?? {};
+  if (!ipsets) return '';
+  const text = ipsetTexts.get(ipsets) ?? JSON.stringify(ipsets);
+  ipsetTexts.set(ipsets, text);
+  return text;
+}
+
 function survey({ readings, facts }: FindingContext): Surroundings {
   const addresses = new Set(facts.containers.flatMap(addressesOf));
   const common: string[] = [];
@@ -172,7 +183,15 @@ function survey({ readings, facts }: FindingContext): Surroundings {
   const routes = linkValue?.routes.filter(({ device }) => device === undefined || !isPort.has(device));
   const networks = docker.value?.networks.map(({ id, driver, options }) => [id, driver, options]);
   common.push(
-    JSON.stringify([settings, routes, linkValue?.rules, networks, netfilter.value?.sets, docker.value?.engine]),
+    JSON.stringify([
+      settings,
+      routes,
+      linkValue?.rules,
+      networks,
+      netfilter.value?.sets,
+      ipsetsOf(netfilter.value),
+      docker.value?.engine,
+    ]),
     `${netfilter.state} ${netfilter.reason} ${links.state} ${kernel.state}`,
   );
   const listeners = new Lists<number>();

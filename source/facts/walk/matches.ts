@@ -54,7 +54,7 @@ const either = (a: Truth, b: Truth): Truth =>
   a === 'yes' || b === 'yes' ? 'yes' : a === 'no' && b === 'no' ? 'no' : 'maybe';
 
 /** Sorts ranges and joins those that overlap or touch, so that a span in two of them is in one. */
-function merged(spans: readonly Span[]): Span[] {
+export function merged(spans: readonly Span[]): Span[] {
   const sorted = [...spans].sort((a, b) => a.family - b.family || (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
   const result: Span[] = [];
   for (const span of sorted) {

@@ -11,6 +11,7 @@ import {
   type Span,
   type Truth,
 } from './address.ts';
+import { readyIpset } from './ipsets.ts';
 import type { IpSet, MatchWorld } from './matches.ts';
 import type { Packet } from './packet.ts';
 import { makeNodes, type Node, type NodeInterface, type Nodes } from './nodes.ts';
@@ -93,12 +94,20 @@ export function makeWorld(
     links.flatMap(link => (link.master !== undefined && link.up && !knownPorts.has(link.name) ? [link.master] : [])),
   );
   const states = new Map(facts.containers.map(({ id, state }) => [id, state]));
+  const { netfilter } = readings;
+  const ipsets = new Map<string, IpSet | undefined>();
+  const isFilled = (name: string) =>
+    netfilter.value?.chains.some(({ rules }) =>
+      rules.some(({ text }) => text.includes('--add-set') && text.split(' ').includes(name)),
+    ) === true;
   const matches: MatchWorld = {
     typeOf: (address, device) => typeOf(address, fib, device),
     comesBack: (packet, withMark) => comesBack(packet, withMark, fib),
-    ipset: (): IpSet | undefined => undefined,
+    ipset: name => {
+      if (!ipsets.has(name)) ipsets.set(name, readyIpset(name, netfilter.value?.ipsets, isFilled));
+      return ipsets.get(name);
+    },
   };
-  const { netfilter } = readings;
   const found = (place: string, address: Span) => byPlace.get(`${place} ${address.from}`);
   const world: World = {
     ...matches,

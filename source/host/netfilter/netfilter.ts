@@ -3,7 +3,7 @@ import { HostError, type Host } from '../host.ts';
 import type { NetfilterReading, Outcome } from '../readings.ts';
 import type { Ruleset } from './nft.ts';
 import { joinTools, type Joined } from './reconcile.ts';
-import { runNft, runSaver, type ToolAnswer } from './tool.ts';
+import { runIpset, runNft, runSaver, type ToolAnswer } from './tool.ts';
 import type { SaveOutput } from './xtables.ts';
 
 /** Lists the tables that the legacy interface has made in this netns; readable by root only. */
@@ -20,7 +20,7 @@ interface Answers {
 
 /**
  * Reads all rules: `iptables-save -c`, `ip6tables-save -c`, `nft -j list ruleset`, and the legacy savers where legacy tables
- * exist. Three processes as a rule.
+ * exist. Three processes as a rule, and `ipset save` where a rule asks for an ipset.
  * @throws HostError when no tool gave anything: `denied` without CAP_NET_ADMIN, `missing` without the tools
  */
 export async function readNetfilter(host: Host): Promise<Outcome<NetfilterReading>> {
@@ -33,18 +33,24 @@ export async function readNetfilter(host: Host): Promise<Outcome<NetfilterReadin
   }
   const all = [...answers.savers, answers.nft];
   if (all.every(answer => answer.output === undefined || (answer.error && isBare(answer)))) throw worst(all);
+  const sets = asksForSets(joined) ? await runIpset(host) : undefined;
   const value: NetfilterReading = {
     chains: joined.chains,
-    tools: all.map(({ tool, error }) => ({
+    tools: [...all, ...(sets ? [sets] : [])].map(({ tool, error }) => ({
       tool,
       state: !error ? 'ok' : error.code === 'missing' ? 'missing' : 'failed',
       ...(error && { reason: error.message }),
     })),
     sets: answers.nft.output?.sets ?? {},
+    // Without them only the rules that ask for one cannot be judged: nothing is missing but that.
+    ...(sets?.output && { ipsets: sets.output }),
   };
   const missing = gapsOf(answers, joined);
   return { value, ...(missing.length > 0 && { missing: missing.join('; ') }) };
 }
+
+const asksForSets = ({ chains }: Joined): boolean =>
+  chains.some(({ rules }) => rules.some(({ matches }) => matches.some(({ kind }) => kind === 'set')));
 
 const isBare = (answer: ToolAnswer<SaveOutput | Ruleset>): boolean => answer.output?.chains.length === 0;
 

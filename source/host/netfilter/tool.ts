@@ -1,5 +1,7 @@
 /** Runs the tools that print rules, and says in the operator's words why one gave nothing. */
 import { HostError, type Host, type Tool, type ToolResult } from '../host.ts';
+import type { IpsetReading } from '../readings.ts';
+import { parseIpsets } from './ipset.ts';
 import { parseRuleset, type Ruleset } from './nft.ts';
 import { parseSave, type SaveOutput } from './xtables.ts';
 
@@ -56,6 +58,17 @@ export async function runSaver(host: Host, tool: Tool): Promise<ToolAnswer<SaveO
     return { tool, output, error: failure(tool, result) };
   } catch (error) {
     return { tool, error: asHostError(error) };
+  }
+}
+
+/** Runs `ipset save`. Never throws. */
+export async function runIpset(host: Host): Promise<ToolAnswer<Record<string, IpsetReading>>> {
+  try {
+    const result = await run(host, 'ipset', ['save']);
+    const error = failure('ipset', result);
+    return error ? { tool: 'ipset', error } : { tool: 'ipset', output: parseIpsets(result.stdout) };
+  } catch (error) {
+    return { tool: 'ipset', error: asHostError(error) };
   }
 }
 
