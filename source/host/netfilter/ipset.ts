@@ -27,13 +27,13 @@ function isException(options: readonly string[]): boolean {
   for (let at = 0; at < options.length; at += 1) {
     const option = options[at] ?? '';
     if (option === 'nomatch') return true;
-    if (option === 'comment')
-      return / nomatch$/.test(
-        options
-          .slice(at)
-          .join(' ')
-          .replace(/"[^"]*"/, ''),
-      );
+    if (option === 'comment') {
+      const rest = options
+        .slice(at)
+        .join(' ')
+        .replace(/"[^"]*"/, '');
+      return rest.endsWith(' nomatch');
+    }
     if (valued.has(option)) at += 1;
   }
   return false;
