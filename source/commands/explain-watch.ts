@@ -16,8 +16,11 @@ import { layoutOf, textOf } from './output.ts';
 import { untilEnded } from './until-ended.ts';
 import { unreadForWalk } from './unread.ts';
 
-/** A verdict that is unknown for less than this is not told: what starts is read a moment later. */
-const settleMs = 2000;
+/**
+ * A change is told once it has lasted so long, in ms: the sources are not read at one moment, and while a container starts
+ * or stops they do not agree. What starts is read thoroughly only later, so that some of it is unknown until then.
+ */
+const settleMs = { known: 1000, unknown: 4000 };
 
 interface Options {
   io: Io;
@@ -65,11 +68,11 @@ class Watcher {
   readonly #unsubscribe: () => void;
   #fail: (error: Error) => void = () => undefined;
   #first = true;
+  #stopped = false;
   #nothing = new Set<string>();
   #seen: LiveView['reach'] | undefined;
-  /** Since when a question is unknown that had a verdict before, on the clock of performance.now(). */
-  readonly #unknownSince = new Map<string, number>();
-  #timer: NodeJS.Timeout | undefined;
+  /** Changes that have not lasted long enough; since when, on the clock of performance.now(). */
+  readonly #young = new Map<string, { word: Told['word']; since: number }>();
 
   constructor(live: Live, options: Options) {
     this.#live = live;
@@ -80,27 +83,33 @@ class Watcher {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#young.clear();
+    this.#stopped = true;
     this.#unsubscribe();
   }
 
   #look(): void {
     const view = this.#live.getView();
-    if (!view.ready || (view.reach === this.#seen && this.#unknownSince.size === 0)) return;
+    if (this.#stopped || !view.ready || (view.reach === this.#seen && this.#young.size === 0)) return;
     this.#seen = view.reach;
     const answers = this.#answers(view);
     if (!answers) return;
     const now = new Set(answers.map(keyOf));
-    // What is not asked for any more, such as a port that moved, is asked once more: nobody answers there now.
-    const gone = [...this.#told].filter(([key]) => !now.has(key)).map(([, { answer }]) => answer);
+    const gone = [...this.#told.values()].filter(({ answer }) => !now.has(keyOf(answer)));
     for (const answer of answers) this.#compare(answer, view);
-    for (const { target, question, advice } of gone) {
-      const answer: Answer = { target, question, verdict: view.reach.ask(question), advice };
-      this.#compare(answer, view);
-      this.#told.delete(keyOf(answer));
-    }
+    for (const told of gone) this.#askOnceMore(told, view);
+    for (const key of this.#young.keys()) if (!now.has(key) && !this.#told.has(key)) this.#young.delete(key);
     this.#tellNothing(answers, view);
     this.#first = false;
+  }
+
+  /** What is not asked for any more, such as a port that moved, is followed until nobody answers there any more. */
+  #askOnceMore({ answer: { target, question }, word }: Told, view: LiveView): void {
+    const verdict = view.reach.ask(question);
+    const answer: Answer = { target, question, verdict, advice: {} };
+    this.#compare(answer, view);
+    const isTold = this.#told.get(keyOf(answer))?.word === verdict.verdict;
+    if (word !== 'reachable' || (isTold && verdict.verdict !== 'reachable')) this.#told.delete(keyOf(answer));
   }
 
   /** undefined: what was asked cannot be asked at all. Later a container may be away for a while. */
@@ -138,22 +147,24 @@ class Watcher {
     const word = answer.verdict.verdict;
     const by = deciderOf(answer);
     if (before?.word === word && (before.by === by || word === 'reachable' || word === 'unknown')) {
-      this.#unknownSince.delete(key);
+      this.#young.delete(key);
       return;
     }
-    if (word === 'unknown' && !this.#first && !this.#isSettled(key)) return;
-    this.#unknownSince.delete(key);
+    if (!this.#isSettled(key, word)) return;
+    this.#young.delete(key);
     this.#told.set(key, { answer, word, by });
     this.#tell(answer, before, view);
   }
 
-  #isSettled(key: string): boolean {
+  #isSettled(key: string, word: Told['word']): boolean {
+    if (this.#first && word !== 'unknown') return true;
     const now = performance.now();
-    const since = this.#unknownSince.get(key) ?? now;
-    this.#unknownSince.set(key, since);
-    if (now - since >= settleMs) return true;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#look(), settleMs);
+    const known = this.#young.get(key);
+    const since = known?.word === word ? known.since : now;
+    this.#young.set(key, { word, since });
+    const left = since + settleMs[word === 'unknown' ? 'unknown' : 'known'] - now;
+    if (left <= 0) return true;
+    setTimeout(() => this.#look(), left + 10).unref();
     return false;
   }
 
@@ -165,7 +176,11 @@ class Watcher {
       return;
     }
     const was = before ? `was ${before.word} ${glyphs.arrow} ${answer.verdict.verdict}` : answer.verdict.verdict;
-    this.#write([[cell(`${at}  ${answer.target}: ${was}`, 'title')], ...verdictLines(answer, snapshot)]);
+    this.#write([
+      ...(this.#told.size > 1 || before ? [[]] : []),
+      [cell(`${at}  ${answer.target}: ${was}`, 'title')],
+      ...verdictLines(answer, snapshot),
+    ]);
   }
 
   /** Of a target without any question, why that is; once, until it has some again. */
