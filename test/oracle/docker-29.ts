@@ -40,6 +40,10 @@ export interface RecordedHost {
   ruleset: string;
 }
 
+/** Where the default bridge has put it: the last part of its address; 0 when it is not there. */
+const placeOf = ({ NetworkSettings }: Container): number =>
+  Number(NetworkSettings.Networks['bridge']?.IPAddress.split('.').at(-1) ?? 0);
+
 /** Reads the recording. */
 export async function recordedHost(): Promise<RecordedHost> {
   const [frame] = (await fixtureRecording('29-nftables')).frames;
@@ -50,8 +54,6 @@ export async function recordedHost(): Promise<RecordedHost> {
   if (tool === undefined || !('stdout' in tool)) throw new Error('the recording has no ruleset');
   const networks = answers.find(([path]) => path === '/networks')?.[1] as Network[];
   const bridges = networks.filter(({ Driver }) => Driver === 'bridge');
-  const last = ({ NetworkSettings }: Container): number =>
-    Number(NetworkSettings.Networks['bridge']?.IPAddress.split('.').at(-1) ?? 0);
   return {
     networks: bridges,
     containers: answers
@@ -62,7 +64,7 @@ export async function recordedHost(): Promise<RecordedHost> {
             State.Running && IPAddress + GlobalIPv6Address !== '' && bridges.some(({ Name }) => Name === name),
         ),
       )
-      .sort((one, other) => last(one) - last(other)),
+      .sort((one, other) => placeOf(one) - placeOf(other)),
     ruleset: tool.stdout,
   };
 }
@@ -99,16 +101,17 @@ export async function populate(lab: Lab, recorded: RecordedHost): Promise<string
   }
   const names: string[] = [];
   let next = 2;
-  for (const { Name, State, NetworkSettings } of recorded.containers) {
+  for (const container of recorded.containers) {
+    const { Name, State, NetworkSettings } = container;
     const [home, ...others] = Object.entries(NetworkSettings.Networks).sort(([one], [other]) =>
       one.localeCompare(other),
     );
     if (!home) throw new Error(`${Name} has no network`);
     const [first, at] = home;
     // The default bridge gives addresses one after the other.
-    for (; first === 'bridge' && next < Number(at.IPAddress.split('.').at(-1)); next += 1)
-      await lab.run(`filler${next}`);
-    if (first === 'bridge') next += 1;
+    const place = placeOf(container);
+    while (next < place) await lab.run(`filler${next++}`);
+    if (place > 0) next += 1;
     const endpoint = { IPAMConfig: { IPv4Address: at.IPAddress, IPv6Address: at.GlobalIPv6Address } };
     const ports = Object.entries(NetworkSettings.Ports).flatMap(([port, bindings]) => {
       const real = (bindings ?? []).filter(({ HostPort }) => HostPort !== '');

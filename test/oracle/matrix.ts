@@ -15,12 +15,15 @@ const listeners: Record<string, Socket[]> = {
     { proto: 'udp', address: '::', port: 9006 },
   ],
   ...Object.fromEntries(
-    ['web', 'app1', 'app2', 'six1', 'six2', 'closed1', 'closed2', 'plain1', 'mac1', 'inner1', 'both'].map(name => [
+    ['web', 'app1', 'app2', 'six1', 'six2', 'closed1', 'closed2', 'plain1'].map(name => [
       name,
       [{ proto: 'udp', address: '::', port: 53 } satisfies Socket],
     ]),
   ),
 };
+
+/** The containers that the questions are about, for `populateWith`. */
+export const cast = ['web', 'web2', 'app1', 'app2', 'six1', 'six2', 'closed1', 'closed2', 'plain1', 'hosted'] as const;
 
 /** Opens the sockets that the questions are about. */
 export async function listenForMatrix(stage: Stage): Promise<void> {

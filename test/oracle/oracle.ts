@@ -80,6 +80,7 @@ function casesOf(random: Random, stage: Stage, count: number): Case[] {
     'lan',
     'lan',
     'lan',
+    'internet',
     'host',
     'host',
     'web',
@@ -114,7 +115,7 @@ function casesOf(random: Random, stage: Stage, count: number): Case[] {
 function isNatural(stage: Stage, from: string, address: string): boolean {
   const { host, host6 } = stage.lab.addresses;
   if (from === 'host') return true;
-  if (from === 'lan' || from === 'mac1') return address === host || address === host6;
+  if (from === 'lan' || from === 'internet' || from === 'mac1') return address === host || address === host6;
   const own = stage.actors.get(from)?.addresses ?? [];
   return own.some(
     each =>
@@ -203,17 +204,30 @@ export const emptyTally = (): Tally => ({
   mismatches: [],
 });
 
-/** Plays scenes on one stage until there are enough cases. */
+/** Adds what was counted elsewhere. */
+export function addTally(total: Tally, part: Tally): void {
+  total.cases += part.cases;
+  total.reachable += part.reachable;
+  total.unknown += part.unknown;
+  total.mismatches.push(...part.mismatches);
+  for (const [reason, count] of part.unknownReasons) {
+    total.unknownReasons.set(reason, (total.unknownReasons.get(reason) ?? 0) + count);
+  }
+}
+
+/** Plays a scene for each seed on one stage, as long as `mayGoOn` says so. */
 export async function playAll(
   options: StageOptions,
   seeds: readonly number[],
   casesPerScene: number,
   tally: Tally,
   report: (line: string) => void = () => undefined,
+  mayGoOn: () => boolean = () => true,
 ): Promise<void> {
   const stage = await setStage(options);
   try {
     for (const seed of seeds) {
+      if (!mayGoOn()) return report(`${options.title}: the time is up`);
       const before = tally.mismatches.length;
       await play(stage, options.title, seed, casesPerScene, tally);
       report(`${options.title}, seed ${seed}: ${casesPerScene} cases, ${tally.mismatches.length - before} wrong`);

@@ -13,10 +13,10 @@ import {
   ufwDockerScenes,
   ufwScenes,
 } from './firewalls.ts';
-import { asked, listenForMatrix, matrix } from './matrix.ts';
+import { asked, cast, listenForMatrix, matrix } from './matrix.ts';
 import { compare, emptyTally, mismatchText, type Tally } from './oracle.ts';
 import { readRuleSets, RuleLoader } from './rule-sets.ts';
-import { setStage } from './stage.ts';
+import { populateWith, setStage } from './stage.ts';
 
 const obstacle = labRequirement();
 const skip = process.env['REQUIRE_LAB'] === '1' ? false : obstacle;
@@ -36,7 +36,7 @@ function judge(context: TestContext, tally: Tally, outside: string | undefined):
 
 for (const docker of labVersions) {
   test(`no verdict is wrong beside what administrators write (Docker ${docker})`, { skip }, async context => {
-    const stage = await setStage({ title: 'rule sets', docker });
+    const stage = await setStage({ title: 'rule sets', docker, populate: lab => populateWith(lab, cast) });
     try {
       const tree = await mountFirewallTree(stage.lab);
       const loader = await RuleLoader.start(stage, tree);

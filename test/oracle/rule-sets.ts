@@ -66,6 +66,7 @@ export class RuleLoader {
   readonly #sysctls: string;
   readonly #rules: string;
   readonly #links: ReadonlySet<string>;
+  readonly #pids: readonly string[];
   #hasLegacy = false;
 
   private constructor(
@@ -75,6 +76,7 @@ export class RuleLoader {
     sysctls: string,
     rules: string,
     links: readonly string[],
+    pids: readonly string[],
   ) {
     this.#stage = stage;
     this.#tree = tree;
@@ -82,6 +84,7 @@ export class RuleLoader {
     this.#sysctls = sysctls;
     this.#rules = rules;
     this.#links = new Set(links);
+    this.#pids = pids;
   }
 
   /** To be made while the host is as Docker left it. */
@@ -94,7 +97,13 @@ export class RuleLoader {
       .join('\n');
     await listenForMatrix(stage);
     const rules = await say('ip', 'rule');
-    return new RuleLoader(stage, tree, await tablesOf(stage), sysctls, rules, await linksOf(stage));
+    // Of those whose neighbours rules of IPv6 can hide.
+    const pids = await Promise.all(
+      [...stage.actors.values()]
+        .filter(({ addresses }) => addresses.some(address => address.includes(':')))
+        .map(async ({ name }) => String((await stage.lab.inspect(name)).State.Pid)),
+    );
+    return new RuleLoader(stage, tree, await tablesOf(stage), sysctls, rules, await linksOf(stage), pids);
   }
 
   async #must(command: readonly string[], input?: string): Promise<void> {
@@ -104,7 +113,7 @@ export class RuleLoader {
 
   /** Takes everything away that a rule set brought. */
   async reset(): Promise<void> {
-    const { lab, baseline, actors } = this.#stage;
+    const { lab, baseline } = this.#stage;
     for (const family of [4, 6] as const) {
       await this.#must(
         [family === 4 ? 'iptables-restore' : 'ip6tables-restore'],
@@ -130,10 +139,12 @@ export class RuleLoader {
     }
     // Of the last scene nothing shall be known: no connection, no neighbour.
     await this.#tree.must(['conntrack', '-F']);
-    const containers = [...actors.keys()].map(async name => (await lab.inspect(name)).State.Pid);
-    const flush =
-      'ip neigh flush all; for pid; do nsenter -t $pid --net ip neigh flush all; done; nsenter --net=/run/netns/lan ip neigh flush all';
-    await this.#must(['sh', '-c', flush, 'sh', ...(await Promise.all(containers)).map(String)]);
+    const flush = [
+      'ip neigh flush all',
+      'nsenter --net=/run/netns/lan ip neigh flush all',
+      'for pid; do nsenter -t "$pid" --net ip neigh flush all; done',
+    ];
+    await this.#must(['sh', '-c', flush.join('; '), 'sh', ...this.#pids]);
   }
 
   /** Loads a rule set. @throws with what the program said that would not take it */
