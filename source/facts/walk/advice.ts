@@ -58,7 +58,9 @@ export function adviceFor(question: Question, { verdict, decidedBy }: Verdict): 
       if (verdict !== 'unknown') return { fix: ruleFix(decidedBy), confirm };
       // One rule for one neighbour: of all of them nothing can be said.
       const isAboutOne =
-        question.from.kind === 'lan' && question.from.address === undefined && /-s |saddr|src-range/.test(text ?? '');
+        question.from.kind === 'lan' &&
+        question.from.address === undefined &&
+        /-s |saddr|src-range|match-set \S+ src/.test(text ?? '');
       return { ...(isAboutOne && { fix: 'It depends on who asks: name one neighbour with --from ADDRESS.' }), confirm };
     }
     case 'sysctl': {

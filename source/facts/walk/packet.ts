@@ -52,11 +52,11 @@ export interface Packet {
 /** Ports that a client may have as its own: Linux takes 32768 to 60999 by default, others 49152 to 65535 (RFC 6335). */
 export const clientPorts: Range = [32768, 65535];
 
-/** A fresh connection. */
-export function connection(source: Span, destination: Span, port: number): Conntrack {
+/** A fresh connection. @param sourcePort what the client may have as its own port */
+export function connection(source: Span, destination: Span, port: number, sourcePort = clientPorts): Conntrack {
   return {
     source,
-    sourcePort: clientPorts,
+    sourcePort,
     destination,
     port,
     dnatDone: false,

@@ -180,7 +180,8 @@ class Exchange {
       this.note,
       place.kind === 'outside' ? place.interface : undefined,
     );
-    const ct = connection(source, destination, port);
+    const own = place.kind === 'host' ? this.world.kernel.localPortRange : undefined;
+    const ct = connection(source, destination, port, own);
     const arrival = journey.send(fromClient(ct, proto, 'syn'), place);
     if (arrival instanceof Stop) return arrival;
     const proxied = this.serve(arrival, proto, client);

@@ -246,3 +246,24 @@ test('in long chains a packet still meets the rules for it in their order', () =
     'reachable',
   );
 });
+
+describe('the port of a client', () => {
+  const stateless = (rule: string): HostOptions => ({ rules: [['filter', 'FORWARD', rule]] });
+
+  test('does not count where fewer than one in a thousand is meant, and makes it unknown where more are', () => {
+    assert.equal(word(stateless('-p tcp -m tcp --dport 51820 -j DROP')), 'reachable');
+    assert.equal(word(stateless('-p tcp -m tcp --dport 50000:50027 -j DROP')), 'reachable');
+    assert.equal(word(stateless('-p tcp -m tcp --dport 50000:50500 -j DROP')), 'unknown');
+    assert.equal(word(stateless('-p tcp -m tcp --dport 1024:65535 -j DROP')), 'blocked');
+    assert.equal(word(stateless('-p tcp -m tcp --dport 1024:32767 -j DROP')), 'reachable');
+  });
+
+  test('of the host itself is one of its own range', () => {
+    const rules = [['filter', 'INPUT', '-p tcp -m tcp --dport 20000:21000 -j DROP']] as const;
+    const from = { kind: 'loopback' } as const;
+    assert.equal(word({ rules }, from, '127.0.0.1', 5432), 'reachable');
+    const kernel = { localPortRange: [10000, 65535] as [number, number] };
+    assert.equal(word({ rules, kernel }, from, '127.0.0.1', 5432), 'unknown');
+    assert.equal(word({ rules, kernel: { localPortRange: [20000, 20500] } }, from, '127.0.0.1', 5432), 'blocked');
+  });
+});
