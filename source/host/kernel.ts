@@ -1,5 +1,6 @@
 /** Kernel settings that decide what Docker's networking can do (Documentation/networking/ip-sysctl.rst of the kernel). */
 import { HostError, type Host } from './host.ts';
+import { ipvsFile, parseIpvs } from './ipvs.ts';
 import type { KernelReading, Outcome } from './readings.ts';
 
 const root = '/proc/sys/net';
@@ -16,6 +17,7 @@ export function readKernel(host: Host, interfaceNames: readonly string[]): Promi
     'ipv4/ip_forward',
     'ipv6/conf/all/forwarding',
     'ipv4/conf/all/rp_filter',
+    'ipv4/conf/all/route_localnet',
     'ipv4/ip_local_port_range',
     'ipv4/ip_unprivileged_port_start',
     'ipv4/ip_nonlocal_bind',
@@ -38,7 +40,9 @@ export function readKernel(host: Host, interfaceNames: readonly string[]): Promi
   const texts = new Map<string, string>();
   let denied: HostError | undefined;
   let first: HostError | undefined;
-  const results = host.readFiles(paths.map(path => `${root}/${path}`));
+  const results = host.readFiles([...paths.map(path => `${root}/${path}`), ipvsFile]);
+  const ipvs = results[paths.length];
+  const services = typeof ipvs === 'string' ? parseIpvs(ipvs) : [];
   for (const [index, path] of paths.entries()) {
     const result = results[index];
     if (typeof result === 'string') texts.set(path, result.trim());
@@ -61,6 +65,7 @@ export function readKernel(host: Host, interfaceNames: readonly string[]): Promi
     ipForward: flag('ipv4/ip_forward'),
     ipv6Forward: flag('ipv6/conf/all/forwarding'),
     rpFilterAll: number('ipv4/conf/all/rp_filter'),
+    routeLocalnetAll: flag('ipv4/conf/all/route_localnet'),
     localPortRange: portRange(texts.get('ipv4/ip_local_port_range')),
     unprivilegedPortStart: number('ipv4/ip_unprivileged_port_start'),
     nonlocalBind: flag('ipv4/ip_nonlocal_bind'),
@@ -80,6 +85,7 @@ export function readKernel(host: Host, interfaceNames: readonly string[]): Promi
     });
     if (Object.keys(settings).length > 0) value.interfaces[name] = settings;
   }
+  if (services.length > 0) value.ipvs = services;
   return Promise.resolve(denied ? { value, missing: denied.message } : { value });
 }
 

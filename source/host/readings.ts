@@ -408,6 +408,8 @@ export interface KernelReading {
   >;
   /** net.ipv4.conf.all.rp_filter: the stricter of this and the interface's own holds. */
   rpFilterAll?: number;
+  /** net.ipv4.conf.all.route_localnet: holds for every interface, beside its own. */
+  routeLocalnetAll?: boolean;
   /** net.ipv4.ip_local_port_range, both ends included. */
   localPortRange?: [number, number];
   unprivilegedPortStart?: number;
@@ -419,7 +421,12 @@ export interface KernelReading {
   bridgeNfCallIp6tables?: boolean;
   conntrackCount?: number;
   conntrackMax?: number;
+  /** What IPVS takes for itself; absent when it is not loaded or takes nothing. */
+  ipvs?: IpvsService[];
 }
+
+/** A service of IPVS: an address and port, or whatever carries a mark. */
+export type IpvsService = { kind: 'port'; proto: Proto; address: string; port: number } | { kind: 'mark' };
 
 // --------------------------------------------------------------------------------------------------------- vitals
 

@@ -40,3 +40,20 @@ test('says what was denied, and fails when there is nothing', async () => {
   assert.equal((await readKernel(host, [])).missing, denied.message);
   await assert.rejects(readKernel(textHost({}), []), { code: 'missing' });
 });
+
+test('lists what IPVS takes', async () => {
+  const text = `IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port Scheduler Flags
+  -> RemoteAddress:Port Forward Weight ActiveConn InActConn
+TCP  0A4D0064:0050 rr
+  -> AC110002:0050      Masq    1      0          0
+UDP  [fd00:0077:0000:0000:0000:0000:0000:0100]:0035 wlc persistent 300
+FWM  00000101 rr
+`;
+  const host = textHost({ files: { '/proc/sys/net/ipv4/ip_forward': '1\n', '/proc/net/ip_vs': text } });
+  assert.deepEqual((await readKernel(host, [])).value.ipvs, [
+    { kind: 'port', proto: 'tcp', address: '10.77.0.100', port: 80 },
+    { kind: 'port', proto: 'udp', address: 'fd00:77::100', port: 53 },
+    { kind: 'mark' },
+  ]);
+});

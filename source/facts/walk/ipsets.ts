@@ -23,6 +23,8 @@ function inSorted(who: Span, ranges: readonly Span[]): Truth {
   return covers(range, who) ? 'yes' : 'maybe';
 }
 
+const size = ({ from, to }: Span): bigint => BigInt(to) - BigInt(from);
+
 /** Sets of addresses alone, which may be long. */
 function addressSet({ elements, exceptions }: IpsetReading): IpSet | undefined {
   const spans = elements.map(parseSpan);
@@ -31,7 +33,6 @@ function addressSet({ elements, exceptions }: IpsetReading): IpSet | undefined {
   const excepted = not.filter(span => span !== undefined);
   if (known.length < spans.length || excepted.length < not.length) return undefined;
   const ranges = merged(known);
-  const size = ({ from, to }: Span): bigint => BigInt(to) - BigInt(from);
   return {
     has: (packet, [direction = 'src']) => {
       const who = address(packet, direction);

@@ -1,6 +1,7 @@
 /** A packet's way through the host: routing, hooks, bridges and network namespaces, one packet at a time. */
-import { covers, isLinkLocal, isLoopback, sameSpan, spanText, type Family, type Span } from './address.ts';
+import { covers, isLinkLocal, isLoopback, sameSpan, spanText, type Span } from './address.ts';
 import type { Chooser } from './chooser.ts';
+import { balanced, forwarding, validate } from './checks.ts';
 import { HookWalk, unsureStop, type Note } from './hooks.ts';
 import { Neighbours } from './neighbours.ts';
 import type { Node, NodeInterface } from './nodes.ts';
@@ -137,7 +138,8 @@ export class Journey {
     // What the host sends to itself comes in again by lo, with the state it has.
     packet.iif = 'lo';
     packet.oif = '';
-    const back = this.hooks.pass(packet, 'prerouting') ?? this.hooks.pass(packet, 'input');
+    const back =
+      this.hooks.pass(packet, 'prerouting') ?? this.hooks.pass(packet, 'input') ?? balanced(this.world, packet);
     return back ?? { at: host, iif: 'lo', packet };
   }
 
@@ -157,10 +159,10 @@ export class Journey {
 
   /** After PREROUTING: for this host, or on to another. */
   private routed(packet: Packet, iif: string, port: NodeInterface | undefined, translated: boolean): Arrival | Stop {
-    const refused = this.validate(packet, iif);
+    const refused = validate(packet, iif, this.world, this.chooser);
     if (refused) return refused;
     if (this.isOwn(packet.destination)) {
-      const stopped = this.hooks.pass(packet, 'input');
+      const stopped = this.hooks.pass(packet, 'input') ?? balanced(this.world, packet);
       return stopped ?? { at: host, iif, packet };
     }
     const route = this.route(packet, iif);
@@ -169,56 +171,13 @@ export class Journey {
     packet.oif = oif;
     // With br_netfilter a translated frame that is to go back over its bridge is bridged, not routed (br_netfilter_hooks.c).
     const isBridged = translated && port !== undefined && oif === iif && seesFrames(this.world, iif, packet.family);
-    const closed = this.forwarding(packet.family, iif);
+    const closed = forwarding(packet.family, iif, this.world, this.chooser);
     // Without forwarding such a frame is bridged all the same by some kernels, and dropped by others (6.18 does).
     if (closed && (!isBridged || this.chooser.choose(2, () => closed.decidedBy) === 1)) return closed;
     const stopped = this.hooks.pass(packet, 'forward') ?? this.hooks.pass(packet, 'postrouting');
     if (stopped) return stopped;
     this.note(() => ({ hop: 'route', ok: true, detail: `to ${spanText(packet.destination)} by ${oif}` }));
     return this.emit(packet, route, isBridged ? port : undefined);
-  }
-
-  /** Martians, and rp_filter for IPv4 (Documentation/networking/ip-sysctl.rst, fib_validate_source). */
-  private validate(packet: Packet, iif: string): Stop | undefined {
-    const { source, destination, family } = packet;
-    if (family === 6) return undefined;
-    const { interfaces, rpFilterAll } = this.world.kernel;
-    const settings = interfaces[iif];
-    if ((isLoopback(source) || isLoopback(destination)) && settings?.routeLocalnet !== true) {
-      const detail = `net.ipv4.conf.${iif}.route_localnet is 0: 127.0.0.0/8 is not taken from ${iif}`;
-      return stop(isLoopback(destination) ? 'local-only' : 'blocked', iif, 'sysctl', detail);
-    }
-    if (!isLoopback(source) && this.isOwn(source) && source.from === source.to) {
-      return stop(
-        'blocked',
-        iif,
-        'route',
-        `${spanText(source)} is an address of the host itself and is not taken from ${iif}`,
-      );
-    }
-    // The kernel looks for the way back as if it had to send there itself (__fib_validate_source).
-    const answer = this.world.fib.lookup({ destination: source, source: destination, mark: 0 });
-    if (answer.kind === 'unknown') return unsureStop('route', answer.reason);
-    const way = answer.kind === 'route' ? answer.route.reading.device : undefined;
-    if (way === iif) return undefined;
-    const own = settings?.rpFilter;
-    const filter = own === undefined ? undefined : Math.max(own, rpFilterAll ?? 0);
-    const detail = `net.ipv4.conf.${iif}.rp_filter is ${filter ?? 'not known'}, and ${spanText(source)} is reached ${way === undefined ? 'by no route' : `by ${way}`}`;
-    if (filter === 0 || (filter === 2 && way !== undefined)) return undefined;
-    if (filter === undefined && this.chooser.choose(2, () => ({ kind: 'sysctl', detail })) === 0) return undefined;
-    return stop('blocked', iif, 'sysctl', detail);
-  }
-
-  /** Whether the host forwards what comes by an interface: IPv4 asks the interface, IPv6 the one switch for all. */
-  private forwarding(family: Family, iif: string): Stop | undefined {
-    const { interfaces, ipForward, ipv6Forward } = this.world.kernel;
-    const on = family === 4 ? (interfaces[iif]?.forwarding4 ?? (ipForward === false ? false : undefined)) : ipv6Forward;
-    if (on === true) return undefined;
-    const name = family === 4 ? `net.ipv4.conf.${iif}.forwarding` : 'net.ipv6.conf.all.forwarding';
-    const detail =
-      on === false ? `${name} is 0: the host forwards nothing that comes by ${iif}` : `${name} is not known`;
-    if (on === undefined && this.chooser.choose(2, () => ({ kind: 'sysctl', detail })) === 0) return undefined;
-    return stop('blocked', 'forwarding', 'sysctl', detail);
   }
 
   /** The host puts a packet on an interface. @param through the bridge port that it came in by, when it is bridged */

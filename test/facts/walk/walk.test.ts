@@ -247,9 +247,9 @@ test('in long chains a packet still meets the rules for it in their order', () =
   );
 });
 
-describe('the port of a client', () => {
-  const stateless = (rule: string): HostOptions => ({ rules: [['filter', 'FORWARD', rule]] });
+const stateless = (rule: string): HostOptions => ({ rules: [['filter', 'FORWARD', rule]] });
 
+describe('the port of a client', () => {
   test('does not count where fewer than one in a thousand is meant, and makes it unknown where more are', () => {
     assert.equal(word(stateless('-p tcp -m tcp --dport 51820 -j DROP')), 'reachable');
     assert.equal(word(stateless('-p tcp -m tcp --dport 50000:50027 -j DROP')), 'reachable');
@@ -266,4 +266,22 @@ describe('the port of a client', () => {
     assert.equal(word({ rules, kernel }, from, '127.0.0.1', 5432), 'unknown');
     assert.equal(word({ rules, kernel: { localPortRange: [20000, 20500] } }, from, '127.0.0.1', 5432), 'blocked');
   });
+});
+
+test('what IPVS takes is not followed', () => {
+  const kernel = { ipvs: [{ kind: 'port' as const, proto: 'tcp' as const, address: host, port: 22 }] };
+  const { verdict, decidedBy } = ask(walkWorld({ kernel }), lan, host, 22);
+  assert.deepEqual(
+    [verdict, decidedBy?.detail],
+    ['unknown', `IPVS has a service on ${host}:22, which is not followed`],
+  );
+  assert.equal(word({ kernel }, lan, host, 8000), 'reachable');
+  assert.equal(word({ kernel: { ipvs: [{ kind: 'mark' }] } }, lan, host, 22), 'reachable');
+});
+
+test('127.0.0.1 is taken from the wire where the setting of the interface or the one for all says so', () => {
+  const on = { forwarding4: true, rpFilter: 0, routeLocalnet: true };
+  assert.equal(word({}, lan, '127.0.0.1', 5432), 'local-only');
+  assert.equal(word({ kernel: { interfaces: { eth0: on } } }, lan, '127.0.0.1', 5432), 'reachable');
+  assert.equal(word({ kernel: { routeLocalnetAll: true } }, lan, '127.0.0.1', 5432), 'reachable');
 });
