@@ -1,0 +1,111 @@
+/** What crashes and hand work leave behind on a real host: proxies, veths and bridges that are nobody's. */
+import assert from 'node:assert/strict';
+import type { Finding } from '../../source/facts/schema.ts';
+import { labTest } from '../lab/for-tests.ts';
+import type { Lab } from '../lab/lab.ts';
+import { netdash, startWatch } from './watching.ts';
+
+async function must(lab: Lab, ...commands: string[]): Promise<void> {
+  for (const command of commands) {
+    const { code, stderr } = await lab.inHost(command.split(' '));
+    assert.equal(code, 0, `${command}: ${stderr}`);
+  }
+}
+
+async function doctor(lab: Lab): Promise<Finding[]> {
+  const { stdout, stderr } = await lab.inHost(netdash('doctor', '--json'), { cwd: process.cwd() });
+  assert.notEqual(stdout, '', stderr);
+  return (JSON.parse(stdout) as { findings: Finding[] }).findings;
+}
+
+const named = async (lab: Lab, code: string): Promise<string[]> =>
+  (await doctor(lab)).filter(finding => finding.code === code).map(({ subject }) => subject.name);
+
+/** Docker's own program for a port, as dockerd starts it, for a container that is not there. */
+async function startProxy(lab: Lab, hostPort: number) {
+  const { stdout } = await lab.inHost(['sh', '-c', 'tr "\\0" "\\n" </proc/$(pgrep -o docker-proxy)/cmdline']);
+  const [program = ''] = stdout.split('\n');
+  assert.match(program, /docker-proxy$/);
+  const address = `-proto tcp -host-ip 0.0.0.0 -host-port ${hostPort} -container-ip 172.17.0.77 -container-port 80`;
+  // It tells dockerd over its third descriptor that it listens, and closes that, whatever it is.
+  const into = ['sh', '-c', 'exec 3>/dev/null; exec "$@"', 'sh', 'nsenter', '-t', String(lab.daemon.pid), '--mount'];
+  return lab.spawnInHost([...into, program, ...address.split(' ')], { stdio: 'ignore' });
+}
+
+labTest('a docker-proxy whose container is gone is found, and gone when it is killed', {}, async lab => {
+  await lab.run('web', { publish: ['8080:80'] });
+  const watch = await startWatch(lab);
+  try {
+    const proxy = await startProxy(lab, 8077);
+    const { finding } = await watch.next(
+      ({ type, finding: found }) => type === 'finding-raised' && found?.code === 'stale-proxy',
+    );
+    assert.equal(finding?.subject.name, '0.0.0.0:8077/tcp');
+    const { stdout } = await lab.inHost(['ss', '-H', '-tlnp', 'sport', '=', ':8077']);
+    const [, pid] = /pid=(\d+)/.exec(stdout) ?? [];
+    assert.match(finding.message, new RegExp(`pid ${pid}\\) holds .*8077/tcp for 172\\.17\\.0\\.77:80`));
+    assert.deepEqual(await named(lab, 'stale-proxy'), ['0.0.0.0:8077/tcp']);
+    await must(lab, `kill ${pid}`);
+    await proxy.exited;
+    await watch.next(({ type, finding: found }) => type === 'finding-cleared' && found?.code === 'stale-proxy');
+    assert.deepEqual(await named(lab, 'stale-proxy'), []);
+  } finally {
+    await watch.stop();
+  }
+});
+
+labTest('a veth on docker0 and a bridge that are nobody’s are found; the links of others are not', {}, async lab => {
+  await lab.run('web', { publish: ['8080:80'] });
+  const watch = await startWatch(lab);
+  try {
+    await must(
+      lab,
+      'ip netns add ghost',
+      'ip link add vethabc1234 type veth peer name eth0 netns ghost',
+      'ip link set vethabc1234 master docker0 up',
+      'ip link add br-00112233aabb type bridge',
+      // Somebody else's: a virtual machine's port of docker0, a bridge of another kind.
+      'ip netns add other',
+      'ip link add tapvm type veth peer name eth0 netns other',
+      'ip link set tapvm master docker0 up',
+      'ip link add virbr0 type bridge',
+    );
+    const raised = (name: string) =>
+      watch.next(
+        ({ type, finding }) =>
+          type === 'finding-raised' && finding?.code === 'orphan-link' && finding.subject.name === name,
+      );
+    await raised('vethabc1234');
+    await raised('br-00112233aabb');
+    const orphans = ['br-00112233aabb', 'vethabc1234'];
+    assert.deepEqual((await named(lab, 'orphan-link')).sort(), orphans);
+    await must(lab, 'ip netns delete ghost', 'ip link delete br-00112233aabb');
+    for (const name of orphans) {
+      await watch.next(({ type, finding }) => type === 'finding-cleared' && finding?.subject.name === name);
+    }
+    const codes = watch.of('finding-raised').map(({ finding }) => `${finding?.code} ${finding?.subject.name}`);
+    assert.deepEqual(
+      codes.sort(),
+      orphans.map(name => `orphan-link ${name}`),
+    );
+  } finally {
+    await watch.stop();
+  }
+});
+
+labTest('after everything was killed and dockerd came back, doctor names just the veths that stayed', {}, async lab => {
+  for (const name of ['one', 'two']) await lab.run(name, { publish: ['80'] });
+  const pids = await Promise.all(['one', 'two'].map(async name => (await lab.inspect(name)).State.Pid));
+  await lab.daemon.stop('SIGKILL');
+  const { stdout: containerd } = await lab.inHost(['pgrep', '-x', 'containerd.*']);
+  await must(lab, `kill -KILL ${[...containerd.trim().split(/\s+/), ...pids].join(' ')}`);
+  const stayed = async (): Promise<string[]> => {
+    const { stdout } = await lab.inHost('ip -j link show type veth master docker0'.split(' '));
+    return (JSON.parse(stdout) as { ifname: string }[]).map(({ ifname }) => ifname).sort();
+  };
+  await lab.daemon.start();
+  for (const name of ['one', 'two']) assert.equal((await lab.inspect(name)).State.Running, false);
+  assert.deepEqual((await named(lab, 'orphan-link')).sort(), await stayed());
+  assert.deepEqual(await named(lab, 'stale-proxy'), []);
+  assert.deepEqual(await named(lab, 'link-missing'), []);
+});
