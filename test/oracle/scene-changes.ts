@@ -286,6 +286,17 @@ const limited: Change = (random, save, family) => {
   return `${chain}: ${rule}`;
 };
 
+/** Neighbour discovery cut short, in one of its four packets or all of them. */
+const discovery: Change = (random, save, family) => {
+  if (family === 4) return 'nothing';
+  const chain = random.pick(['INPUT', 'OUTPUT']);
+  const device = random.pick(['', '', `${chain === 'INPUT' ? '-i' : '-o'} ${random.pick(['eth0', 'br-six'])} `]);
+  const type = random.pick(['', '-m icmp6 --icmpv6-type 135 ', '-m icmp6 --icmpv6-type 136 ']);
+  const rule = `${device}-p ipv6-icmp ${type}-j DROP`;
+  save.insert('filter', chain, rule);
+  return `${chain}: ${rule}`;
+};
+
 /** What may have been done to a host; those that are listed more than once are done more often. */
 export const changes: readonly Change[] = [
   userChain,
@@ -321,4 +332,5 @@ export const changes: readonly Change[] = [
   snat,
   snat,
   statelessForward,
+  discovery,
 ];

@@ -95,6 +95,8 @@ export function makeScene(seed: number, stage: Stage): Scene {
   const native = random.chance(0.4) ? nativeTable(random, story) : '';
   const sysctls = someSysctls(random, stage, story);
   const routing = { make: [] as string[], undo: [] as string[] };
+  // What the host knows of its neighbours from before would hide that it cannot ask.
+  if (save[6].toString().includes('ipv6-icmp')) routing.make.push('-6 neigh flush all');
   if (random.chance(0.02)) {
     const rule = 'rule add from 10.77.0.1 lookup 100';
     routing.make.push('route add blackhole default table 100', rule);
