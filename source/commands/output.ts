@@ -40,8 +40,9 @@ export function complain(io: Io, message: string): void {
   io.stderr.write(asLines(message.split('\n').map(line => sanitise(line))));
 }
 
+/** Resolves also when it cannot be written: the stream's own event `error` tells whoever made it. */
 function write({ stdout }: Io, text: SafeOutput): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stdout.write(text, error => (error ? reject(error) : resolve()));
+  return new Promise(resolve => {
+    stdout.write(text, () => resolve());
   });
 }
