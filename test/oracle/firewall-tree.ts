@@ -35,7 +35,13 @@ const mountScript = `
   mount -t overlay -o "lowerdir=$tree,upperdir=$root/upper,workdir=$root/work" overlay "$root/tree"
   cd "$root/tree"
   for name in proc sys dev run; do mkdir -p $name && mount --rbind /$name $name; done
+  mkdir "$root/tools"
+  printf '#!/bin/sh\nexec chroot "%s" ipset "$@"\n' "$root/tree" >"$root/tools/ipset"
+  chmod 755 "$root/tools/ipset"
 `;
+
+/** Where, once the tree is mounted, those of its programs are that netdash may ask; for the end of a PATH. */
+export const firewallTools = (lab: Lab): string => join(lab.dir, 'firewall', 'tools');
 
 /** The tree, mounted on one lab's machine. */
 export interface FirewallTree {

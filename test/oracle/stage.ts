@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Question, Verdict } from '../../source/facts/walk/walk.ts';
 import { startLab, type ContainerOptions, type Lab, type LabOptions } from '../lab/lab.ts';
+import { firewallTools } from './firewall-tree.ts';
 import { LineProcess } from './line-process.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -173,7 +174,15 @@ async function furnish(lab: Lab, names: readonly string[]): Promise<Stage> {
   await must(lab, ['ip', '-6', 'route', 'add', 'default', 'via', lab.addresses.lan6]);
   await must(lab, ['ip', 'address', 'add', `${internet[4]}/32`, 'dev', 'eth0'], 'lan');
   await must(lab, ['ip', 'address', 'add', `${internet[6]}/128`, 'dev', 'eth0', 'nodad'], 'lan');
-  const judge = await LineProcess.start(lab, [process.execPath, '--import', 'tsx', join(here, 'judge.ts')]);
+  const path = `PATH=${lab.env['PATH'] ?? ''}:${firewallTools(lab)}`;
+  const judge = await LineProcess.start(lab, [
+    'env',
+    path,
+    process.execPath,
+    '--import',
+    'tsx',
+    join(here, 'judge.ts'),
+  ]);
   const bridges = JSON.parse(await must(lab, ['ip', '-j', 'addr', 'show', 'type', 'bridge'])) as {
     ifname?: string;
     addr_info?: { local: string; scope: string }[];
