@@ -74,8 +74,11 @@ export const commands: Readonly<Record<string, Command>> = {
 function optionProblem(error: unknown): string {
   const words = error instanceof Error ? error.message : String(error);
   // Node explains this one over three lines.
-  const ambiguous = /^Option '(?:-\w, )?(--[\w-]+)[^']*' argument is ambiguous/.exec(words);
-  if (ambiguous) return `${ambiguous[1]} needs a value; one that begins with a dash is written ${ambiguous[1]}=-VALUE`;
+  const [, short, long] = /^Option '(?:-(\w)(?:, )?)?(?:--([\w-]+))?[^']*' argument is ambiguous/.exec(words) ?? [];
+  const name =
+    long ?? Object.entries(optionTable).find(([, option]) => 'short' in option && option.short === short)?.[0];
+  if (name !== undefined && words.includes('ambiguous'))
+    return `--${name} needs a value; one that begins with a dash is written --${name}=-VALUE`;
   return words.split(/\. |\n/)[0]!;
 }
 

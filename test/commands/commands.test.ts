@@ -87,6 +87,18 @@ test('bad usage ends with 2 and one line that says what is wrong', async () => {
     [['snapshot', 'more'], /unexpected argument 'more'/],
     [['--bogus'], /--bogus/],
     [['watch', '--for', 'ever', ...replay('20')], /--for ever: not a number of seconds/],
+    [
+      ['watch', '--for', '-1'],
+      /^netdash: --for needs a value; one that begins with a dash is written --for=-VALUE; see/,
+    ],
+    [['watch', '--for=-1', ...replay('20')], /--for -1: not a number of seconds/],
+    [['snapshot', '-H', '-x'], /^netdash: --host needs a value; one that begins with a dash is written --host=-VALUE/],
+    [['snapshot', '--replay'], /^netdash: Option '--replay <value>' argument missing; see/],
+    [['snapshot', '--json=yes'], /^netdash: Option '--json' does not take an argument; see/],
+    [['doctor', '--nagios', '--json', ...replay('20')], /--nagios prints .* give only one of them/],
+    [['explain', '8080', '--for', '3', ...replay('20')], /--for goes with --watch/],
+    [['explain', 'webb', '--watch', ...replay('20')], /no container 'webb'/],
+    [['snapshot', '--exposed'], /snapshot has no option --exposed/],
     [['snapshot', '--replay', '/nonexistent/file'], /\/nonexistent\/file/],
     [['snapshot', '--replay', import.meta.filename], /is no JSON/],
     [['snapshot', '--demo', '--replay', 'x'], /give only one/],
@@ -138,6 +150,8 @@ test('doctor without Docker says what it could not judge and ends with 3', async
   assert.equal(code, 3);
   assert.match(stdout, /^not readable: docker: no Docker daemon/m);
   assert.match(stdout, /^not judged for want of that: .*port-conflict-failed/m);
+  assert.doesNotMatch(stdout, /0 of 0/);
+  assert.match(stdout, /Nothing could be judged|absent \(Docker does not answer\)\.$/m);
   const { stdout: json } = await runNetdash(['doctor', '--json', ...nowhere]);
   const { unjudged } = v.parse(DoctorSchema, JSON.parse(json));
   assert.ok(unjudged.codes.includes('port-conflict-failed'));

@@ -83,7 +83,7 @@ export function neighbourLines(snapshot: Snapshot, container: Container, reach: 
 
 function groupLines({ answer: { verdict }, port, names }: Same): Line[] {
   const { glyph, tone } = verdictLooks[verdict.verdict];
-  const shown = names.slice(0, mostNames).join(', ');
+  const shown = names.toSorted().slice(0, mostNames).join(', ');
   const more = names.length > mostNames ? ` and ${names.length - mostNames} more` : '';
   return [
     [cell('  '), cell(`${glyph} ${verdict.verdict}`.padEnd(11) + '  ', tone), cell(`${port} from ${shown}${more}`)],
