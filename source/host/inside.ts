@@ -35,7 +35,7 @@ export interface InsideOptions {
 
 const sharesHost = "it is in the host's netns";
 const v4Question = 'whether :: listeners take IPv4';
-const unreadable = (error: HostError) => (error.code === 'denied' ? 'needs root' : error.message);
+const unreadable = (error: HostError) => (error.code === 'denied' ? 'needs root (CAP_SYS_PTRACE)' : error.message);
 
 /**
  * The view inside. Each part that cannot be read is absent and has its reason; `missing` sums them up.
@@ -150,7 +150,7 @@ async function addListeners(
   if (exact && unclear.length > 0) {
     // Who may not even see which netns it is cannot enter it.
     const complaint =
-      value.netns === undefined ? `${v4Question}: needs root` : await askInside(host, options.pid, unclear);
+      value.netns === undefined ? `${v4Question}: needs root (CAP_SYS_PTRACE)` : await askInside(host, options.pid, unclear);
     if (complaint) missing.push(complaint);
   }
 }

@@ -67,7 +67,7 @@ test('each part that cannot be read says why, and none is empty instead', async 
   );
   assert.deepEqual(
     { interfaces: value.interfaces, why: value.interfacesReason, listeners: value.listeners, netns: value.netns },
-    { interfaces: undefined, why: 'needs root', listeners: undefined, netns: undefined },
+    { interfaces: undefined, why: 'needs root (CAP_SYS_PTRACE)', listeners: undefined, netns: undefined },
   );
   assert.ok(value.listenersReason);
   assert.match(missing!, /^interfaces: needs root; listeners: /);
