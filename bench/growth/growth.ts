@@ -78,7 +78,7 @@ export async function growthTable(say: (line: string) => void): Promise<string> 
       [...found].map(([size, step]) => ({ size, ...step })),
       undefined,
       1,
-    )}\\n`,
+    )}\n`,
   );
 
   const lines = [
@@ -99,5 +99,5 @@ export async function growthTable(say: (line: string) => void): Promise<string> 
     }
   }
   say(`raw figures in ${file}`);
-  return lines.join('\\n');
+  return lines.join('\n');
 }

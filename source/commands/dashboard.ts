@@ -18,7 +18,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const containerId =
     target === undefined
       ? undefined
-      : await (await import('./find-container.ts')).findContainer(host, target, commandNames);
+      : await (await import('./find-container.ts')).findContainerSoon(host, target, commandNames);
   const live = await startLive(host);
   let isDelivered = true;
   try {

@@ -1,4 +1,5 @@
 /** Finding the container that an operator names. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { listContainers } from '../host/docker.ts';
 import { HostError, type Host } from '../host/host.ts';
 import { UsageError } from '../host/usage-error.ts';
@@ -50,4 +51,18 @@ export async function findContainer(host: Host, name: string, commands: readonly
   const near = nearMatches(name, [...commands, ...containers.map(container => container.name)]);
   const hint = near.length > 0 ? `; did you mean ${near.join(', ')}?` : '';
   throw new UsageError(`unknown command or container '${name}'${hint}`);
+}
+
+/** A Docker that does not answer keeps a screen away for no longer than this, ms. */
+const patienceMs = 1000;
+
+/**
+ * The same for a screen, which can open a container later: its name as it was given when Docker takes too long to say.
+ * @throws UsageError
+ */
+export async function findContainerSoon(host: Host, name: string, commands: readonly string[]): Promise<string> {
+  const late = new AbortController();
+  const found = findContainer(host, name, commands).finally(() => late.abort());
+  const given = sleep(patienceMs, name, { signal: late.signal }).catch(() => found);
+  return Promise.race([found, given]);
 }

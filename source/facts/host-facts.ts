@@ -27,12 +27,14 @@ export interface HostContext {
 export function sourceFacts(readings: Readings, now: number): Record<string, Source> {
   const sources: Record<string, Source> = {};
   for (const name of sourceNames) {
-    const { state, reason, at, value } = readings[name] as Reading<unknown>;
+    const { state, reason, at, value, since } = readings[name] as Reading<unknown>;
     sources[name] = compact({
       state: state === 'pending' ? 'failed' : state,
       reason:
         state === 'pending' ? (reason ?? 'not read yet') : state === 'ok' ? undefined : (reason ?? 'no reason given'),
       ageMs: at === undefined || value === undefined ? null : Math.max(0, now - at),
+      waitingMs:
+        state === 'pending' && since !== undefined ? Math.floor(Math.max(0, now - since) / 1000) * 1000 : undefined,
     });
   }
   return sources;

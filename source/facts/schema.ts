@@ -29,6 +29,9 @@ export const SourceSchema = v.object({
   ),
   reason: v.optional(text('Why the state is not ok.')),
   ageMs: about(v.nullable(v.number()), 'Age of the last good reading; null when there never was one.'),
+  waitingMs: v.optional(
+    about(v.number(), 'While it was asked and has not answered or failed yet: for how long, in whole seconds.'),
+  ),
 });
 
 export const NetworkModeSchema = v.picklist([

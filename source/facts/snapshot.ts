@@ -180,7 +180,8 @@ const silent = (readings: Readings): Set<SourceName> =>
 export function sayTheSame(a: Snapshot, b: Snapshot): boolean {
   const names = Object.keys(b) as (keyof Snapshot)[];
   if (!names.every(name => name === 'takenAt' || name === 'sources' || a[name] === b[name])) return false;
-  return Object.entries(b.sources).every(
-    ([name, source]) => a.sources[name]?.state === source.state && a.sources[name].reason === source.reason,
-  );
+  return Object.entries(b.sources).every(([name, source]) => {
+    const before = a.sources[name];
+    return before?.state === source.state && before.reason === source.reason && before.waitingMs === source.waitingMs;
+  });
 }

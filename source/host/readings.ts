@@ -19,6 +19,8 @@ export interface Reading<T> {
   reason?: string;
   at?: number;
   value?: T;
+  /** Of a pending one: since when its first answer is waited for, ms since the epoch. */
+  since?: number;
 }
 
 /** The links, of which the counters are read more often than the rest. */

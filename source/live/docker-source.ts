@@ -2,6 +2,7 @@
  * Docker as one reading that stays current: the event stream names what changed, and slow polls catch what has no event
  * (a start that fails emits none).
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readContainers, readEngine, readNetworks, readServices } from '../host/docker.ts';
 import { pollCandidates } from '../host/docker-list.ts';
 import { judgeLocality, type Locality } from '../host/docker-local.ts';
@@ -36,6 +37,8 @@ const listWithoutEventsMs = 3000;
 const networksMs = 60_000;
 const engineMs = 120_000;
 const timeoutMs = 20_000;
+/** The first list waits this long for the stream, so that nothing is missed; if the stream opens later, there is another list. */
+const streamPatienceMs = 1000;
 /** A stream that was gone for longer was not merely cut by a proxy's idle time-out. */
 const restartGapMs = 200;
 
@@ -56,6 +59,8 @@ export class DockerSource {
   readonly #turns = new Map<string, number>();
   /** Containers that an event or a list said are gone, against answers that were on their way. */
   readonly #removed = new Set<string>();
+  /** Whether the first list has begun, though there may be no stream yet. */
+  #isListing = false;
   #locality: Locality = {};
   /** The containers' processes by which locality was judged last. */
   #judgedBy: string | undefined;
@@ -127,7 +132,11 @@ export class DockerSource {
   /** Begins: events first, so that nothing that happens during the first list is missed. Resolves after the first reading. */
   async start(): Promise<void> {
     const engine = this.#engine.poke();
-    await this.#stream.start();
+    // A daemon that does not answer is not to be waited for twice.
+    const late = new AbortController();
+    await Promise.race([this.#stream.start(), sleep(streamPatienceMs, undefined, late)]).catch(() => undefined);
+    late.abort();
+    this.#isListing = true;
     await Promise.all([engine, this.#containers.poke(), this.#networks.poke()]);
     await this.#services.poke();
   }
@@ -216,7 +225,7 @@ export class DockerSource {
 
   #onOpen(gapMs: number | undefined): void {
     this.#streamProblem = undefined;
-    if (gapMs === undefined && this.#containers.reading.state === 'pending') return;
+    if (gapMs === undefined && !this.#isListing) return;
     const local = this.#options.host.docker.endpoint.startsWith('unix:');
     if (this.#daemonWasGone || (local && (gapMs ?? 0) > restartGapMs)) {
       this.memory.daemonIsBack(this.#options.host.now());

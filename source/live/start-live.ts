@@ -1,7 +1,7 @@
 /** Puts the sources together and keeps the view current. */
 import { redactInspect } from '../host/docker-redact.ts';
 import type { Host } from '../host/host.ts';
-import type { DockerReading, Reading, Readings } from '../host/readings.ts';
+import { sourceNames, type DockerReading, type Reading, type Readings } from '../host/readings.ts';
 import { ofDaemonsHost } from '../facts/elsewhere.ts';
 import type { NetdashEvent, Source } from '../facts/schema.ts';
 import { finish, type SnapshotContext } from '../facts/snapshot.ts';
@@ -34,6 +34,8 @@ const judgeMs = 150;
 const longestUnjudgedMs = 1000;
 /** Readings that only confirm what was known make a view this often: findings that want to be seen twice, or end with time, hang on it. */
 const confirmMs = 10_000;
+/** While a source is waited for, a view is made this often. */
+const waitingMs = 1000;
 
 /**
  * Begins to follow a host; resolves as soon as reading has begun. The view fills in as the sources answer.
@@ -69,9 +71,12 @@ class LiveSession implements Live {
   #ready = false;
   #internal: string | undefined;
   #stopped = false;
+  /** When the first answers began to be waited for, ms since the epoch. */
+  readonly #startedAt: number;
 
   constructor(host: Host, options: LiveOptions) {
     this.#host = host;
+    this.#startedAt = host.now();
     this.#once = options.once === true;
     this.#stateDir =
       host.kind === 'recording' ? null : options.stateDir === undefined ? stateFolder(process.env) : options.stateDir;
@@ -212,6 +217,8 @@ class LiveSession implements Live {
     if (this.#stateLoaded && this.#docker.reading.value) this.#state?.update(this.#view.ports);
     const { againMs } = this.#view;
     if (againMs !== undefined) this.#soon(againMs);
+    // How long a source is being waited for is on screen.
+    if (!this.#once && sourceNames.some(name => this.#view.readings[name].state === 'pending')) this.#soon(waitingMs);
   }
 
   /** A fault in the facts must not take the screen down with it: the last view stays, and says so. */
@@ -270,7 +277,12 @@ class LiveSession implements Live {
   }
 
   #collect(): Readings {
-    return ofDaemonsHost({ docker: this.#dockerTold, ...this.#machine.readings, inside: this.#inside.readings });
+    const readings = { docker: this.#dockerTold, ...this.#machine.readings, inside: this.#inside.readings };
+    const since = this.#startedAt;
+    for (const name of sourceNames) {
+      if (readings[name].state === 'pending') Object.assign(readings, { [name]: { ...readings[name], since } });
+    }
+    return ofDaemonsHost(readings);
   }
 
   #context(): SnapshotContext {

@@ -6,6 +6,7 @@ import { cell } from './cell.ts';
 import type { Cell, Line, Tone } from './cell.ts';
 import { severities } from './common-cells.ts';
 import { trafficOf } from './lookup.ts';
+import { waitingText } from './notices.ts';
 import { fitSegments, spread } from './segments.ts';
 import type { Segment } from './segments.ts';
 import { age, hoursMinutes, plural, rate, timeOfDay } from './units.ts';
@@ -57,6 +58,7 @@ function dockerLines(snapshot: Snapshot): Line[] {
     const rootless = docker.rootless ? ' rootless' : '';
     return [[cell(`Docker ${docker.version}${rootless}`, source?.state === 'failed' ? 'warn' : 'plain')]];
   }
+  if (source?.waitingMs !== undefined) return [[cell(`Docker${waitingText(source)}`, 'dim')]];
   return [[cell(`${glyphs.failed} no Docker`, 'bad')]];
 }
 
@@ -81,11 +83,12 @@ function rates(snapshot: Snapshot): Line[] {
 const words: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', info: 'info' };
 
 /** `✗ 2 errors  ! 3 warnings  i 1 info`, from the longest form to the one that has only what matters most. */
-export function findingCounts(snapshot: Snapshot): Line[] {
+export function findingCounts({ snapshot, ready }: Pick<LiveView, 'snapshot' | 'ready'>): Line[] {
   const counts = (['error', 'warning', 'info'] as const)
     .map(severity => ({ severity, number: snapshot.findings.filter(finding => finding.severity === severity).length }))
     .filter(({ number }) => number > 0);
   if (counts.length === 0) {
+    if (!ready) return [[cell('not judged yet', 'dim')]];
     const blind = Object.values(snapshot.sources).some(source => source.state === 'failed');
     return [[blind ? cell('no findings in what can be read', 'dim') : cell(`${glyphs.ok} no findings`, 'good')]];
   }
@@ -98,10 +101,10 @@ export function findingCounts(snapshot: Snapshot): Line[] {
 }
 
 /** `docker ✓`, `netfilter ✗ needs root, 2m old`. */
-function sourceCells(name: string, source: Source, ready: boolean): Cell[] {
+function sourceCells(name: string, source: Source): Cell[] {
   const stale = source.ageMs !== null && source.state === 'failed' ? `, ${age(source.ageMs)} old` : '';
   if (source.state === 'ok') return [cell(`${name} `, 'dim'), cell(glyphs.ok, 'good')];
-  if (!ready && source.ageMs === null) return [cell(`${name} reading${glyphs.ellipsis}`, 'dim')];
+  if (source.waitingMs !== undefined) return [cell(`${name}:${waitingText(source)}`, 'dim')];
   const [glyph, tone] =
     source.state === 'partial' ? ([glyphs.warning, 'warn'] as const) : ([glyphs.failed, 'bad'] as const);
   return [cell(`${name} `, 'dim'), cell(`${glyph} ${source.reason ?? source.state}${stale}`, tone)];
@@ -111,10 +114,10 @@ const join = (parts: readonly Line[]): Line => parts.flatMap((part, i) => (i ===
 
 function sources(view: LiveView): Line[] {
   const entries = Object.entries(view.snapshot.sources);
-  const all = entries.map(([name, source]) => sourceCells(name, source, view.ready));
+  const all = entries.map(([name, source]) => sourceCells(name, source));
   const notOk = entries
     .filter(([, source]) => source.state !== 'ok')
-    .map(([name, source]) => sourceCells(name, source, view.ready));
+    .map(([name, source]) => sourceCells(name, source));
   const fine = entries.length - notOk.length;
   const fineCells = fine === 0 ? [] : [[cell(`${fine}/${entries.length} sources `, 'dim'), cell(glyphs.ok, 'good')]];
   const bare = notOk.map(part => part.map((piece, i) => (i === 1 ? cell(piece.text.slice(0, 1), piece.tone) : piece)));
@@ -152,7 +155,7 @@ export function headerLines(view: LiveView, context: HeaderContext): [Line, Line
     { priority: 8, forms: host.root ? [] : [[cell('not root', 'warn')]] },
   ];
   const second: Segment[] = [
-    { priority: 1, forms: findingCounts(snapshot) },
+    { priority: 1, forms: findingCounts(view) },
     { priority: 3, forms: rates(snapshot) },
     { priority: 2, forms: sources(view) },
   ];

@@ -19,8 +19,12 @@ const remedies: Readonly<Record<PaneSource, string>> = {
   netfilter: 'Reading firewall rules needs root (or CAP_NET_ADMIN) and iptables-save or nft: run `sudo netdash`.',
 };
 
+/** ` reading…`, or when that takes long ` waiting 3 s`. */
+export const waitingText = (source: Source | undefined): string =>
+  source?.waitingMs ? ` waiting ${source.waitingMs / 1000} s` : ` reading${glyphs.ellipsis}`;
+
 function stateLines(name: PaneSource, source: Source | undefined, view: LiveView): Line[] {
-  if (!source || (!view.ready && source.ageMs === null)) return [[cell(`reading ${name}${glyphs.ellipsis}`, 'dim')]];
+  if (!source || source.waitingMs !== undefined) return [[cell(`${name}:${waitingText(source)}`, 'dim')]];
   const reason = source.reason ?? source.state;
   if (source.state === 'ok') return [];
   if (source.state === 'partial') return [[cell(`${glyphs.warning} ${name} incomplete: ${reason}`, 'warn')]];

@@ -67,14 +67,19 @@ test('a pane whose source cannot be read says why and what to do, never that the
   assert.equal(text(emptyLines('links', poor, 'none')), 'none');
 });
 
-test('before the first readings a pane says that it is reading', () => {
+const waiting = (waitingMs: number) => {
+  const { host } = poorSnapshot();
+  const docker = { state: 'failed' as const, reason: 'not read yet', ageMs: null, waitingMs };
+  return { ready: false, snapshot: { ...poorSnapshot(), findings: [], host, sources: { docker } } };
+};
+
+test('before the first readings a pane says that it is reading, and how long it waits', () => {
   const early = view({ ready: false, snapshot: { ...sampleSnapshot(), sources: {} } });
-  assert.match(text(paneNotices('docker', early)), /reading docker/);
-  assert.match(
-    header(80, {
-      ready: false,
-      snapshot: { ...sampleSnapshot(), sources: { docker: { state: 'failed', reason: 'x', ageMs: null } } },
-    }),
-    /docker reading/,
-  );
+  assert.match(text(paneNotices('docker', early)), /docker: reading/);
+  assert.match(header(80, waiting(0)), /Docker reading….*\nnot judged yet {2}docker: reading…/);
+  assert.match(header(80, waiting(3000)), /Docker waiting 3 s.*\n.*docker: waiting 3 s/);
+  assert.equal(text(paneNotices('docker', view(waiting(12_000)))), 'docker: waiting 12 s');
+  const failed = { state: 'failed' as const, reason: 'refused', ageMs: null };
+  const answered = { ...poorSnapshot(), sources: { docker: failed } };
+  assert.match(header(120, { ready: false, snapshot: answered }), /no Docker.*\n.*docker ✗ refused/);
 });

@@ -12,9 +12,10 @@ import type { Entry, PaneModel } from '../model.ts';
 import { LinesView, LineView } from './line.tsx';
 import { ruleLine } from './rule.ts';
 
-/** `12`, or `3/12` when some are filtered out or hidden. */
-export function countText({ list }: PaneModel): string {
+/** `12`, or `3/12` when some are filtered out or hidden; `?` when nobody knows. */
+export function countText({ list, notices }: PaneModel): string {
   const all = list.total + list.hidden;
+  if (all === 0 && notices.length > 0) return '?';
   return list.items.length === all ? String(all) : `${list.items.length}/${all}`;
 }
 
