@@ -3,6 +3,7 @@
  * packages, unpacked like the lab's Docker, with an overlay so that what they write is gone with the lab.
  */
 import { join } from 'node:path';
+import { installed } from '../lab/binaries.ts';
 import { unpackTree } from '../lab/unpack.ts';
 import type { Lab, Result } from '../lab/lab.ts';
 
@@ -42,6 +43,12 @@ const mountScript = `
 
 /** Where, once the tree is mounted, those of its programs are that netdash may ask; for the end of a PATH. */
 export const firewallTools = (lab: Lab): string => join(lab.dir, 'firewall', 'tools');
+
+/** Why the tree cannot be had on this machine, as far as that shows without trying. */
+export const firewallTreeObstacle = (): string | undefined =>
+  ['apt-get', 'dpkg-deb', 'flock', 'setpriv'].every(name => installed(name) !== undefined)
+    ? undefined
+    : 'no apt to get ufw and firewalld with';
 
 /** The tree, mounted on one lab's machine. */
 export interface FirewallTree {

@@ -32,6 +32,7 @@ export interface Tally {
 
 const shortMs = 300;
 const longMs = 1500;
+const veryLongMs = 5000;
 
 async function must(stage: Stage, command: readonly string[], input?: string): Promise<void> {
   const result = await stage.lab.inHost(command, input === undefined ? {} : { input });
@@ -153,7 +154,7 @@ export async function play(stage: Stage, title: string, seed: number, count: num
   await clear(stage, scene);
 }
 
-/** Asks and judges on the host as it is. A disagreement counts when it is still there at a second, more patient look. */
+/** Asks and judges on the host as it is. A disagreement counts when it is still there at a third, most patient look. */
 export async function compare(
   stage: Stage,
   scene: Pick<Mismatch, 'stage' | 'seed' | 'story'>,
@@ -164,11 +165,12 @@ export async function compare(
     stage.judge(cases.map(({ question }) => question)),
     Promise.all(cases.map(({ from, question }) => ask(stage, from, question, shortMs))),
   ]);
-  const doubtful = cases.flatMap((each, index) =>
-    agrees(verdicts[index]!, outcomes[index]!, each.question.to) ? [] : [{ each, index }],
-  );
-  if (doubtful.length > 0) {
-    const later = await Promise.all(doubtful.map(({ each }) => ask(stage, each.from, each.question, longMs)));
+  for (const patience of [longMs, veryLongMs]) {
+    const doubtful = cases.flatMap((each, index) =>
+      agrees(verdicts[index]!, outcomes[index]!, each.question.to) ? [] : [{ each, index }],
+    );
+    if (doubtful.length === 0) break;
+    const later = await Promise.all(doubtful.map(({ each }) => ask(stage, each.from, each.question, patience)));
     const again = await stage.judge(doubtful.map(({ each }) => each.question));
     doubtful.forEach(({ index }, at) => {
       outcomes[index] = later[at]!;

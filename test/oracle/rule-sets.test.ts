@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { labVersions } from '../lab/for-tests.ts';
 import { labRequirement } from '../lab/lab.ts';
-import { mountFirewallTree, type FirewallTree } from './firewall-tree.ts';
+import { firewallTreeObstacle, mountFirewallTree, type FirewallTree } from './firewall-tree.ts';
 import {
   act,
   firewalldScenes,
@@ -18,7 +18,7 @@ import { compare, emptyTally, mismatchText, type Tally } from './oracle.ts';
 import { readRuleSets, RuleLoader } from './rule-sets.ts';
 import { populateWith, setStage } from './stage.ts';
 
-const obstacle = labRequirement();
+const obstacle = labRequirement() ?? firewallTreeObstacle();
 const skip = process.env['REQUIRE_LAB'] === '1' ? false : obstacle;
 const only = process.env['ORACLE_RULE_SET'];
 const sets = (await readRuleSets()).filter(({ name }) => only === undefined || only.split(',').includes(name));
