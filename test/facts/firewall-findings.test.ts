@@ -99,6 +99,25 @@ describe('exposed-past-firewall', () => {
     const rules = [known, local, input('-j ufw-user-input'), ['filter', 'ufw-user-input', '-j DROP'] as const];
     const [only] = found({ rules, chains: ['ufw-user-input'] });
     assert.match(only?.message ?? '', /although ufw reads as closed/);
+    // ufw's default: the policy of INPUT drops, behind chains of its own.
+    const policy = [
+      ...closed.rules,
+      input('-j ufw-before-input'),
+      ['filter', 'ufw-before-input', '-i lo -j ACCEPT'] as const,
+    ];
+    const [other] = found({ ...closed, rules: policy, chains: ['ufw-before-input'] });
+    assert.match(other?.message ?? '', /although ufw reads as closed there \(policy drop of ip filter INPUT\)/);
+    const track = (rule: string): HostOptions => ({
+      ...closed,
+      rules: [
+        ...closed.rules,
+        ['filter', 'FORWARD', '-j ufw-track-forward'],
+        ['filter', 'ufw-track-forward', `${rule} -j ACCEPT`],
+      ],
+      chains: ['ufw-track-forward'],
+    });
+    assert.deepEqual(brief(track('-p tcp -m conntrack --ctstate NEW')), ['exposed-past-firewall c0']);
+    assert.deepEqual(brief(track('-p tcp -m tcp --dport 80')), []);
   });
 
   test('is not raised without a firewall, where INPUT lets the port in, or where it is blocked anyway', () => {

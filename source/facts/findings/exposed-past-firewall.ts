@@ -23,8 +23,11 @@ interface Open {
 }
 
 /** Whether somebody let it through on purpose: a rule of the administrator's, for some packets only. */
-const isMeant = ({ author, text = '' }: DecidedBy): boolean =>
-  (author === 'admin' || author === 'ufw') && !/^-A \S+ -j |^(accept|return)$/.test(text);
+function isMeant({ author, text = '' }: DecidedBy): boolean {
+  if (author === 'admin') return !/^-A \S+ -j |^(accept|return)$/.test(text);
+  // ufw itself lets all new connections through where it does not filter what is forwarded (ufw-track-forward).
+  return author === 'ufw' && /-[ds] |--dports? |--ctorigdst/.test(text);
+}
 
 function openOf(reach: Reach, context: FindingContext): Open[] {
   const { question, verdict } = reach;
@@ -43,10 +46,15 @@ const openPorts = perBasis((container, context, basis) => {
   return open;
 });
 
-const firewallName = ({ author }: DecidedBy): string =>
-  author === 'ufw' || author === 'firewalld' ? author : "the host's firewall";
+/** Who closes INPUT: where ufw or firewalld has its chains, the policy is theirs too. */
+function firewallName({ author }: DecidedBy, { facts }: FindingContext): string {
+  const known = (['ufw', 'firewalld'] as const).find(
+    name => author === name || (facts.rules ?? []).some(rule => rule.author === name),
+  );
+  return known ?? "the host's firewall";
+}
 
-function draftOf(container: Container, open: readonly [Open, ...Open[]]): FindingDraft {
+function draftOf(container: Container, open: readonly [Open, ...Open[]], context: FindingContext): FindingDraft {
   const ports = uniquePorts(
     open.map(({ reach: { port } }) => ({ proto: port.proto, address: port.hostIp, port: port.hostPort })),
   );
@@ -57,7 +65,7 @@ function draftOf(container: Container, open: readonly [Open, ...Open[]]): Findin
   const from = reach.question.from.kind === 'lan' ? reach.question.from.interface : '';
   return {
     subject: { kind: 'container', id: container.id, name: container.name },
-    message: `${container.name} publishes ${places}, which is open to ${fromText(reach.question)} although ${firewallName(closedBy)} reads as closed there (${closedBy.detail}): published ports are forwarded and never pass INPUT`,
+    message: `${container.name} publishes ${places}, which is open to ${fromText(reach.question)} although ${firewallName(closedBy, context)} reads as closed there (${closedBy.detail}): published ports are forwarded and never pass INPUT`,
     evidence: [
       { source: 'firewall rules', text: `a program of the host on that port would be stopped by ${closedBy.detail}` },
       ...open.slice(0, 5).map(each => ({
@@ -82,7 +90,7 @@ export const exposedPastFirewall: Detector = {
     canWalk(context)
       ? publishers(context).flatMap(container => {
           const [first, ...more] = openPorts(container, context);
-          return first ? [draftOf(container, [first, ...more])] : [];
+          return first ? [draftOf(container, [first, ...more], context)] : [];
         })
       : [],
 };
