@@ -156,10 +156,11 @@ const startStarter = (
 
 /** Waits for the end of what is being cleared away, and gives up after a while. */
 const whatRemains = async (traces: Traces): Promise<string[]> => {
-  let found = leftovers(traces);
+  const endedAt = Date.now();
+  let found = leftovers(traces, endedAt);
   for (let tries = 0; found.length > 0 && tries < 150; tries += 1) {
     await sleep(100);
-    found = leftovers(traces);
+    found = leftovers(traces, endedAt);
   }
   return found;
 };

@@ -35,15 +35,28 @@ export const tracesOf = (dir: string): Traces => {
   return { dir, namespaces: [...all].filter(name => !own.has(name)) };
 };
 
-/** A line for each thing of the lab that is still there; empty when nothing is. */
-export const leftovers = ({ dir, namespaces }: Traces): string[] => {
+/** When a process started, in ms since the epoch (proc(5): `starttime` in hundredths of a second, `btime` in seconds). */
+const startOf = (pid: string): number => {
+  const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? '';
+  const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+  const booted = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]);
+  return booted * 1000 + ticks * 10;
+};
+
+/**
+ * A line for each thing of the lab that is still there; empty when nothing is.
+ * @param endedAt when it was ended: what starts later belongs to others, for whom the kernel uses numbers of namespaces again
+ */
+export const leftovers = ({ dir, namespaces }: Traces, endedAt = Date.now()): string[] => {
   const name = basename(dir);
   const found: string[] = [];
   if (existsSync(dir)) found.push(`folder ${dir}`);
   for (const pid of processes()) {
     const command = attempt(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')) ?? '';
     const inside = namespacesOf(pid).filter(namespace => namespaces.includes(namespace));
-    if (command.includes(name) || inside.length > 0) found.push(`process ${pid} ${command}${inside.join(' ')}`);
+    const isLater = startOf(pid) > endedAt + 1000;
+    if (command.includes(name) || (inside.length > 0 && !isLater))
+      found.push(`process ${pid} ${command}${inside.join(' ')}`);
   }
   for (const mount of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
     if (mount.includes(name) || namespaces.some(namespace => mount.includes(namespace))) found.push(`mount ${mount}`);
