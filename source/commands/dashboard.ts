@@ -3,6 +3,7 @@ import { detectTerminal } from '../terminal/detect.ts';
 import type { Invocation } from './command.ts';
 import { exitCodes } from './exit.ts';
 import { openHost } from './open-host.ts';
+import { keepHeapSmall } from './small-heap.ts';
 
 /** Runs it. */
 export async function run(invocation: Invocation): Promise<number> {
@@ -11,6 +12,7 @@ export async function run(invocation: Invocation): Promise<number> {
     if (target === undefined) return (await import('./snapshot.ts')).run(invocation);
     return (await import('./container.ts')).run(invocation, target);
   }
+  keepHeapSmall();
   // The screen takes longest to load: it loads while the sources are being read.
   const screen = import('../ui/dashboard.tsx');
   const { startLive } = await import('../live/start-live.ts');

@@ -26,6 +26,8 @@ export interface LiveOptions {
 /** Readings that come within this time make one view. */
 const gatherMs = 8;
 const urgentGatherMs = 2;
+const firstLooksMs = 250;
+const insideGatherMs = 100;
 /** After a view, other things come first for so many times the time it took; less for what Docker's events bring. */
 const restFactor = 4;
 const urgentRestFactor = 0.5;
@@ -98,7 +100,7 @@ class LiveSession implements Live {
       host,
       thorough: this.#once,
       hostLinks: () => this.#machine.readings.links.value?.links ?? [],
-      onReading,
+      onReading: changed => this.#onInside(changed),
     });
     this.#machine = new HostSources({
       host,
@@ -171,6 +173,13 @@ class LiveSession implements Live {
     }
     if (changed) this.#soon(urgentGatherMs, urgentRestFactor);
     else this.#soon(confirmMs);
+  }
+
+  /** Of the first look into each container, one after the other, not every one is worth a frame; the last is waited for. */
+  #onInside(changed: boolean): void {
+    if (!this.#inside.complete) this.#soon(firstLooksMs);
+    else if (!this.#view.store.latest.ready) this.#soon(gatherMs);
+    else this.#soon(changed ? insideGatherMs : confirmMs);
   }
 
   async #recall(folder: string, daemonId: string): Promise<void> {

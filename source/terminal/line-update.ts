@@ -83,22 +83,6 @@ function cellsOf(line: string): Cells | undefined {
 /** Columns that are written although they are the same, rather than moving the cursor past them, which takes as many bytes. */
 const shortGap = 6;
 
-/** Parsed lines that are on screen: the next update compares with them. */
-let known = new Map<string, Cells>();
-let former = new Map<string, Cells>();
-const mostKnown = 256;
-
-function remembered(line: string): Cells | undefined {
-  const found = known.get(line) ?? former.get(line) ?? cellsOf(line);
-  if (!found) return undefined;
-  if (known.size >= mostKnown) {
-    former = known;
-    known = new Map();
-  }
-  known.set(line, found);
-  return found;
-}
-
 /**
  * What turns the line `previous`, which the cursor is on, into `next`: cursor movements within the line, attributes and
  * text, with all attributes off at the end.
@@ -108,8 +92,8 @@ function remembered(line: string): Cells | undefined {
 export default function lineUpdate(previous: string, next: string, columns: number | undefined): string {
   const whole = `${escape}[1G${escape}[K${next}`;
   if (columns === undefined || !(columns >= 1)) return whole;
-  const before = remembered(previous);
-  const after = remembered(next);
+  const before = cellsOf(previous);
+  const after = cellsOf(next);
   if (!before || !after || before.texts.length > columns || after.texts.length > columns) return whole;
   const length = after.texts.length;
   const isSame = (column: number): boolean =>
