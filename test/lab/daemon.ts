@@ -3,6 +3,7 @@ import { open, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findBinaries, type DockerChoice } from './binaries.ts';
 import { askEngine } from './engine.ts';
 import type { LabProcess, Machine } from './machine.ts';
 
@@ -11,8 +12,14 @@ const script = join(dirname(fileURLToPath(import.meta.url)), 'dockerd.sh');
 export interface Daemon {
   /** Its PID as the machine counts; undefined while it is not running. */
   readonly pid: number | undefined;
-  /** Starts it (again) and resolves when it answers. @throws with the end of its log when it does not come up */
-  start(): Promise<void>;
+  /**
+   * Starts it (again) and resolves when it answers.
+   * @param docker another release from now on, on the same data: an upgrade
+   * @throws with the end of its log when it does not come up
+   */
+  start(docker?: DockerChoice): Promise<void>;
+  /** Stops it where it is (SIGSTOP), so that it holds its socket and answers nothing, or lets it go on. */
+  freeze(on: boolean): Promise<void>;
   /** Ends it by this signal and resolves when it is gone. containerd and the containers stay only after SIGKILL. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -32,6 +39,7 @@ export const createDaemon = (
   const socket = join(folder, 'run', 'docker.sock');
   const log = join(folder, 'dockerd.log');
   let current: LabProcess | undefined;
+  let root = tree;
 
   const answers = async (): Promise<boolean> =>
     askEngine(socket, 'GET', '/_ping').then(
@@ -43,7 +51,8 @@ export const createDaemon = (
     get pid() {
       return current?.pid;
     },
-    start: async () => {
+    start: async docker => {
+      if (docker !== undefined) root = (await findBinaries(docker, () => undefined)).tree;
       // A configuration of its own: the machine's /etc/docker/daemon.json is none of the lab's business.
       const config = join(folder, 'run', 'daemon.json');
       await writeFile(config, '{}\n');
@@ -52,7 +61,7 @@ export const createDaemon = (
       // systemd's cgroups would need the D-Bus of the real machine.
       const cgroups = '--exec-opt native.cgroupdriver=cgroupfs';
       const started = await machine.spawn(
-        ['sh', script, tree, join(folder, 'data'), ...settings.split(' '), ...cgroups.split(' '), ...args],
+        ['sh', script, root, join(folder, 'data'), ...settings.split(' '), ...cgroups.split(' '), ...args],
         { stdio: ['ignore', output.fd, output.fd], cwd: '/' },
       );
       await output.close();
@@ -69,6 +78,11 @@ export const createDaemon = (
         }
         await sleep(50);
       }
+    },
+    freeze: async on => {
+      await current?.kill(on ? 'SIGSTOP' : 'SIGCONT');
+      // nsenter stops with the program that it waits for, and does not notice when that one goes on.
+      if (!on) current?.child.kill('SIGCONT');
     },
     stop: async (signal = 'SIGTERM') => {
       const running = current;

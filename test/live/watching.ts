@@ -39,13 +39,26 @@ export interface WatchOptions {
   state?: string;
   /** There is no Docker to see anything of. */
   daemonIsDown?: boolean;
+  /** Where it asks Docker; the lab's daemon by default. */
+  docker?: string;
+  /** Folders in which it looks for tools first. */
+  tools?: string;
+  /** A module that is loaded before it (`node --import`). */
+  preload?: string;
+  /** More of its environment. */
+  env?: Record<string, string>;
 }
 
 /** Starts `netdash watch --json` on the lab's machine and waits until it has seen everything there is. */
 export async function startWatch(lab: Lab, options: WatchOptions = {}): Promise<Watch> {
   const { state = join(lab.dir, 'state'), daemonIsDown = false } = options;
   const events: NetdashEvent[] = [];
-  const program = await lab.spawnInHost(netdash('watch', '--json'), { cwd: root, env: { XDG_STATE_HOME: state } });
+  const env: Record<string, string> = { XDG_STATE_HOME: state, ...options.env };
+  if (options.docker !== undefined) env['DOCKER_HOST'] = options.docker;
+  if (options.tools !== undefined) env['PATH'] = `${options.tools}:${lab.env['PATH'] ?? ''}`;
+  const [node = '', ...args] = netdash('watch', '--json');
+  const preload = options.preload === undefined ? [] : ['--import', options.preload];
+  const program = await lab.spawnInHost([node, ...preload, ...args], { cwd: root, env });
   let complaint = '';
   program.child.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint += text));
   let ended = false;
