@@ -1,12 +1,13 @@
 // Bundles cli.tsx and all it imports into one executable file, dist/netdash.mjs. `--if-stale` skips a bundle that is
-// newer than every source file; `--readable` leaves names and lines as they are, for profiles.
+// newer than every source file; `--readable` makes dist/readable.mjs, with names and lines as they are, for profiles.
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inkCaches } from './ink-caches.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const outfile = join(root, 'dist', 'netdash.mjs');
+const isReadable = process.argv.includes('--readable');
+const outfile = join(root, 'dist', isReadable ? 'readable.mjs' : 'netdash.mjs');
 
 const newest = path => {
   const info = statSync(path);
@@ -93,7 +94,7 @@ const bundled = await build({
   // Node 20 has them. Rewritten for older engines, an expression would be compiled anew for every character.
   supported: { 'regexp-unicode-property-escapes': true, 'regexp-set-notation': true },
   // Names are kept only where a profile is to be read: the helper for it runs whenever a closure is made.
-  minify: !process.argv.includes('--readable'),
+  minify: !isReadable,
   legalComments: 'none',
   loader: { '.node': 'empty' },
   define: { 'process.env.NODE_ENV': '"production"', NETDASH_VERSION: JSON.stringify(version) },

@@ -1,12 +1,14 @@
-// `npm run profile`: the built file under Node's profiler. `--heap` profiles allocations instead of CPU time; everything
+// `npm run profile`: the program, built with names that can be read, under Node's profiler. `--heap` profiles allocations instead of CPU time; everything
 // else, or all after `--`, goes to netdash.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const bundle = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist', 'netdash.mjs');
+const scripts = dirname(fileURLToPath(import.meta.url));
+const bundle = join(scripts, '..', 'dist', 'readable.mjs');
+execFileSync(process.execPath, [join(scripts, 'build.mjs'), '--readable', '--if-stale'], { stdio: 'inherit' });
 const [first, ...rest] = process.argv.slice(2);
 const kind = first === '--heap' ? 'heap' : 'cpu';
 const given = kind === 'heap' ? rest : process.argv.slice(2);
