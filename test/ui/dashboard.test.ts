@@ -101,7 +101,7 @@ for (const [columns, rows] of [
 test('80x24 shows containers, their state and ports, and the worst findings below', async () => {
   const terminal = await start(80, 24);
   const text = terminal.text();
-  assert.match(text, /web +● running +bridge +172\.17\.0\.2 +8080→80/);
+  assert.match(text, /web +● running +bridge +8080→80 +\? unknown/);
   assert.match(text, /web2 +○ exited 1 +host/);
   assert.match(text, /✗ clash did not start: 0\.0\.0\.0:8080\/tcp is held by web/);
   assert.match(text, /\+7 columns|NOTE/);
@@ -165,11 +165,26 @@ test('Enter opens a container, numbers its tabs, Esc goes back and never quits',
   assert.match(terminal.text(), /network mode +bridge/);
   await terminal.type('2');
   assert.match(terminal.text(), /80\/tcp +8080 +0\.0\.0\.0:8080 \[::\]:8080 +✓ 0\.0\.0\.0:80 httpd 4010/);
-  await terminal.type('8');
+  await terminal.type('3');
+  assert.match(terminal.text(), /3 Path .* 9 Raw/);
+  assert.match(terminal.text(), /Who reaches it|It does not run|It publishes/);
+  await terminal.type('9');
   await terminal.until(/"Name": "\/web"/);
   assert.doesNotMatch(terminal.written, /a\u{1B}\[2Jb/u);
   for (let i = 0; i < 4; i += 1) await terminal.type('\u{1B}');
   assert.match(terminal.text(), /1 Containers 14\/15/);
+});
+
+test('e shows what others may reach, under the filter that says so, and goes back', async () => {
+  const terminal = await start(120, 30);
+  await terminal.type('e');
+  assert.match(terminal.text(), /\/ exposed {2}\d+ rows of \d+/);
+  assert.match(terminal.text(), /RISK.*WHY/);
+  // Nothing was read of the sample's rules: what cannot be known is not left out.
+  assert.match(terminal.text(), /Not known whether others can reach these/);
+  await terminal.type('e');
+  assert.doesNotMatch(terminal.text(), /\/ exposed/);
+  assert.match(terminal.text(), /PROTO.*REACH/);
 });
 
 test('a filter applies as one types, says what it does not understand, and Esc drops it', async () => {
