@@ -5,6 +5,8 @@ import * as v from 'valibot';
 import { FindingSchema, type Finding } from '../../source/facts/schema.ts';
 import { describeLab, labTest } from '../lab/for-tests.ts';
 import type { Lab } from '../lab/lab.ts';
+import { mountFirewallTree } from '../oracle/firewall-tree.ts';
+import { installUfw } from '../oracle/firewalls.ts';
 import { runJson } from './netdash.ts';
 
 const codes = new Set([
@@ -118,4 +120,21 @@ labTest('an unpublished port is open over IPv6 unless Docker filters it', {}, as
   assert.equal(isOpen, lab.dockerMajor < 27);
   const findings = (await doctor(lab)).filter(({ code }) => code === 'unpublished-exposed');
   assert.deepEqual(brief(findings), isOpen ? ['unpublished-exposed ef-open'] : []);
+});
+
+labTest('what ufw denies is open when it is published, until it is allowed', {}, async lab => {
+  const tree = await mountFirewallTree(lab);
+  await lab.run('ef-ufw', { publish: ['18082:80'] });
+  await installUfw(tree);
+  await tree.must(['ufw', 'default', 'deny', 'incoming']);
+  await tree.must(['ufw', '--force', 'enable']);
+  assert.ok(await lab.fetchFrom('lan', lab.addresses.host, 18082));
+  const findings = (await doctor(lab)).filter(({ code }) => code === 'exposed-past-firewall');
+  assert.deepEqual(brief(findings), ['exposed-past-firewall ef-ufw']);
+  assert.match(findings[0]?.message ?? '', /although ufw reads as closed there/);
+  // IPv6 comes by docker-proxy and obeys.
+  assert.equal(await lab.fetchFrom('lan', lab.addresses.host6, 18082), undefined);
+  await tree.must(['ufw', 'allow', '18082/tcp']);
+  assert.deepEqual(brief(await doctor(lab)), []);
+  assert.ok(await lab.fetchFrom('lan', lab.addresses.host6, 18082));
 });
