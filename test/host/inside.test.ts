@@ -70,7 +70,7 @@ test('each part that cannot be read says why, and none is empty instead', async 
     { interfaces: undefined, why: 'needs root (CAP_SYS_PTRACE)', listeners: undefined, netns: undefined },
   );
   assert.ok(value.listenersReason);
-  assert.match(missing!, /^interfaces: needs root; listeners: /);
+  assert.match(missing!, /^interfaces: needs root \(CAP_SYS_PTRACE\); listeners: /);
   assert.deepEqual(host.asked, []);
 });
 
