@@ -95,11 +95,12 @@ export const exposedTable: Table<PortRow> = {
   ],
 };
 
+const rankOf = (row: PortRow): number =>
+  (isOpen(row) ? 0 : 100) + (row.kind === 'unknown' ? unknownRank : ranks[riskOf(row)]);
+
 /** Rows in the order of the table: certain ones first, each part riskiest first, else as they come. */
-export function exposedOrder(rows: readonly PortRow[]): PortRow[] {
-  const rank = (row: PortRow): number =>
-    (isOpen(row) ? 0 : 100) + (row.kind === 'unknown' ? unknownRank : ranks[riskOf(row)]);
-  return [...rows].sort((a, b) => rank(a) - rank(b));
+function exposedOrder(rows: readonly PortRow[]): PortRow[] {
+  return [...rows].sort((a, b) => rankOf(a) - rankOf(b));
 }
 
 /** Of all rows those that others reach or may reach, in the order of the table. */

@@ -15,12 +15,13 @@ export const verdictLooks: Readonly<Record<VerdictWord, { glyph: string; tone: T
   unknown: { glyph: '?', tone: 'dim' },
 };
 
+const interfacesOf = (list: Exposure['answers']): Set<string> =>
+  new Set(list.flatMap(({ question: { from } }) => (from.kind === 'lan' ? [from.interface] : [])));
+
 /** The interfaces from whose networks it is reached, when there are others from which it is not. */
 function narrower({ answers }: Exposure): string | undefined {
-  const names = (list: Exposure['answers']) =>
-    new Set(list.flatMap(({ question: { from } }) => (from.kind === 'lan' ? [from.interface] : [])));
-  const open = names(answers.filter(({ verdict }) => verdict.verdict === 'reachable'));
-  return open.size < names(answers).size ? [...open].join(' ') : undefined;
+  const open = interfacesOf(answers.filter(({ verdict }) => verdict.verdict === 'reachable'));
+  return open.size < interfacesOf(answers).size ? [...open].join(' ') : undefined;
 }
 
 /** `reachable from lan`, `reachable from eth1`, `blocked`, … */

@@ -34,7 +34,7 @@ async function placesOf(lab: Lab, { netns, address, port, containerId, v6only }:
 describeLab('exposed ports', {}, lab => {
   before(async () => {
     const host = lab();
-    const { inHost, inLan, addresses } = host;
+    const { addresses } = host;
     await host.networkCreate('expo6', { ipv6: true, ipam: [{ subnet: 'fd00:30:7::/64' }] });
     await host.networkCreate('expo-in', { internal: true });
     await Promise.all([
@@ -51,12 +51,12 @@ describeLab('exposed ports', {}, lab => {
       host.spawnInHost([host.busybox, 'httpd', '-f', '-p', '18092', '-h', '/']),
     ]);
     const user = ['DOCKER-USER', '-p', 'tcp', '-m', 'conntrack', '--ctorigdstport', '18081', '-j', 'DROP'];
-    await inHost(['iptables', '-I', ...user]);
-    await inHost(['iptables', '-I', 'INPUT', '-p', 'tcp', '--dport', '18092', '-j', 'DROP']);
-    await inLan(['ip', 'route', 'add', '172.16.0.0/12', 'via', addresses.host]);
-    await inLan(['ip', '-6', 'route', 'add', 'fd00:30::/32', 'via', addresses.host6]);
+    await host.inHost(['iptables', '-I', ...user]);
+    await host.inHost(['iptables', '-I', 'INPUT', '-p', 'tcp', '--dport', '18092', '-j', 'DROP']);
+    await host.inLan(['ip', 'route', 'add', '172.16.0.0/12', 'via', addresses.host]);
+    await host.inLan(['ip', '-6', 'route', 'add', 'fd00:30::/32', 'via', addresses.host6]);
     // Until the kernel has made sure that nobody else has it, a new IPv6 address of a bridge is not there.
-    while ((await inHost(['ip', '-6', 'address', 'show', 'tentative'])).stdout.includes('tentative'));
+    while ((await host.inHost(['ip', '-6', 'address', 'show', 'tentative'])).stdout.includes('tentative'));
   });
 
   test('a neighbour is answered at exactly the places that are listed', async () => {

@@ -14,9 +14,10 @@ const mostNames = 8;
 
 const order: readonly VerdictWord[] = ['reachable', 'unknown', 'blocked', 'nothing-listening', 'local-only'];
 
+const netnsOf = (each: Container): string => each.sharesNetnsWith?.id ?? each.id;
+
 /** Containers with a netns of their own, other than this one's. */
 function others({ containers }: Snapshot, container: Container): Container[] {
-  const netnsOf = (each: Container): string => each.sharesNetnsWith?.id ?? each.id;
   return containers.filter(
     each =>
       (each.state === 'running' || each.state === 'paused') &&
