@@ -22,10 +22,9 @@ export async function run(invocation: Invocation): Promise<number> {
       ? undefined
       : await (await import('./find-container.ts')).findContainerSoon(host, target, commandNames);
   const live = await startLive(host);
-  let isDelivered = true;
   try {
     const { renderDashboard } = await screen;
-    isDelivered = await renderDashboard({
+    await renderDashboard({
       live,
       ...(title !== undefined && { title }),
       ...(containerId !== undefined && { initial: { containerName: containerId } }),
@@ -33,7 +32,7 @@ export async function run(invocation: Invocation): Promise<number> {
   } finally {
     await live.stop();
   }
-  if (!isDelivered) process.exit();
-  // A signal that ended it has set the code.
-  return Number(process.exitCode ?? exitCodes.fine);
+  // A signal that ended it has set the code. What a stuck terminal does not take, and what a wedged Docker does not answer,
+  // would keep the process for long.
+  return process.exit(process.exitCode ?? exitCodes.fine);
 }
