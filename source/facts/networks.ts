@@ -21,7 +21,21 @@ type Member = Network['members'][number];
 /** Beyond this prefix length an IPv6 subnet has more addresses than anyone counts. */
 const countableIpv6Prefix = 96;
 
+/** Whether each address is in each subnet: the same few thousand are asked about after every change. */
+const answers = new Map<string, boolean>();
+const mostAnswers = 8192;
+
 const isInside = (address: string, cidr: string): boolean => {
+  const key = `${address} ${cidr}`;
+  const known = answers.get(key);
+  if (known !== undefined) return known;
+  if (answers.size >= mostAnswers) answers.clear();
+  const answer = judgeInside(address, cidr);
+  answers.set(key, answer);
+  return answer;
+};
+
+const judgeInside = (address: string, cidr: string): boolean => {
   if (!ipaddr.isValid(address) || !ipaddr.isValidCIDR(cidr)) return false;
   const [base, length] = ipaddr.parseCIDR(cidr);
   const parsed = ipaddr.parse(address);
