@@ -173,9 +173,9 @@ export const containerTable: Table<ContainerRow> = {
       id: 'address',
       title: 'ADDRESS',
       priority: 7,
-      min: 10,
+      // Half an IPv4 address is no use to anybody.
+      min: 15,
       max: 32,
-      want: 15,
       cell: addressCell,
       sortKey: row => {
         const address = addressOf(row.container);
