@@ -167,8 +167,11 @@ function changesOfListeners(
 ): NetdashEvent[] {
   if (known) return listenerEvents(known.before, known.after, after.takenAt);
   if (before.listeners === after.listeners || before.listeners === null || after.listeners === null) return [];
-  const all = (listeners: Snapshot['listeners']) => keepListeners(undefined, listeners, 0);
-  return listenerEvents(all(before.listeners), all(after.listeners), after.takenAt);
+  return listenerEvents(
+    keepListeners(undefined, before.listeners, 0),
+    keepListeners(undefined, after.listeners, 0),
+    after.takenAt,
+  );
 }
 
 /** Whether a source's part of both snapshots is from a reading, so that a difference is a change and not a loss. */

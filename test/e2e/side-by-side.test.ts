@@ -53,11 +53,11 @@ labTest('two dashboards side by side tell each change once each, and share one s
       }
     }
   };
-  let watching = true;
+  const watching = new AbortController();
   // Whoever reads the file at any time finds it whole.
   const watcher = (async () => {
     let seen = 0;
-    for (; watching; await sleep(15)) {
+    for (; !watching.signal.aborted; await sleep(15)) {
       if (statSync(join(folder, 'netdash'), { throwIfNoEntry: false }) === undefined) continue;
       if (!files().some(file => file.endsWith('.json'))) continue;
       kept();
@@ -84,7 +84,7 @@ labTest('two dashboards side by side tell each change once each, and share one s
     }
     await first.untilGone(/state !/);
     assert.deepEqual(notOnce(first, expected), []);
-    watching = false;
+    watching.abort();
     assert.ok((await watcher) > 50);
     await first.quit();
     // The one that was killed leaves at most what it was writing beside the file.
@@ -100,7 +100,7 @@ labTest('two dashboards side by side tell each change once each, and share one s
     }));
     assert.deepEqual(text(told({ events })), text(expected));
   } finally {
-    watching = false;
+    watching.abort();
     for (const terminal of [first, second]) await terminal.abandon();
   }
 });

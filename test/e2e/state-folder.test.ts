@@ -62,9 +62,9 @@ describeLab('the state folder', {}, lab => {
     await shell(lab(), `mkdir ${home}; chown 1234:1234 ${home}`);
     const sudo = ['env', '-u', 'XDG_STATE_HOME', `HOME=${home}`, 'SUDO_UID=1234', 'SUDO_GID=1234', 'SUDO_USER=u'];
     assert.equal(await stateSays(lab(), ...sudo), undefined);
-    const before = (await lab().inspect('one')).NetworkSettings.Ports['80/tcp'];
+    const port = (await lab().inspect('one')).NetworkSettings.Ports['80/tcp'];
     await lab().restart('one');
-    assert.notDeepEqual((await lab().inspect('one')).NetworkSettings.Ports['80/tcp'], before);
+    assert.notDeepEqual((await lab().inspect('one')).NetworkSettings.Ports['80/tcp'], port);
     const user = [...as(1234), 'env', '-u', 'XDG_STATE_HOME', `HOME=${home}`];
     const { stdout } = await lab().inHost([...user, ...netdash('snapshot', '--json')]);
     const { portChanges, sources } = v.parse(SnapshotSchema, JSON.parse(stdout));

@@ -34,6 +34,10 @@ const keysOf = (context: KeyContext): string[] =>
     .filter(({ contexts, command }) => contexts.includes(context) && command !== 'quit' && command !== 'suspend')
     .flatMap(({ keys }) => keys);
 
+const shown = (terminal: Terminal) => terminal.until(/web .*running/);
+const words = (...args: string[]) => netdash(...args).join(' ');
+const as = (...groups: string[]): string[] => ['setpriv', '--reuid=65534', '--regid=65534', ...groups];
+
 describeLab('the dashboard on a terminal', {}, lab => {
   before(async () => {
     await lab().run('web', { publish: ['8080:80'] });
@@ -42,7 +46,9 @@ describeLab('the dashboard on a terminal', {}, lab => {
     await lab().create('resting', { publish: ['8081:80'] });
   });
 
-  /** Opens netdash, waits until it shows everything, does something, and ends it whatever came of it. */
+  const shell = (script: string) => lab().inHost(['sh', '-c', script], { timeoutMs: 60_000 });
+
+  /** Opens netdash, does something, and ends it whatever came of it. */
   async function on(options: TerminalOptions, act: (terminal: Terminal) => Promise<void>): Promise<void> {
     const terminal = await Terminal.open(lab(), netdash(), options);
     try {
@@ -51,7 +57,6 @@ describeLab('the dashboard on a terminal', {}, lab => {
       await terminal.abandon();
     }
   }
-  const shown = (terminal: Terminal) => terminal.until(/web .*running/);
 
   for (const [columns, rows] of [
     [80, 24],
@@ -157,9 +162,9 @@ describeLab('the dashboard on a terminal', {}, lab => {
       await terminal.until(new RegExp(`published +${next}`));
       await terminal.untilGone(/FROZEN/);
 
-      const before = terminal.written.length;
+      const sofar = terminal.written.length;
       terminal.type('\u000C');
-      await terminal.until(() => terminal.written.slice(before).includes('published'));
+      await terminal.until(() => terminal.written.slice(sofar).includes('published'));
       await terminal.quit();
     });
   });
@@ -253,8 +258,6 @@ describeLab('the dashboard on a terminal', {}, lab => {
   });
 
   test('is text where an end of it is no terminal, and ends when its reader goes', async () => {
-    const words = (...args: string[]) => netdash(...args).join(' ');
-    const shell = (script: string) => lab().inHost(['sh', '-c', script], { timeoutMs: 60_000 });
     const closed = await shell(`${words()} <&-`);
     assert.equal(closed.code, 0, closed.stderr);
     assert.match(closed.stdout, /web .*running/);
@@ -276,7 +279,6 @@ describeLab('the dashboard on a terminal', {}, lab => {
   });
 
   test('shows a plain user and one of the docker group what they may see, and why not the rest', async () => {
-    const as = (...groups: string[]): string[] => ['setpriv', '--reuid=65534', '--regid=65534', ...groups];
     const home = { HOME: '/nonexistent', XDG_STATE_HOME: undefined };
     const open = async (prefix: string[], act: (terminal: Terminal) => Promise<void>) => {
       const terminal = await Terminal.open(lab(), [...prefix, ...netdash()], { columns: 180, rows: 40, env: home });
