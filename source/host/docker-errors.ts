@@ -9,8 +9,9 @@ export function connectionError(endpoint: Endpoint, error: unknown): HostError {
   const words = error instanceof Error ? error.message : String(error);
   const { url } = endpoint;
   switch (code) {
+    // Not `missing`: that is what the daemon says of a container that is gone.
     case 'ENOENT':
-      return new HostError('missing', `no Docker daemon at ${url}: no such socket`);
+      return new HostError('refused', `no Docker daemon at ${url}: no such socket`);
     case 'ECONNREFUSED':
     case 'ENOTSOCK':
       return new HostError('refused', `no Docker daemon at ${url}: nothing listens`);
@@ -22,7 +23,7 @@ export function connectionError(endpoint: Endpoint, error: unknown): HostError {
       return new HostError('refused', `the connection to Docker at ${url} broke`);
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return new HostError('missing', `no Docker daemon at ${url}: the host name is not known`);
+      return new HostError('refused', `no Docker daemon at ${url}: the host name is not known`);
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return new HostError('refused', `no Docker daemon at ${url}: no route to that host`);

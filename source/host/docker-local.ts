@@ -30,10 +30,21 @@ export function judgeLocality(
   const running = containers.filter(({ pid, inspectError }) => pid > 0 && !inspectError).slice(0, witnesses);
   if (running.length === 0) return judgeByBridge(host, networks);
   const { verdict, witness } = judgeByProcess(host, running);
+  if (verdict.local === false && hidesProcesses(host)) {
+    const byBridge = judgeByBridge(host, networks);
+    if (byBridge.local !== undefined) return byBridge;
+    return { localReason: 'processes of others are hidden from this user (/proc is mounted with hidepid)' };
+  }
   if (verdict.local === false) return hasOwnBridge(host, networks) ? { ...verdict, networkHere: true } : verdict;
   if (verdict.local !== true || engine.rootless || !witness) return verdict;
   const apart = otherNetwork(host, witness, networks);
   return apart === undefined ? verdict : { local: false, localReason: apart };
+}
+
+/** Whether a user is shown no processes but his own: the first one is always there. */
+function hidesProcesses(host: Host): boolean {
+  const [init] = host.readFiles(['/proc/1/stat']);
+  return init instanceof HostError && (init.code === 'gone' || init.code === 'missing');
 }
 
 /** The names of the interfaces of the netns that netdash runs in. @throws HostError */

@@ -28,12 +28,12 @@ export interface ToolResult {
 
 /**
  * Why something could not be read.
- * - `missing`: no such file, tool, socket or object
+ * - `missing`: no such file, tool or object
  * - `denied`: not permitted (EACCES, EPERM, HTTP 403)
  * - `gone`: it vanished while it was read (ESRCH, a container that was removed)
  * - `timeout`: no answer in time
  * - `too-large`: more output than netdash takes
- * - `refused`: nobody listens on the socket (ECONNREFUSED) or the connection broke
+ * - `refused`: nobody listens (no socket, no such host, ECONNREFUSED) or the connection broke
  * - `failed`: anything else; the message says what
  */
 export type HostErrorCode = 'missing' | 'denied' | 'gone' | 'timeout' | 'too-large' | 'refused' | 'failed';

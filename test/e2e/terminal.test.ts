@@ -35,7 +35,7 @@ const keysOf = (context: KeyContext): string[] =>
     .flatMap(({ keys }) => keys);
 
 const shown = (terminal: Terminal) => terminal.until(/web .*running/);
-const words = (...args: string[]) => netdash(...args).join(' ');
+const commandLine = (...args: string[]) => netdash(...args).join(' ');
 const as = (...groups: string[]): string[] => ['setpriv', '--reuid=65534', '--regid=65534', ...groups];
 
 describeLab('the dashboard on a terminal', {}, lab => {
@@ -258,19 +258,23 @@ describeLab('the dashboard on a terminal', {}, lab => {
   });
 
   test('is text where an end of it is no terminal, and ends when its reader goes', async () => {
-    const closed = await shell(`${words()} <&-`);
+    const closed = await shell(`${commandLine()} <&-`);
     assert.equal(closed.code, 0, closed.stderr);
     assert.match(closed.stdout, /web .*running/);
     assert.doesNotMatch(closed.stdout, /\u001B/);
-    for (const script of [`${words()} >&-`, `${words('snapshot', '--json')} >&-`, `${words()} >/dev/full`]) {
+    for (const script of [
+      `${commandLine()} >&-`,
+      `${commandLine('snapshot', '--json')} >&-`,
+      `${commandLine()} >/dev/full`,
+    ]) {
       const { code, signal, stderr } = await shell(script);
       assert.equal(signal, null, script);
       assert.notEqual(code, null, script);
       assert.doesNotMatch(stderr, /\n +at /, script);
     }
     for (const script of [
-      `{ ${words('snapshot', '--json')}; echo "code $?" >&2; } | head -c 1`,
-      `{ ${words('watch')}; echo "code $?" >&2; } | head -c 0`,
+      `{ ${commandLine('snapshot', '--json')}; echo "code $?" >&2; } | head -c 1`,
+      `{ ${commandLine('watch')}; echo "code $?" >&2; } | head -c 0`,
     ]) {
       if (script.includes('watch')) setTimeout(() => void lab().restart('web'), 3000);
       const { stderr } = await shell(script);

@@ -75,6 +75,34 @@ labTest('a socket that is gone is said to be, and the next daemon is taken up', 
   }
 });
 
+labTest(
+  'a daemon that is stopped in order loses no container: what it does not answer any more is not gone',
+  {},
+  async lab => {
+    // It takes its socket away first, and goes on telling events while the containers end.
+    for (const name of ['eph', 'two', 'three']) await lab.run(name, { publish: ['80'], restart: 'always' });
+    const watch = await startWatch(lab);
+    try {
+      const seen = watch.events.length;
+      for (let turn = 0; turn < 2; turn += 1) {
+        const from = watch.events.length;
+        await lab.daemon.stop();
+        await watch.next(({ type }) => type === 'source-failed', from);
+        await lab.daemon.start();
+        await watch.next(({ type }) => type === 'source-recovered', from);
+        await watch.next(({ type, containerName }) => type === 'container-started' && containerName === 'three', from);
+      }
+      const comings = watch.events
+        .slice(seen)
+        .filter(({ type, text: line }) => /^container-(created|removed)$/.test(type) && !line.startsWith('probe-'));
+      assert.deepEqual(comings, []);
+      await restartIsTold(lab, watch);
+    } finally {
+      await watch.stop();
+    }
+  },
+);
+
 labTest('a permission that is withdrawn is said to be, and taken up when it is given again', {}, async lab => {
   await lab.run('eph', { publish: ['80'] });
   const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'env', 'HOME=/nonexistent'];
