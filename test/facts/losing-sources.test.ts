@@ -36,8 +36,14 @@ function troubled(): Readings {
   });
   const shut = inside(web, [inner('eth0', 2, 21, { ipv4: '172.17.0.2' })], { listeners: [socket('127.0.0.1', 80)] });
   const host = { networkMode: 'host', endpoints: [], command: ['httpd', '-p', '80'] };
+  const severed = container('severed', {
+    pid: 16,
+    endpoints: [endpoint('bridge', { ipv4: '172.17.0.16' })],
+    inspectedAt: now - 10_000,
+  });
   const containers = [
     web,
+    severed,
     container('clash', {
       state: 'created',
       exitCode: 128,
@@ -94,7 +100,7 @@ function troubled(): Readings {
     kernel: ok({ ipForward: false, interfaces: {} }),
     processes: ok({ processes: {}, proxies: [proxy(99, '0.0.0.0', 7777, '172.17.0.9', 80)] }),
     vitals: { state: 'pending' },
-    inside: shut,
+    inside: { ...shut, ...inside(severed, []) },
   };
 }
 
