@@ -2,6 +2,8 @@
 import type { Severity, Snapshot, Source } from '../facts/schema.ts';
 import type { LiveView } from '../live/live.ts';
 import { glyphs } from '../terminal/charset.ts';
+import { sanitise } from '../terminal/sanitise.ts';
+import { truncate } from '../terminal/width.ts';
 import { cell } from './cell.ts';
 import type { Cell, Line, Tone } from './cell.ts';
 import { severities } from './common-cells.ts';
@@ -20,12 +22,16 @@ export interface HeaderContext {
   title?: string;
 }
 
+/** Longest name of a host, title, version or backend: a longer one must not push out what else there is to say. */
+const longestName = 40;
+const short = (name: string): string => truncate(sanitise(name), longestName);
+
 const said = (label: string, ...rest: Cell[]): Line => [cell(`${label} `, 'dim'), ...rest];
 
 function marks(view: LiveView, title: string | undefined): Segment[] {
   const lines: Line[] = [];
   if (view.snapshot.host.kind === 'recording')
-    lines.push([cell(` RECORDING ${title ?? view.snapshot.host.name} `, 'mark')]);
+    lines.push([cell(` RECORDING ${short(title ?? view.snapshot.host.name)} `, 'mark')]);
   if (view.frozenAt !== undefined) lines.push([cell(` FROZEN ${timeOfDay(view.frozenAt)} `, 'mark')]);
   return lines.map(line => ({ priority: 1, forms: [line] }));
 }
@@ -56,7 +62,7 @@ function dockerLines(snapshot: Snapshot): Line[] {
   const source = snapshot.sources['docker'];
   if (docker) {
     const rootless = docker.rootless ? ' rootless' : '';
-    return [[cell(`Docker ${docker.version}${rootless}`, source?.state === 'failed' ? 'warn' : 'plain')]];
+    return [[cell(`Docker ${short(docker.version)}${rootless}`, source?.state === 'failed' ? 'warn' : 'plain')]];
   }
   if (source?.waitingMs !== undefined) return [[cell(`Docker${waitingText(source)}`, 'dim')]];
   return [[cell(`${glyphs.failed} no Docker`, 'bad')]];
@@ -135,7 +141,9 @@ export function headerLines(view: LiveView, context: HeaderContext): [Line, Line
     {
       priority: 2,
       forms:
-        host.kind === 'recording' && (context.title ?? host.name) === host.name ? [] : [[cell(host.name, 'title')]],
+        host.kind === 'recording' && (context.title ?? host.name) === host.name
+          ? []
+          : [[cell(short(host.name), 'title')]],
     },
     { priority: 3, forms: dockerLines(snapshot) },
     {
@@ -143,7 +151,7 @@ export function headerLines(view: LiveView, context: HeaderContext): [Line, Line
       forms:
         host.firewallBackend === null
           ? []
-          : [said('firewall', cell(host.firewallBackend)), said('fw', cell(host.firewallBackend))],
+          : [said('firewall', cell(short(host.firewallBackend))), said('fw', cell(short(host.firewallBackend)))],
     },
     { priority: 5, forms: forwarding(host) },
     { priority: 7, forms: policy(host) },

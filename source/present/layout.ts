@@ -1,5 +1,5 @@
 /** Which columns fit, how wide each is, and rows as cells of exactly those widths. */
-import { fit, widthOf } from '../terminal/width.ts';
+import { fit, widthOf, widthWithin } from '../terminal/width.ts';
 import { cell } from './cell.ts';
 import type { Cell, Line } from './cell.ts';
 import type { ColumnHead, List, ListItem } from './table.ts';
@@ -27,7 +27,7 @@ function naturalWidth(list: List, index: number, column: ColumnHead): number {
   let widest = widthOf(column.title) + 1;
   for (const item of list.items) {
     if (widest >= column.max) break;
-    widest = Math.max(widest, widthOf(item.cells[index]!.text));
+    widest = Math.max(widest, widthWithin(item.cells[index]!.text, column.max));
   }
   return Math.max(column.min, Math.min(widest, column.max));
 }
@@ -115,7 +115,7 @@ export function cutLine(line: Line, width: number): Line {
   let left = width;
   for (const part of line) {
     if (left <= 0) break;
-    const partWidth = widthOf(part.text);
+    const partWidth = widthWithin(part.text, left + 1);
     out.push(partWidth <= left ? part : fitted(part, left, undefined));
     left -= partWidth;
   }

@@ -8,6 +8,7 @@
  */
 import { Writable } from 'node:stream';
 import { sizeOf } from './detect.ts';
+import { withoutWrapping } from './wrapping.ts';
 
 /** The question, and the answer of a terminal in order (`TerminalInput` looks for it). */
 const question = '\u{1B}[5n';
@@ -137,7 +138,7 @@ export class TerminalOutput extends Writable {
 
   override _write(chunk: string | Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     if (chunk !== question) this.#afterwards(chunk.length);
-    this.#stream.write(chunk, encoding, error => {
+    this.#stream.write(typeof chunk === 'string' ? withoutWrapping(chunk) : chunk, encoding, error => {
       callback(error);
       queueMicrotask(() => this.#tellIdle());
     });

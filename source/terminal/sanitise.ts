@@ -35,8 +35,24 @@ export const replacement = '\u{FFFD}';
 export function sanitise(text: string, limit = 4096): SafeText {
   const bounded = text.length > limit ? `${text.slice(0, limit - 1)}…` : text;
   if (printableAscii.test(bounded)) return bounded as SafeText;
+  if (bounded.length <= longText) return cleaned(bounded);
+  let clean = known.get(bounded);
+  if (clean === undefined) {
+    if (known.size >= mostKnown) known.clear();
+    clean = cleaned(bounded);
+    known.set(bounded, clean);
+  }
+  return clean;
+}
+
+/** What was made of long texts: the same ones are shown in frame after frame. */
+const known = new Map<string, SafeText>();
+const longText = 256;
+const mostKnown = 500;
+
+function cleaned(text: string): SafeText {
   // Composed first: Korean as macOS writes it is made of letters that terminals give differing widths.
-  const composed = bounded.replaceAll('\t', ' ').normalize('NFC');
+  const composed = text.replaceAll('\t', ' ').normalize('NFC');
   return composed.replace(unsafe, replacement).replace(heapedMarks, '$1') as SafeText;
 }
 

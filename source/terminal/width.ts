@@ -11,10 +11,22 @@ export function widthOf(text: string): number {
   return narrow.test(text) ? text.length : stringWidth(text);
 }
 
+/** UTF-16 units that sanitised text has at most for each of its columns: a surrogate pair with three marks. */
+const unitsPerColumn = 8;
+
+/**
+ * Columns that `text` takes as far as `limit` matters: exact up to it, at least `limit` where it takes more. To measure a name
+ * of thousands of characters takes milliseconds, and a screen has hundreds of cells.
+ */
+export function widthWithin(text: string, limit: number): number {
+  const most = (limit + 2) * unitsPerColumn;
+  return text.length > most ? widthOf(text.slice(0, most)) : widthOf(text);
+}
+
 /** Cuts `text` to at most `width` columns; what was cut ends in `…`. A wide character is never cut in half. */
 export function truncate(text: SafeText, width: number): SafeText {
   if (width <= 0) return '' as SafeText;
-  if (widthOf(text) <= width) return text;
+  if (widthWithin(text, width + 1) <= width) return text;
   if (narrow.test(text)) return `${text.slice(0, width - 1)}…` as SafeText;
   let kept = '';
   let used = 0;

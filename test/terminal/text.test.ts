@@ -5,7 +5,7 @@ import { glyphs, toAscii } from '../../source/terminal/charset.ts';
 import { clipboardSequence } from '../../source/terminal/clipboard.ts';
 import { jsonText } from '../../source/terminal/json-text.ts';
 import { asLines, asParagraph, sanitise } from '../../source/terminal/sanitise.ts';
-import { fit, truncate, widthOf, wrap } from '../../source/terminal/width.ts';
+import { fit, truncate, widthOf, widthWithin, wrap } from '../../source/terminal/width.ts';
 
 const anyText = fc.string({ unit: 'binary', maxLength: 80 });
 
@@ -62,6 +62,16 @@ test('fit gives exactly the width asked for, whatever the text', () => {
     fc.property(anyText, fc.integer({ min: 0, max: 30 }), (text, width) => {
       assert.equal(widthOf(fit(sanitise(text), width)), width);
       assert.equal(widthOf(fit(sanitise(text), width, 'right')), width);
+    }),
+  );
+});
+
+test('text of any length is measured as far as it matters', () => {
+  fc.assert(
+    fc.property(anyText, fc.integer({ min: 0, max: 30 }), fc.nat(60), (text, limit, times) => {
+      const clean = sanitise(text.repeat(times));
+      const [whole, within] = [widthOf(clean), widthWithin(clean, limit)];
+      assert.ok(whole <= limit ? within === whole : within >= limit, `${whole} columns, ${within} within ${limit}`);
     }),
   );
 });
