@@ -1,5 +1,6 @@
 /** What crashes and hand work leave behind on a real host: proxies, veths and bridges that are nobody's. */
 import assert from 'node:assert/strict';
+import { describe } from 'node:test';
 import type { Finding } from '../../source/facts/schema.ts';
 import { labTest } from '../lab/for-tests.ts';
 import type { Lab } from '../lab/lab.ts';
@@ -32,80 +33,86 @@ async function startProxy(lab: Lab, hostPort: number) {
   return lab.spawnInHost([...into, program, ...address.split(' ')], { stdio: 'ignore' });
 }
 
-labTest('a docker-proxy whose container is gone is found, and gone when it is killed', {}, async lab => {
-  await lab.run('web', { publish: ['8080:80'] });
-  const watch = await startWatch(lab);
-  try {
-    const proxy = await startProxy(lab, 8077);
-    const { finding } = await watch.next(
-      ({ type, finding: found }) => type === 'finding-raised' && found?.code === 'stale-proxy',
-    );
-    assert.equal(finding?.subject.name, '0.0.0.0:8077/tcp');
-    const { stdout } = await lab.inHost(['ss', '-H', '-tlnp', 'sport', '=', ':8077']);
-    const [, pid] = /pid=(\d+)/.exec(stdout) ?? [];
-    assert.match(finding.message, new RegExp(`pid ${pid}\\) holds .*8077/tcp for 172\\.17\\.0\\.77:80`));
-    assert.deepEqual(await named(lab, 'stale-proxy'), ['0.0.0.0:8077/tcp']);
-    await must(lab, `kill ${pid}`);
-    await proxy.exited;
-    await watch.next(({ type, finding: found }) => type === 'finding-cleared' && found?.code === 'stale-proxy');
-    assert.deepEqual(await named(lab, 'stale-proxy'), []);
-  } finally {
-    await watch.stop();
-  }
-});
-
-labTest('a veth on docker0 and a bridge that are nobody’s are found; the links of others are not', {}, async lab => {
-  await lab.run('web', { publish: ['8080:80'] });
-  const watch = await startWatch(lab);
-  try {
-    await must(
-      lab,
-      'ip netns add ghost',
-      'ip link add vethabc1234 type veth peer name eth0 netns ghost',
-      'ip link set vethabc1234 master docker0 up',
-      'ip link add br-00112233aabb type bridge',
-      // Somebody else's: a virtual machine's port of docker0, a bridge of another kind.
-      'ip netns add other',
-      'ip link add tapvm type veth peer name eth0 netns other',
-      'ip link set tapvm master docker0 up',
-      'ip link add virbr0 type bridge',
-    );
-    const raised = (name: string) =>
-      watch.next(
-        ({ type, finding }) =>
-          type === 'finding-raised' && finding?.code === 'orphan-link' && finding.subject.name === name,
+describe('what is left behind', { concurrency: true }, () => {
+  labTest('a docker-proxy whose container is gone is found, and gone when it is killed', {}, async lab => {
+    await lab.run('web', { publish: ['8080:80'] });
+    const watch = await startWatch(lab);
+    try {
+      const proxy = await startProxy(lab, 8077);
+      const { finding } = await watch.next(
+        ({ type, finding: found }) => type === 'finding-raised' && found?.code === 'stale-proxy',
       );
-    await raised('vethabc1234');
-    await raised('br-00112233aabb');
-    const orphans = ['br-00112233aabb', 'vethabc1234'];
-    assert.deepEqual((await named(lab, 'orphan-link')).sort(), orphans);
-    await must(lab, 'ip netns delete ghost', 'ip link delete br-00112233aabb');
-    for (const name of orphans) {
-      await watch.next(({ type, finding }) => type === 'finding-cleared' && finding?.subject.name === name);
+      assert.equal(finding?.subject.name, '0.0.0.0:8077/tcp');
+      const { stdout } = await lab.inHost(['ss', '-H', '-tlnp', 'sport', '=', ':8077']);
+      const [, pid] = /pid=(\d+)/.exec(stdout) ?? [];
+      assert.match(finding.message, new RegExp(`pid ${pid}\\) holds .*8077/tcp for 172\\.17\\.0\\.77:80`));
+      assert.deepEqual(await named(lab, 'stale-proxy'), ['0.0.0.0:8077/tcp']);
+      await must(lab, `kill ${pid}`);
+      await proxy.exited;
+      await watch.next(({ type, finding: found }) => type === 'finding-cleared' && found?.code === 'stale-proxy');
+      assert.deepEqual(await named(lab, 'stale-proxy'), []);
+    } finally {
+      await watch.stop();
     }
-    const codes = watch.of('finding-raised').map(({ finding }) => `${finding?.code} ${finding?.subject.name}`);
-    assert.deepEqual(
-      codes.sort(),
-      orphans.map(name => `orphan-link ${name}`),
-    );
-  } finally {
-    await watch.stop();
-  }
-});
+  });
 
-labTest('after everything was killed and dockerd came back, doctor names just the veths that stayed', {}, async lab => {
-  for (const name of ['one', 'two']) await lab.run(name, { publish: ['80'] });
-  const pids = await Promise.all(['one', 'two'].map(async name => (await lab.inspect(name)).State.Pid));
-  await lab.daemon.stop('SIGKILL');
-  const { stdout: containerd } = await lab.inHost(['pgrep', '-x', 'containerd.*']);
-  await must(lab, `kill -KILL ${[...containerd.trim().split(/\s+/), ...pids].join(' ')}`);
-  const stayed = async (): Promise<string[]> => {
-    const { stdout } = await lab.inHost('ip -j link show type veth master docker0'.split(' '));
-    return (JSON.parse(stdout) as { ifname: string }[]).map(({ ifname }) => ifname).sort();
-  };
-  await lab.daemon.start();
-  for (const name of ['one', 'two']) assert.equal((await lab.inspect(name)).State.Running, false);
-  assert.deepEqual((await named(lab, 'orphan-link')).sort(), await stayed());
-  assert.deepEqual(await named(lab, 'stale-proxy'), []);
-  assert.deepEqual(await named(lab, 'link-missing'), []);
+  labTest('a veth on docker0 and a bridge that are nobody’s are found; the links of others are not', {}, async lab => {
+    await lab.run('web', { publish: ['8080:80'] });
+    const watch = await startWatch(lab);
+    try {
+      await must(
+        lab,
+        'ip netns add ghost',
+        'ip link add vethabc1234 type veth peer name eth0 netns ghost',
+        'ip link set vethabc1234 master docker0 up',
+        'ip link add br-00112233aabb type bridge',
+        // Somebody else's: a virtual machine's port of docker0, a bridge of another kind.
+        'ip netns add other',
+        'ip link add tapvm type veth peer name eth0 netns other',
+        'ip link set tapvm master docker0 up',
+        'ip link add virbr0 type bridge',
+      );
+      const raised = (name: string) =>
+        watch.next(
+          ({ type, finding }) =>
+            type === 'finding-raised' && finding?.code === 'orphan-link' && finding.subject.name === name,
+        );
+      await raised('vethabc1234');
+      await raised('br-00112233aabb');
+      const orphans = ['br-00112233aabb', 'vethabc1234'];
+      assert.deepEqual((await named(lab, 'orphan-link')).sort(), orphans);
+      await must(lab, 'ip netns delete ghost', 'ip link delete br-00112233aabb');
+      for (const name of orphans) {
+        await watch.next(({ type, finding }) => type === 'finding-cleared' && finding?.subject.name === name);
+      }
+      const codes = watch.of('finding-raised').map(({ finding }) => `${finding?.code} ${finding?.subject.name}`);
+      assert.deepEqual(
+        codes.sort(),
+        orphans.map(name => `orphan-link ${name}`),
+      );
+    } finally {
+      await watch.stop();
+    }
+  });
+
+  labTest(
+    'after everything was killed and dockerd came back, doctor names just the veths that stayed',
+    {},
+    async lab => {
+      for (const name of ['one', 'two']) await lab.run(name, { publish: ['80'] });
+      const pids = await Promise.all(['one', 'two'].map(async name => (await lab.inspect(name)).State.Pid));
+      await lab.daemon.stop('SIGKILL');
+      const { stdout: containerd } = await lab.inHost(['pgrep', '-x', 'containerd.*']);
+      await must(lab, `kill -KILL ${[...containerd.trim().split(/\s+/), ...pids].join(' ')}`);
+      const stayed = async (): Promise<string[]> => {
+        const { stdout } = await lab.inHost('ip -j link show type veth master docker0'.split(' '));
+        return (JSON.parse(stdout) as { ifname: string }[]).map(({ ifname }) => ifname).sort();
+      };
+      await lab.daemon.start();
+      for (const name of ['one', 'two']) assert.equal((await lab.inspect(name)).State.Running, false);
+      assert.deepEqual((await named(lab, 'orphan-link')).sort(), await stayed());
+      assert.deepEqual(await named(lab, 'stale-proxy'), []);
+      assert.deepEqual(await named(lab, 'link-missing'), []);
+    },
+  );
 });
