@@ -27,7 +27,7 @@ export async function readVitals(host: Host): Promise<Outcome<VitalsReading>> {
     return typeof result === 'string' ? result : '';
   };
   const load = parseLoadAverage(text('loadavg'));
-  const memory = (await memoryNow(host)) ?? parseMemory(text('meminfo'));
+  const memory = parseMemory(text('meminfo')) ?? (await memoryNow(host));
   if (!load || !memory) {
     const failed = results[names.indexOf(load ? 'meminfo' : 'loadavg')];
     throw failed instanceof HostError ? failed : new HostError('failed', '/proc: load and memory not understood');
@@ -118,21 +118,14 @@ function defaultDevices(route: string): Set<string> {
   return new Set(rows.filter(row => row[1] === '00000000' && row[7] === '00000000').map(row => row[0]!.trim()));
 }
 
-/** Hosts of which the memory has been read. */
-const asked = new WeakSet<Host>();
-
 /**
  * The memory of this machine, by systeminformation. Of that package only this call is used, which reads a file: its list of
  * NICs runs a shell for each interface, of which a Docker host has hundreds, its CPU load runs one and waits for it, and
- * `osInfo` looks the host's name up in the DNS. Not for the first reading: to load the package takes longer than all that the
- * first screen waits for, and /proc/meminfo, which it reads, says the same.
+ * `osInfo` looks the host's name up in the DNS. And this one only where
+ * /proc/meminfo is not understood: to load the package takes longer than all else that the first screen waits for.
  */
 async function memoryNow(host: Host): Promise<VitalsReading['memory'] | undefined> {
   if (host.kind !== 'live') return undefined;
-  if (!asked.has(host)) {
-    asked.add(host);
-    return undefined;
-  }
   try {
     const { mem } = await import('systeminformation');
     const { total, available } = await mem();

@@ -32,8 +32,9 @@ const insideGatherMs = 100;
 const restFactor = 4;
 const urgentRestFactor = 0.5;
 /** Findings are judged so long after a view, so that what happened is on screen first, and no longer than that after the first of several views. */
-const judgeMs = 150;
+const judgeMs = { urgent: 150, else: 1000 };
 const longestUnjudgedMs = 1000;
+const judgeRestFactor = 10;
 /** Readings that only confirm what was known make a view this often: findings that want to be seen twice, or end with time, hang on it. */
 const confirmMs = 10_000;
 /** While a source is waited for, a view is made this often. */
@@ -66,6 +67,8 @@ class LiveSession implements Live {
   #judgeTimer: NodeJS.Timeout | undefined;
   /** When the oldest view that no judgement has seen was made, on the clock of performance.now(). */
   #unjudgedAt: number | undefined;
+  /** Docker has told something that is not judged yet. */
+  #isUrgent = false;
   #lastJudged = { endedAt: 0, tookMs: 0 };
   #judging: Promise<void> | undefined;
   #firstRound: Promise<void> | undefined;
@@ -171,6 +174,7 @@ class LiveSession implements Live {
       const running = value.engine.local === false ? [] : value.containers.filter(({ pid }) => pid > 0);
       this.#inside.follow(running.map(({ id, pid, startedAt }) => ({ id, pid, startedAt })));
     }
+    this.#isUrgent ||= changed;
     if (changed) this.#soon(urgentGatherMs, urgentRestFactor);
     else this.#soon(confirmMs);
   }
@@ -245,9 +249,10 @@ class LiveSession implements Live {
     this.#unjudgedAt ??= now;
     if (this.#judging || this.#stopped) return;
     const { endedAt, tookMs } = this.#lastJudged;
-    const latest = Math.min(now + judgeMs, this.#unjudgedAt + longestUnjudgedMs);
+    const delayMs = this.#isUrgent ? judgeMs.urgent : judgeMs.else;
+    const latest = Math.min(now + delayMs, this.#unjudgedAt + longestUnjudgedMs);
     const isAwaited = this.#ready && !this.#view.store.latest.ready;
-    const at = isAwaited ? now : Math.max(latest, endedAt + restFactor * tookMs);
+    const at = isAwaited ? now : Math.max(latest, endedAt + judgeRestFactor * tookMs);
     clearTimeout(this.#judgeTimer);
     this.#judgeTimer = setTimeout(() => void this.#judge(), Math.max(0, at - now));
   }
@@ -258,6 +263,7 @@ class LiveSession implements Live {
     if (this.#stopped) return;
     clearTimeout(this.#judgeTimer);
     this.#unjudgedAt = undefined;
+    this.#isUrgent = false;
     this.#judging = this.#judgeInSlices();
     await this.#judging;
     this.#judging = undefined;
