@@ -150,7 +150,9 @@ async function addListeners(
   if (exact && unclear.length > 0) {
     // Who may not even see which netns it is cannot enter it.
     const complaint =
-      value.netns === undefined ? `${v4Question}: needs root (CAP_SYS_PTRACE)` : await askInside(host, options.pid, unclear);
+      value.netns === undefined
+        ? `${v4Question}: needs root (CAP_SYS_PTRACE)`
+        : await askInside(host, options.pid, unclear);
     if (complaint) missing.push(complaint);
   }
 }

@@ -33,7 +33,10 @@ describe('diffEvents', () => {
       'container-died: web exited, its exit code was not seen',
       'container-started: web started',
     ]);
-    assert.deepEqual(told(up, none), ['container-died: web exited, its exit code was not seen', 'container-removed: web removed']);
+    assert.deepEqual(told(up, none), [
+      'container-died: web exited, its exit code was not seen',
+      'container-removed: web removed',
+    ]);
     assert.deepEqual(told(down, none), ['container-removed: web removed']);
     assert.deepEqual(told(up, withContainers(web({ name: 'site' }))), ['container-renamed: web is now called site']);
     assert.deepEqual(told(up, withContainers(web({ state: 'paused' }))), ['container-paused: web paused']);
