@@ -77,13 +77,13 @@ describeLab('the dashboard on a terminal', {}, lab => {
           for (const way of ways) {
             for (const key of keysOf(context)) {
               terminal.type(way);
-              await sleep(15);
+              await sleep(8);
               terminal.type(bytesOf(key));
-              await sleep(15);
+              await sleep(8);
               // An escape followed at once by a letter would be Alt and that letter.
               for (let turn = 0; turn < 3; turn += 1) {
                 terminal.type('\u001B');
-                await sleep(25);
+                await sleep(15);
               }
             }
           }

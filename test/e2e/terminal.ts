@@ -159,7 +159,7 @@ export class Terminal {
 
   /** Resolves when the program has ended, with what it left. */
   async ended(): Promise<Left> {
-    const done = await Promise.race([this.#process.exited, sleep(patienceMs)]);
+    const done = await Promise.race([this.#process.exited, sleep(patienceMs, undefined, { ref: false })]);
     assert.ok(done, `it has not ended, and shows:\n${this.text()}`);
     const [code, before, after] = await Promise.all(
       ['code', 'before', 'after'].map(async name => (await readFile(join(this.#folder, name), 'utf8')).trim()),
@@ -184,7 +184,7 @@ export class Terminal {
   /** Ends it whatever it does; for when a test has failed. */
   async abandon(): Promise<void> {
     await this.#process.kill('SIGKILL').catch(() => undefined);
-    await Promise.race([this.#process.exited, sleep(2000)]);
+    await Promise.race([this.#process.exited, sleep(2000, undefined, { ref: false })]);
   }
 }
 

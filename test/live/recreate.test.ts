@@ -1,5 +1,6 @@
 /** A container made anew under its name, in every order in which tools go about it: one record each, with Docker as witness. */
 import assert from 'node:assert/strict';
+import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { labTest } from '../lab/for-tests.ts';
 import type { Lab } from '../lab/lab.ts';
@@ -57,45 +58,47 @@ const ways: Record<string, (lab: Lab) => Promise<void>> = {
   },
 };
 
-labTest('a container made anew is told once, whatever the order', {}, async lab => {
-  await lab.run('one', options);
-  const watch = await startWatch(lab);
-  const expected: Told[] = [];
-  try {
-    for (const [way, act] of Object.entries(ways)) {
-      const made = await changes(lab, ['one'], 'recreate', () => act(lab));
-      assert.equal(made.length, 2, way);
-      expected.push(...made);
-      await watch
-        .next(() => watch.of('port-changed').length >= expected.length)
-        .catch((error: unknown) => {
-          throw new Error(`${way}:\n${text(expected).join('\n')}\nbut:\n${text(told(watch)).join('\n')}`, {
-            cause: error,
-          });
-        });
-    }
-    // What comes late would be one too many.
-    await sleep(3000);
-    assert.deepEqual(text(told(watch)), text(expected));
-  } finally {
-    await watch.stop();
-  }
-});
-
-labTest('two that run on side by side are told as nothing, whichever has the name', {}, async lab => {
-  await lab.run('one', options);
-  const watch = await startWatch(lab);
-  try {
-    await rename(lab, 'one', 'one-old');
+describe('containers made anew', { concurrency: true }, () => {
+  labTest('a container made anew is told once, whatever the order', {}, async lab => {
     await lab.run('one', options);
-    await watch.next(({ type, containerName }) => type === 'container-started' && containerName === 'one');
-    await rename(lab, 'one', 'passing');
-    await rename(lab, 'one-old', 'one');
-    await rename(lab, 'passing', 'one-old');
-    await watch.next(({ type, text: line }) => type === 'container-renamed' && /now called one-old/.test(line));
-    await sleep(2000);
-    assert.deepEqual(told(watch), []);
-  } finally {
-    await watch.stop();
-  }
+    const watch = await startWatch(lab);
+    const expected: Told[] = [];
+    try {
+      for (const [way, act] of Object.entries(ways)) {
+        const made = await changes(lab, ['one'], 'recreate', () => act(lab));
+        assert.equal(made.length, 2, way);
+        expected.push(...made);
+        await watch
+          .next(() => watch.of('port-changed').length >= expected.length)
+          .catch((error: unknown) => {
+            throw new Error(`${way}:\n${text(expected).join('\n')}\nbut:\n${text(told(watch)).join('\n')}`, {
+              cause: error,
+            });
+          });
+      }
+      // What comes late would be one too many.
+      await sleep(3000);
+      assert.deepEqual(text(told(watch)), text(expected));
+    } finally {
+      await watch.stop();
+    }
+  });
+
+  labTest('two that run on side by side are told as nothing, whichever has the name', {}, async lab => {
+    await lab.run('one', options);
+    const watch = await startWatch(lab);
+    try {
+      await rename(lab, 'one', 'one-old');
+      await lab.run('one', options);
+      await watch.next(({ type, containerName }) => type === 'container-started' && containerName === 'one');
+      await rename(lab, 'one', 'passing');
+      await rename(lab, 'one-old', 'one');
+      await rename(lab, 'passing', 'one-old');
+      await watch.next(({ type, text: line }) => type === 'container-renamed' && /now called one-old/.test(line));
+      await sleep(2000);
+      assert.deepEqual(told(watch), []);
+    } finally {
+      await watch.stop();
+    }
+  });
 });

@@ -46,7 +46,9 @@ export class SocketProxy {
       theirs.pipe(answer);
     });
     passed.on('error', () => answer.destroy());
-    answer.on('close', () => passed.destroy());
+    // Whoever asked may be gone before the answer.
+    answer.on('error', () => undefined).on('close', () => passed.destroy());
+    question.on('error', () => undefined);
     passed.end();
   }
 
