@@ -1,7 +1,11 @@
 /** What happened to containers between two snapshots. */
+import type { DockerEvent } from '../host/host.ts';
 import type { Container, NetdashEvent, Snapshot } from './schema.ts';
 
 type Type = NetdashEvent['type'];
+
+/** What Docker's event stream told lately, by container id, oldest first. */
+export type Heard = ReadonlyMap<string, readonly DockerEvent[]>;
 
 const isUp = ({ state }: Container): boolean => state === 'running' || state === 'paused';
 
@@ -13,8 +17,28 @@ function endText({ exitCode, state }: Container): string {
 /** Of a run whose exit code nobody saw. */
 const unseenEnd = 'exited, its exit code was not seen';
 
+/** When Docker told of an action of this run, or after it. */
+function heardOf(action: string, { id, startedAt }: Container, heard: Heard): DockerEvent | undefined {
+  const from = startedAt === undefined ? 0 : Date.parse(startedAt);
+  return heard.get(id)?.find(event => event.type === 'container' && event.action === action && event.at >= from);
+}
+
+const timeOf = (event: DockerEvent | undefined): string | undefined => event && new Date(event.at).toISOString();
+
+/** The end of a run that no inspect answer shows any more: Docker's `die` event, where it was heard, has the exit code. */
+function passedEnd(was: Container, heard: Heard): { text: string; at?: string; failed: boolean } {
+  const die = heardOf('die', was, heard);
+  const code = Number(die?.attributes['exitCode'] ?? Number.NaN);
+  const at = timeOf(die);
+  return {
+    text: `${was.name} ${Number.isInteger(code) ? `exited with ${code}` : unseenEnd}`,
+    ...(at !== undefined && { at }),
+    failed: Number.isInteger(code) && code !== 0,
+  };
+}
+
 /** What happened to one container that is in both snapshots. */
-function changesOf(was: Container, is: Container, takenAt: string): NetdashEvent[] {
+function changesOf(was: Container, is: Container, takenAt: string, heard: Heard): NetdashEvent[] {
   if (was === is) return [];
   const event = (type: Type, text: string, at = takenAt, severity?: NetdashEvent['severity']): NetdashEvent => ({
     at,
@@ -28,10 +52,11 @@ function changesOf(was: Container, is: Container, takenAt: string): NetdashEvent
   if (was.name !== is.name) events.push(event('container-renamed', `${was.name} is now called ${is.name}`));
   const isAnotherRun = isUp(is) && was.startedAt !== is.startedAt;
   if (isUp(was) && (isAnotherRun || !isUp(is))) {
-    // Of a run that ended between the two, only the end is known: its exit code was overwritten by the next start.
-    const text = isUp(is) ? `${is.name} ${unseenEnd}` : `${is.name} ${endText(is)}`;
-    const failed = !isUp(is) && is.exitCode !== undefined && is.exitCode !== 0;
-    events.push(event('container-died', text, is.finishedAt ?? takenAt, failed ? 'warning' : undefined));
+    // Of a run that ended between the two, inspect tells only when: its exit code was overwritten by the next start.
+    const end = isUp(is)
+      ? passedEnd({ ...was, name: is.name }, heard)
+      : { text: `${is.name} ${endText(is)}`, failed: is.exitCode !== undefined && is.exitCode !== 0 };
+    events.push(event('container-died', end.text, is.finishedAt ?? takenAt, end.failed ? 'warning' : undefined));
   }
   const hasError = is.error !== undefined && is.error !== was.error;
   if (hasError && !isUp(is))
@@ -62,22 +87,36 @@ function connections(was: Container, is: Container, event: (type: Type, text: st
 
 const about = ({ id, name }: Container) => ({ containerId: id, containerName: name });
 
-/** Containers that came, went, started, exited, were paused, renamed, connected, or failed to start. */
-export function containerEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
+/** A container that is gone, and the end of it if it was up. */
+function departure(was: Container, takenAt: string, heard: Heard): NetdashEvent[] {
+  const end = passedEnd(was, heard);
+  const died: NetdashEvent = { at: end.at ?? takenAt, type: 'container-died', text: end.text, ...about(was) };
+  const removed: NetdashEvent = {
+    at: timeOf(heardOf('destroy', was, heard)) ?? takenAt,
+    type: 'container-removed',
+    text: `${was.name} removed`,
+    ...about(was),
+  };
+  return isUp(was) ? [{ ...died, ...(end.failed && { severity: 'warning' as const }) }, removed] : [removed];
+}
+
+/**
+ * Containers that came, went, started, exited, were paused, renamed, connected, or failed to start.
+ * @param heard Docker's own events, which know exit codes and times that no later answer has
+ */
+export function containerEvents(before: Snapshot, after: Snapshot, heard: Heard = new Map()): NetdashEvent[] {
   if (before.containers === after.containers) return [];
   const had = new Map(before.containers.map(container => [container.id, container]));
   const has = new Set(after.containers.map(({ id }) => id));
   const at = after.takenAt;
   const events: NetdashEvent[] = [];
   for (const was of before.containers) {
-    if (has.has(was.id)) continue;
-    if (isUp(was)) events.push({ at, type: 'container-died', text: `${was.name} ${unseenEnd}`, ...about(was) });
-    events.push({ at, type: 'container-removed', text: `${was.name} removed`, ...about(was) });
+    if (!has.has(was.id)) events.push(...departure(was, at, heard));
   }
   for (const is of after.containers) {
     const was = had.get(is.id);
     if (was !== undefined) {
-      events.push(...changesOf(was, is, at));
+      events.push(...changesOf(was, is, at, heard));
       continue;
     }
     events.push({

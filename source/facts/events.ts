@@ -1,5 +1,5 @@
 /** What happened between two snapshots, as the Events pane, `watch` and a container's history tell it. */
-import { containerEvents } from './container-events.ts';
+import { containerEvents, type Heard } from './container-events.ts';
 import { keepListeners, listenerEvents, type KnownListeners } from './listener-events.ts';
 import type { Finding, NetdashEvent, PortChange, Snapshot } from './schema.ts';
 
@@ -185,17 +185,19 @@ function isRead(name: string, before: Snapshot, after: Snapshot): boolean {
  * so that its return is not a host coming into being.
  * @param before undefined for the first snapshot, which gives no events
  * @param known the listeners that were known with each of the two; by default just those that they have
+ * @param heard what Docker's event stream told of containers lately
  */
 export function diffEvents(
   before: Snapshot | undefined,
   after: Snapshot,
   known?: { before: KnownListeners; after: KnownListeners },
+  heard?: Heard,
 ): NetdashEvent[] {
   if (before === undefined || before === after) return [];
   const docker = isRead('docker', before, after);
   const events = [
     ...sourceEvents(before, after),
-    ...(docker ? [...containerEvents(before, after), ...networkEvents(before, after)] : []),
+    ...(docker ? [...containerEvents(before, after, heard), ...networkEvents(before, after)] : []),
     ...portEvents(before, after),
     ...(isRead('sockets', before, after) ? changesOfListeners(before, after, known) : []),
     ...(isRead('links', before, after) ? linkEvents(before, after) : []),

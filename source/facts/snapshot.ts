@@ -105,7 +105,7 @@ export function facts(memory: SnapshotMemory, readings: Readings, context: Snaps
   return {
     snapshot: next,
     memory: { ...memory, ledger, snapshot: next, complete, history, sightings, listeners, tracked, steps },
-    events: diffEvents(baseline(memory, next), next, known),
+    events: diffEvents(baseline(memory, next), next, known, context.hints.events),
   };
 }
 

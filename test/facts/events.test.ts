@@ -50,6 +50,22 @@ describe('diffEvents', () => {
     assert.deepEqual(told(two, up), ['network-disconnected: web disconnected from network app']);
   });
 
+  it('takes exit codes and times from the event stream where no answer has them any more', () => {
+    const die = { type: 'container', action: 'die', id: web().id, attributes: { exitCode: '137' }, at: now + 300 };
+    const destroy = { ...die, action: 'destroy', attributes: {}, at: now + 400 };
+    // Of an earlier run.
+    const earlier = { ...die, attributes: { exitCode: '7' }, at: now - 6000 };
+    const heard = new Map([[web().id, [earlier, die, destroy]]]);
+    const up = withContainers(web());
+    const lines = (after: Snapshot) =>
+      diffEvents(up, after, undefined, heard).map(({ at, text }) => `${Date.parse(at) - now} ${text}`);
+    assert.deepEqual(lines(withContainers()), ['300 web exited with 137', '400 web removed']);
+    assert.deepEqual(lines(withContainers(web({ startedAt: now + 500, finishedAt: now + 310 }))), [
+      '310 web exited with 137',
+      '500 web started',
+    ]);
+  });
+
   it('puts times on them by what Docker says, oldest first', () => {
     const after = withContainers(web({ startedAt: now + 500, finishedAt: now + 400 }));
     const at = diffEvents(withContainers(web()), after).map(event => Date.parse(event.at));
