@@ -1,4 +1,5 @@
 /** What `netdash explain` is asked about, and from where, in the words of the command line. */
+import { HostError } from '../host/host.ts';
 import type { Proto } from '../host/readings.ts';
 import { UsageError } from '../host/usage-error.ts';
 import type { Snapshot } from '../facts/schema.ts';
@@ -6,7 +7,7 @@ import { parseAddress, spanText } from '../facts/walk/address.ts';
 import { lanInterfaces, type From, type Subject } from '../facts/walk/subjects.ts';
 import { nearMatches } from './find-container.ts';
 
-type Facts = Pick<Snapshot, 'containers' | 'interfaces'>;
+type Facts = Pick<Snapshot, 'containers' | 'interfaces' | 'sources'>;
 
 /** A port number. @throws UsageError */
 function portOf(text: string, target: string): number {
@@ -15,12 +16,19 @@ function portOf(text: string, target: string): number {
   return port;
 }
 
-/** The container of that name, id or beginning of an id. @throws UsageError */
-function containerOf(name: string, { containers }: Facts): string {
+/** The container of that name, id or beginning of an id. @throws UsageError; HostError where Docker cannot be read */
+function containerOf(name: string, { containers, sources }: Facts): string {
   const found = containers.find(each => each.name === name || each.id === name);
   if (found) return found.id;
   const begun = /^[0-9a-f]{3,}$/.test(name) ? containers.filter(({ id }) => id.startsWith(name)) : [];
   if (begun.length === 1 && begun[0]) return begun[0].id;
+  const docker = sources['docker'];
+  if (docker?.state === 'failed') {
+    throw new HostError(
+      'failed',
+      `whether there is a container '${name}' cannot be told: ${docker.reason ?? 'Docker cannot be read'}`,
+    );
+  }
   const near = nearMatches(
     name,
     containers.map(each => each.name),
@@ -31,7 +39,7 @@ function containerOf(name: string, { containers }: Facts): string {
 
 /**
  * Reads a target: `8080`, `8080/udp`, `10.0.0.5:443`, `[fd00::5]:443/udp`, `web`, `web:80`.
- * @throws UsageError when it is none, or names a container that is not there
+ * @throws UsageError when it is none, or names a container that is not there; HostError when that cannot be told
  */
 export function parseSubject(target: string, facts: Facts): Subject {
   const [, rest = '', protoText] = /^(.*?)(?:\/([a-z]+))?$/.exec(target) ?? [];

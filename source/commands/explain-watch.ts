@@ -1,5 +1,5 @@
 /** `netdash explain --watch`: tells a verdict again whenever it changes, until it is told to stop. */
-import type { Host } from '../host/host.ts';
+import { HostError, type Host } from '../host/host.ts';
 import { UsageError } from '../host/usage-error.ts';
 import type { Live, LiveView } from '../live/live.ts';
 import { startLive } from '../live/start-live.ts';
@@ -120,7 +120,7 @@ class Watcher {
       try {
         answers.push(...answersTo({ targets: [target], ...(from !== undefined && { from }) }, snapshot, reach));
       } catch (error) {
-        if (!(error instanceof UsageError)) throw error;
+        if (!(error instanceof UsageError) && !(error instanceof HostError)) throw error;
         if (!this.#first) continue;
         this.#fail(error);
         return undefined;

@@ -72,6 +72,10 @@ export function nothingReason(target: string, { containers }: Snapshot): string 
   const container = containers.find(each => each.name === name || each.id.startsWith(name));
   if (container && container.state !== 'running' && container.state !== 'paused')
     return `${container.name} does not run (${container.state})`;
+  const { networkMode, endpoints = [] } = container ?? {};
+  if (container && networkMode !== 'host' && !endpoints.some(({ ipv4, ipv6 }) => (ipv4 ?? ipv6) !== undefined)) {
+    return `${container.name} has no address on any network (network mode ${networkMode}), so nobody can ask it`;
+  }
   if (container)
     return `${container.name} publishes, exposes and listens on nothing; name a port as ${container.name}:80`;
   return 'no interface of this host has an address of that family';

@@ -151,6 +151,8 @@ export function exposureOf(place: Place, answers: readonly Answered[], facts: Pi
   const { netns, address } = place;
   if (netns !== undefined && isLocal(address)) return { word: 'local-only', answers };
   const exposure = decided(answers);
+  // What is only for this host is not cut off where a rule keeps others from it.
+  if (exposure?.word === 'blocked' && isLocal(address)) return { ...exposure, word: 'local-only' };
   if (exposure?.word === 'reachable' && !isMeant(place, facts)) return { ...exposure, unmeant: true };
   return exposure ?? { word: isLocal(address) ? 'local-only' : 'apart', answers };
 }

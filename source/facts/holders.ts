@@ -183,6 +183,17 @@ export function blockersText(blockers: readonly Blocker[]): string {
   return listText(texts, 3, '; ');
 }
 
+/** Who holds what, as evidence: each once, by what said it; at most six. */
+export function holderEvidence(blockers: readonly Blocker[]): { source: string; text: string }[] {
+  const lines = new Map(
+    blockers.map(({ holder: { who, source, claim } }) => {
+      const text = `${who}: ${claimText(claim)}`;
+      return [`${source} ${text}`, { source, text }];
+    }),
+  );
+  return [...lines.values()].slice(0, 6);
+}
+
 /** Joins texts with `, `, the last with `and`; beyond `most` says how many more there are. */
 export function listText(items: readonly string[], most = 5, separator = ', '): string {
   const shown = items.slice(0, most);

@@ -29,7 +29,7 @@ export function findingDetails(finding: Finding, now: number): Line[] {
     [cell(finding.message)],
     [
       cell(
-        `since ${ago(finding.since, now)}${finding.stale ? ', stale: it could not be judged again since its source failed' : ''}`,
+        `first seen ${ago(finding.since, now)}${finding.stale ? ', stale: it could not be judged again since its source failed' : ''}`,
         finding.stale ? 'warn' : 'dim',
       ),
     ],

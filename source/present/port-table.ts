@@ -96,7 +96,8 @@ export const portTable: Table<PortRow> = {
       id: 'address',
       title: 'ADDRESS',
       priority: 3,
-      min: 9,
+      // `10.77.0.100` and `10.77.0.200` are two.
+      min: 11,
       max: 40,
       want: 15,
       cell: addressCell,
@@ -112,7 +113,7 @@ export const portTable: Table<PortRow> = {
       cell: row => optional(row.port, 'title'),
       sortKey: row => row.port,
     },
-    { id: 'owner', title: 'OWNER', priority: 5, min: 10, max: 30, want: 18, cell: ownerCell },
+    { id: 'owner', title: 'OWNER', priority: 5, min: 8, max: 30, want: 18, cell: ownerCell },
     { id: 'process', title: 'PROCESS', priority: 8, min: 10, max: 26, want: 17, cell: processCell },
     {
       id: 'target',

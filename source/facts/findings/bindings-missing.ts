@@ -75,7 +75,10 @@ export const bindingsMissing: Detector = {
               text: `networks: ${container.endpoints.map(({ network }) => network).join(', ') || 'none'}`,
             },
           ],
-          fix: `docker restart ${container.name}`,
+          // A restart gives back no network that was taken away.
+          fix: isDetached
+            ? `docker network connect NETWORK ${container.name}; without a network before, docker rm ${container.name} and run it again`
+            : `docker restart ${container.name}`,
           confirm: `docker inspect -f '{{json .HostConfig.PortBindings}} {{json .NetworkSettings.Ports}} {{json .NetworkSettings.Networks}}' ${container.name}`,
           containerIds: [container.id],
           ports: missing.flatMap(({ proto, hostIp, hostPort }) => {

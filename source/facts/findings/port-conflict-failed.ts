@@ -1,6 +1,6 @@
 import type { ContainerReading } from '../../host/readings.ts';
 import { bindConflict } from '../conflicts.ts';
-import { blockerContainers, blockersFor, blockersText, holdersNow, type Blocker } from '../holders.ts';
+import { blockerContainers, holderEvidence, blockersFor, blockersText, holdersNow, type Blocker } from '../holders.ts';
 import { claimsFor, hostTraits, requestsOf, type PortRequest } from '../requests.ts';
 import type { StartError } from '../start-errors.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
@@ -60,10 +60,7 @@ function draft(container: ContainerReading, error: StartError, context: FindingC
     message: `${container.name} did not start: ${what} was taken; ${holder}`,
     evidence: [
       { source: `docker inspect ${container.name}`, text: `State.Error: ${container.error}` },
-      ...[...blockers, ...alsoHeld].slice(0, 6).map(({ holder: { who, source, claim } }) => ({
-        source,
-        text: `${who}: ${claim.address}:${claim.port}/${claim.proto}`,
-      })),
+      ...holderEvidence([...blockers, ...alsoHeld]),
     ],
     fix:
       blockers.length > 0

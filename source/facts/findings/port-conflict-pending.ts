@@ -1,4 +1,4 @@
-import { blockerContainers, blockersFor, blockersText, holdersNow } from '../holders.ts';
+import { blockerContainers, blockersFor, blockersText, holderEvidence, holdersNow } from '../holders.ts';
 import { hostTraits, requestsOf } from '../requests.ts';
 import type { Detector } from './detector.ts';
 import { failedStart, uniquePorts } from './shared.ts';
@@ -39,10 +39,7 @@ export const portConflictPending: Detector = {
               source: `docker inspect ${container.name}`,
               text: `asks for ${[...new Set(ports.map(({ port, proto }) => `${port}/${proto}`))].join(', ')}; state ${container.state}`,
             },
-            ...blockers.slice(0, 6).map(({ holder: { who, source, claim } }) => ({
-              source,
-              text: `${who}: ${claim.address}:${claim.port}/${claim.proto}`,
-            })),
+            ...holderEvidence(blockers),
           ],
           fix: `Before starting ${container.name}, stop the holder or give it another host port`,
           confirm: `docker inspect -f '{{json .HostConfig.PortBindings}}' ${container.name}; ss -tulnp 'sport = :${ports[0]?.port}'`,

@@ -85,7 +85,7 @@ export function overviewLines(snapshot: Snapshot, container: Container): Line[] 
           container.dns.length === 0 ? 'dim' : 'plain',
         ),
       ],
-      ['published', portsCell({ container })],
+      [container.networkMode === 'host' ? 'listens on' : 'published', portsCell({ container })],
       [
         'asked for',
         container.requestedPorts.length === 0 ? nothing : cell(container.requestedPorts.map(requestedText).join(' ')),
