@@ -18,11 +18,13 @@ const commands = (name: string): string[][] => [
   ['snapshot', '--json'],
   ['ports'],
   ['ports', '--json'],
+  ['ports', '--exposed'],
   ['doctor'],
   ['doctor', '--json'],
   ['doctor', '--nagios'],
   ['explain', '8080', name],
   ['explain', '8080', '--json'],
+  ['explain', '8080', '--watch', '--for', '2'],
   ['watch', '--for', '3'],
   ['watch', '--for', '1', '--json'],
   [name],
@@ -41,7 +43,7 @@ const walk = async (terminal: Terminal): Promise<void> => {
   for (const pane of ['1', '2', '3', '4', '5', '6', 'f'])
     await keys(pane, 'j', 'j', 's', 'S', 'z', 'z', '\r', 'G', 'c', '\u{1B}');
   await keys('1', 'g', '\r');
-  for (const tab of ['1', '2', '3', '4', '5', '6', '7', '8']) await keys(tab, 'G', 'c');
+  for (const tab of ['1', '2', '3', '4', '5', '6', '7', '8', '9']) await keys(tab, 'G', 'c');
   await terminal.until(/HostConfig|Config|NetworkSettings/);
   await keys('\u{1B}', 'y', '\u{1B}', 'a', '/', 'w', 'e', 'b', '\r', '\u{1B}', 'p', 'p', 'r', '?', '\u{1B}', '\u{c}');
   await terminal.until(/quit/);
