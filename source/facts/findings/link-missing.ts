@@ -5,17 +5,24 @@ import { isUp } from '../publishing.ts';
 import type { Detector, FindingContext } from './detector.ts';
 import { isElsewhere } from './shared.ts';
 
-/** Docker connects a container within this time of telling of the endpoint. */
+/** Docker connects a container within this time of telling of the endpoint, on a busy machine too. */
 const graceMs = 2000;
+/** The same for a single look, which cannot come back to it. */
+const onceGraceMs = 300;
 
 /** Endpoints that are an interface inside their container; of other drivers netdash does not know. */
 const drivers = new Set(['bridge', 'overlay', 'macvlan', 'ipvlan']);
 
 /** Whether a reading shows for certain that an endpoint has no interface: each other one is known by MAC or address. */
-function lacks(endpoint: EndpointReading, container: ContainerReading, reading: Reading<InsideReading> | undefined) {
+function lacks(
+  endpoint: EndpointReading,
+  container: ContainerReading,
+  reading: Reading<InsideReading> | undefined,
+  grace: number,
+): boolean {
   const inside = reading?.value;
   if (reading?.state !== 'ok' || reading.at === undefined || inside?.pid !== container.pid) return false;
-  if (inside.interfaces === undefined || reading.at < container.inspectedAt + graceMs) return false;
+  if (inside.interfaces === undefined || reading.at < container.inspectedAt + grace) return false;
   const others = inside.interfaces.filter(({ name }) => name !== 'lo');
   const isTold = others.every(({ mac, addresses }) => mac !== undefined && addresses.length > 0);
   return isTold && interfaceOfEndpoint(endpoint, inside.interfaces) === undefined;
@@ -31,15 +38,18 @@ const isEndpoint = (endpoint: EndpointReading, index: ModeIndex): boolean =>
   (endpoint.ipv4 ?? endpoint.ipv6) !== undefined && drivers.has(networkOfEndpoint(endpoint, index)?.driver ?? '');
 
 /** Endpoints whose interface the latest reading of their container does not show. */
-function suspects({ readings }: FindingContext): Case[] {
+function suspects({ readings, earlier }: FindingContext): Case[] {
   const docker = readings.docker.value;
   if (docker === undefined || isElsewhere(docker.engine)) return [];
   const index = modeIndex(docker.containers, docker.networks);
+  const grace = earlier === undefined ? onceGraceMs : graceMs;
   return docker.containers
     .filter(container => isUp(container) && container.inspectError === undefined)
     .flatMap(container =>
       container.endpoints
-        .filter(endpoint => isEndpoint(endpoint, index) && lacks(endpoint, container, readings.inside[container.id]))
+        .filter(
+          endpoint => isEndpoint(endpoint, index) && lacks(endpoint, container, readings.inside[container.id], grace),
+        )
         .map(endpoint => ({ container, endpoint })),
     );
 }
@@ -48,7 +58,9 @@ function suspects({ readings }: FindingContext): Case[] {
 function isConfirmed({ container, endpoint }: Case, { earlier, readings }: FindingContext): boolean {
   if (earlier === undefined) return true;
   const before = earlier.inside[container.id];
-  return lacks(endpoint, container, before) && before?.at !== undefined && (readings.docker.at ?? 0) >= before.at;
+  return (
+    lacks(endpoint, container, before, graceMs) && before?.at !== undefined && (readings.docker.at ?? 0) >= before.at
+  );
 }
 
 /**
