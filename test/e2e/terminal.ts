@@ -51,6 +51,8 @@ export class Terminal {
     this.#tty = tty;
     this.pid = pid;
     this.#screen = screen;
+    // What the program asks of its terminal (where the cursor is), the terminal answers.
+    screen.onData(answer => this.type(answer));
   }
 
   /** Starts a command on a terminal of its own. */
@@ -95,7 +97,7 @@ export class Terminal {
     const buffer = this.#screen.buffer.active;
     return Array.from(
       { length: this.#screen.rows },
-      (_, row) => buffer.getLine(buffer.viewportY + row)?.translateToString(true) ?? '',
+      (_, row) => buffer.getLine(buffer.viewportY + row)?.translateToString(true, 0, this.#screen.cols) ?? '',
     );
   }
 
