@@ -18,6 +18,9 @@ export const DecidedBySchema = v.object({
   packets: v.optional(v.number()),
   bytes: v.optional(v.number()),
   author: v.optional(RuleSchema.entries.author),
+  inside: v.optional(
+    about(v.string(), 'Name of the container in whose netns the rule is; absent: it is in that of the host.'),
+  ),
   detail: about(v.string(), 'One line for the operator.'),
 });
 

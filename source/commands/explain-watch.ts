@@ -41,7 +41,9 @@ const keyOf = ({ target, question }: Answer): string => `${target} ${JSON.string
 
 function deciderOf({ verdict: { decidedBy } }: Answer): string {
   // A rule that others were put before is the same rule.
-  return decidedBy ? `${decidedBy.kind} ${decidedBy.chain ?? ''} ${decidedBy.text ?? decidedBy.detail}` : '';
+  return decidedBy
+    ? `${decidedBy.kind} ${decidedBy.inside ?? ''} ${decidedBy.chain ?? ''} ${decidedBy.text ?? decidedBy.detail}`
+    : '';
 }
 
 /** Follows the host and writes what changes. @returns the exit code */

@@ -1,8 +1,8 @@
 /**
  * The network namespaces of the running containers: who shares one, and what was read inside it.
  */
-import type { ContainerReading, InsideReading, Reading } from '../host/readings.ts';
-import { type ModeIndex, netnsOwner } from './network-mode.ts';
+import type { ContainerReading, InsideReading, NetworkReading, Reading } from '../host/readings.ts';
+import { modeIndex, netnsOwner, type ModeIndex } from './network-mode.ts';
 
 /** One network namespace other than the host's, with the running containers in it. */
 export interface Netns {
@@ -96,4 +96,21 @@ export function mapNetns(
     netns.reason = netns.inside?.interfacesReason ?? (first ? insideReason(first, inside) : undefined);
   }
   return { namespaces: [...byKey.values()], byContainer, inHostNetns };
+}
+
+/**
+ * Ids of the containers through which the rules of a netns are to be read since one of its containers may change them: the
+ * one that made the netns, or, where that is not known, the one with the right. The host's netns is not among them.
+ */
+export function ruleWriters(
+  containers: readonly ContainerReading[],
+  networks: readonly NetworkReading[],
+): ReadonlySet<string> {
+  if (!containers.some(({ mayChangeRules }) => mayChangeRules)) return new Set();
+  const { namespaces } = mapNetns(containers, {}, modeIndex(containers, networks));
+  return new Set(
+    namespaces.flatMap(({ members }) =>
+      members[0] && members.some(({ mayChangeRules }) => mayChangeRules) ? [members[0].id] : [],
+    ),
+  );
 }

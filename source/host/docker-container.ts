@@ -113,6 +113,19 @@ function parseLink(link: string): string {
   return `${target.replace(/^\//, '')}:${alias.split('/').at(-1)}`;
 }
 
+/** Whether a capability is in a list, with or without `CAP_`. */
+const has = (list: unknown, name: string): boolean =>
+  texts(list).some(item => item.toUpperCase().replace(/^CAP_/, '') === name);
+
+/**
+ * Whether a container has NET_ADMIN, which is not among the capabilities that Docker gives by itself. `CapDrop` takes it from
+ * `ALL`, but not from who names it in `CapAdd` (moby, oci/caps TweakCapabilities).
+ */
+function mayChangeRules(hostConfig: Record<string, unknown>): boolean {
+  const { Privileged, CapAdd, CapDrop } = hostConfig;
+  return Privileged === true || has(CapAdd, 'NET_ADMIN') || (has(CapAdd, 'ALL') && !has(CapDrop, 'NET_ADMIN'));
+}
+
 /**
  * An inspect answer as a reading. Never throws: parts that are missing or malformed get their empty value, and
  * `inspectError` names them.
@@ -158,6 +171,7 @@ export function parseInspect(json: unknown, id: string, inspectedAt: number): Co
   const startedAt = time(state['StartedAt']);
   const finishedAt = time(state['FinishedAt']);
   const health = text(object(state['Health'] ?? state['Healthcheck'])['Status']);
+  if (mayChangeRules(hostConfig)) reading.mayChangeRules = true;
   if (startedAt !== undefined) reading.startedAt = startedAt;
   if (finishedAt !== undefined) reading.finishedAt = finishedAt;
   if (health === 'starting' || health === 'healthy' || health === 'unhealthy') reading.health = health;

@@ -2,6 +2,7 @@
 import { HostError, type Host } from './host.ts';
 import { readInterfaces } from './inside-interfaces.ts';
 import { readInsideRoutes } from './inside-routes.ts';
+import { readInsideRules } from './inside-rules.ts';
 import { keepKnown, proveV6only, socketKey } from './known-sockets.ts';
 import { netnsOf, sharesHostNetns } from './netns.ts';
 import { containerIdOf, parseCgroup } from './proc-pid.ts';
@@ -27,6 +28,8 @@ export interface InsideOptions {
    * through the tables, unless one of those that had them open has not any more.
    */
   keepListeners?: boolean;
+  /** The netfilter rules of its netns, three processes or more: read now, or those of `previous` taken again. Absent: of no interest. */
+  rules?: 'read' | 'keep';
   /** Also its processes and which of them listen. Implies `exact`. */
   detail?: boolean;
   /** Runs `ss` in the netns when whether an IPv6 listener takes IPv4 as well cannot be told otherwise; once per socket. */
@@ -57,6 +60,11 @@ export async function readInside(host: Host, options: InsideOptions): Promise<Ou
     const routes = readInsideRoutes(host, pid);
     if (routes) value.routes = routes;
     if (options.listeners) await addListeners(host, options, sameNetns, value, missing);
+    if (options.rules === 'read') Object.assign(value, await readInsideRules(host, pid));
+    else if (options.rules === 'keep' && sameNetns) {
+      if (sameNetns.rules) value.rules = sameNetns.rules;
+      if (sameNetns.rulesReason !== undefined) value.rulesReason = sameNetns.rulesReason;
+    }
   }
   if (options.detail) await addProcesses(host, options, value, missing);
   assertContainer(host, containerId, pid);

@@ -134,6 +134,8 @@ export interface ContainerReading {
   command: string[];
   /** `HostConfig.NetworkMode` as Docker has it: default, bridge, host, none, container:<id>, <network name or id>. */
   networkMode: string;
+  /** Set where it may change the rules of the netns it is in: privileged, or with the capability NET_ADMIN. */
+  mayChangeRules?: true;
   /** `HostConfig.Links`, as `name:alias`, names without slash. */
   links: string[];
   /** The few labels netdash uses: com.docker.compose.project/.service, com.docker.swarm.service.id/.name. */
@@ -390,6 +392,10 @@ export interface InsideReading {
   listenersReason?: string;
   /** Its main routing table, both families; absent when it could not be read. */
   routes?: RouteReading[];
+  /** The netfilter rules of its netns; read only where one of its containers may change them. */
+  rules?: NetfilterReading;
+  /** Why `rules` is absent, or what is missing of it. */
+  rulesReason?: string;
   /** Processes of the container's cgroup. */
   processes?: ProcessReading[];
   processesReason?: string;

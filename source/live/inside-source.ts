@@ -16,6 +16,8 @@ export interface InsideTarget {
   id: string;
   pid: number;
   startedAt?: number;
+  /** Whether the rules in its netns are read as well, since somebody in there may have written some. */
+  rules?: boolean;
 }
 
 /** What is needed to read inside. */
@@ -40,6 +42,9 @@ interface Entry {
   /** How many sockets there were when the tables were read, and when that was on the clock of performance.now(). */
   counts?: string;
   tablesAt: number;
+  /** When the rules in its netns are read next, on the clock of performance.now(). */
+  rulesDueAt: number;
+  rulesReadAt: number;
   /** Somebody waits for the next reading, even if it only confirms this one. */
   awaited: boolean;
 }
@@ -58,6 +63,10 @@ const perContainerMs = 1000;
 /** While the number of its sockets stays, a container's tables are read this often, and all of them no more often than `tablesApartMs` apart. */
 const tablesMs = 120_000;
 const tablesApartMs = 5000;
+/** Rules inside are read after a start, while looked at, and else this often, all of them together no more often than `rulesApartMs` apart. */
+const rulesMs = 300_000;
+const rulesApartMs = 60_000;
+const attendedRulesMs = 20_000;
 const readTimeoutMs = 15_000;
 const thoroughAtOnce = 6;
 /** A look that is to be complete first reads all of them quickly, then each with all there is. */
@@ -102,7 +111,12 @@ export class InsideSource {
     const now = performance.now();
     for (const target of targets) {
       const known = this.#entries.get(target.id);
-      if (known?.target.pid === target.pid && known.target.startedAt === target.startedAt) continue;
+      if (known?.target.pid === target.pid && known.target.startedAt === target.startedAt) {
+        if (target.rules === true && known.target.rules !== true)
+          known.dueAt = Math.min(known.dueAt, now + linksPatienceMs);
+        known.target = target;
+        continue;
+      }
       const age = target.startedAt === undefined ? Infinity : this.#options.host.now() - target.startedAt;
       const planned = afterStartMs.filter(ms => ms > age).map(ms => now + ms - age);
       const dueAt = age < 5000 ? now + linksPatienceMs : now;
@@ -113,6 +127,8 @@ export class InsideSource {
         planned,
         reads: 0,
         tablesAt: -Infinity,
+        rulesDueAt: -Infinity,
+        rulesReadAt: -Infinity,
         awaited: false,
       });
     }
@@ -165,6 +181,7 @@ export class InsideSource {
     for (const entry of this.#entries.values()) {
       entry.dueAt = Math.min(entry.dueAt, now);
       entry.tablesAt = -Infinity;
+      entry.rulesDueAt = -Infinity;
     }
     if (this.#entries.size === 0 || this.#stopped) return;
     const done = new Promise<void>(resolve => this.#idleWaiters.push(resolve));
@@ -240,6 +257,7 @@ export class InsideSource {
       entry.counts = counts;
       entry.tablesAt = startedAt;
     }
+    const rules = this.#rulesOf(entry, startedAt);
     let reading: Reading<InsideReading>;
     try {
       const outcome = await withTimeout(
@@ -251,6 +269,7 @@ export class InsideSource {
             previous: before.value,
             listeners: true,
             keepListeners,
+            ...(rules && { rules }),
             detail: attended || (thorough && entry.reads > 0),
             // Runs a program, once per socket, which only root may do: not on the first round, which is to be quick.
             exact: host.uid === 0 && entry.reads > 0,
@@ -277,6 +296,19 @@ export class InsideSource {
     );
   }
 
+  /** Whether the rules in its netns are read now: not on the first round, which is to be quick. */
+  #rulesOf(entry: Entry, now: number): 'read' | 'keep' | undefined {
+    if (entry.target.rules !== true) return undefined;
+    if (entry.reads === 0) return 'keep';
+    const isPlanned = entry.planned.some(at => at <= now);
+    const attendedAt = entry.target.id === this.#attended ? entry.rulesReadAt + attendedRulesMs : Infinity;
+    if (!isPlanned && now < Math.min(entry.rulesDueAt, attendedAt)) return 'keep';
+    const several = [...this.#entries.values()].filter(({ target }) => target.rules === true).length;
+    entry.rulesReadAt = now;
+    entry.rulesDueAt = now + Math.max(rulesMs, several * rulesApartMs);
+    return 'read';
+  }
+
   #plan(entry: Entry): void {
     const now = performance.now();
     if (this.#options.thorough && entry.reads < thoroughReads) {
@@ -284,8 +316,9 @@ export class InsideSource {
       return;
     }
     while (entry.planned.length > 0 && entry.planned[0]! <= now) entry.planned.shift();
-    // Whether its IPv6 listeners take IPv4 is asked once, soon, and not of all containers at once.
-    if (entry.reads === 1 && entry.planned.length === 0 && hasUnclearListener(entry.reading.value)) {
+    // Whether its IPv6 listeners take IPv4 is asked once, soon, and not of all containers at once; so are rules inside.
+    const isAsked = entry.target.rules === true || hasUnclearListener(entry.reading.value);
+    if (entry.reads === 1 && entry.planned.length === 0 && isAsked) {
       entry.planned.push(now + 1000 + Math.random() * this.#entries.size * unclearMs);
     }
     const rest = Math.max(idleMs, this.#entries.size * perContainerMs);

@@ -3,6 +3,7 @@ import { redactInspect } from '../host/docker-redact.ts';
 import type { Host } from '../host/host.ts';
 import { sourceNames, type DockerReading, type Reading, type Readings } from '../host/readings.ts';
 import { ofDaemonsHost } from '../facts/elsewhere.ts';
+import { ruleWriters } from '../facts/netns.ts';
 import type { NetdashEvent, Source } from '../facts/schema.ts';
 import { finish, type SnapshotContext } from '../facts/snapshot.ts';
 import { DockerSource } from './docker-source.ts';
@@ -172,7 +173,8 @@ class LiveSession implements Live {
     const { value } = this.#dockerTold;
     if (value) {
       const running = value.engine.local === false ? [] : value.containers.filter(({ pid }) => pid > 0);
-      this.#inside.follow(running.map(({ id, pid, startedAt }) => ({ id, pid, startedAt })));
+      const writers = ruleWriters(value.containers, value.networks);
+      this.#inside.follow(running.map(({ id, pid, startedAt }) => ({ id, pid, startedAt, rules: writers.has(id) })));
     }
     this.#isUrgent ||= changed;
     if (changed) this.#soon(urgentGatherMs, urgentRestFactor);

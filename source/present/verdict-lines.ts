@@ -32,9 +32,10 @@ export function reasonText({ detail, author, packets }: DecidedBy): string {
 }
 
 /** The same in few words, for where the whole stands below. */
-function briefReason({ kind, table, chain, rule, author }: DecidedBy): string {
+function briefReason({ kind, table, chain, rule, author, inside }: DecidedBy): string {
   if (chain === undefined || (kind !== 'rule' && kind !== 'policy')) return '';
   const place = kind === 'policy' ? `policy of ${table} ${chain}` : `${table} ${chain} rule ${rule ?? '?'}`;
+  if (inside !== undefined) return `${place} inside ${inside}`;
   return author === undefined ? place : `${place}, by ${author}`;
 }
 

@@ -71,8 +71,10 @@ const commandLines = [
   /^ip -j -[46] rule$/,
   /^(?:nsenter -t \d+ -n \/\S+\/)?ss -H -tulnp?e?$/,
   /^ss -H -tunape \( sport = :\d+(?: or sport = :\d+)* \)$/,
-  /^nft (?:monitor|-j list ruleset)$/,
-  /^ip6?tables(?:-legacy)?-save -c$/,
+  /^nft monitor$/,
+  /^(?:nsenter -t \d+ -n \/\S+\/)?nft -j list ruleset$/,
+  /^(?:nsenter -t \d+ -n \/\S+\/)?ip6?tables(?:-legacy)?-save -c$/,
+  /^(?:nsenter -t \d+ -n \/\S+\/)?ipset save$/,
 ];
 
 /** Classes and names of system calls, as strace(1) has them. */
@@ -87,6 +89,8 @@ if (tracer === undefined) {
 } else {
   labTest('the kernel is asked to write nothing but the own state', {}, async lab => {
     await lab.run('web', { publish: ['8080:80'] });
+    // Into its netns goes whatever reads rules.
+    await lab.run('vpn', { publish: ['8081:80'], hostConfig: { CapAdd: ['NET_ADMIN'] } });
     const folder = join(lab.dir, 'traces');
     const home = join(lab.dir, 'home');
     await mkdir(folder);
@@ -158,6 +162,11 @@ if (tracer === undefined) {
     const names = new Set(tools.map(({ path }) => basename(path)));
     for (const name of ['ip', 'ss', 'nft', 'iptables-save', 'ip6tables-save'])
       assert.ok(names.has(name), `${name} was not run`);
+
+    for (const name of ['nft', 'iptables-save', 'ip6tables-save']) {
+      const entered = tools.some(({ args }) => args[0] === '-t' && basename(args[3] ?? '') === name);
+      assert.ok(entered, `${name} was not run inside`);
+    }
 
     assert.equal((await stat(state)).mode & 0o777, 0o700);
     for (const name of await readdir(state)) assert.equal((await stat(join(state, name))).mode & 0o777, 0o600, name);

@@ -17,7 +17,12 @@ const authors: Partial<Record<NonNullable<DecidedBy['author']>, string>> = {
   libvirt: "libvirt wrote this rule: see the network's settings (`virsh net-edit`).",
 };
 
-function ruleConfirm({ family, table = '', chain = '', handle }: DecidedBy, text: string): string {
+function ruleConfirm({ inside, ...decided }: DecidedBy, text: string): string {
+  const there = listing(decided, text);
+  return inside === undefined ? there : `nsenter -t PID -n ${there}`;
+}
+
+function listing({ family, table = '', chain = '', handle }: DecidedBy, text: string): string {
   const isXtables = /^-[AP] /.test(text) || handle === undefined;
   if (isXtables && (family === 'ip' || family === 'ip6')) {
     return `${family === 'ip6' ? 'ip6tables' : 'iptables'} -t ${table} -nvL ${chain} --line-numbers`;
@@ -26,7 +31,11 @@ function ruleConfirm({ family, table = '', chain = '', handle }: DecidedBy, text
 }
 
 function ruleFix(decided: DecidedBy): string {
-  const { author = 'admin', chain, rule, table } = decided;
+  const { author = 'admin', chain, rule, table, inside } = decided;
+  if (inside !== undefined) {
+    const what = decided.kind === 'policy' ? `the policy of ${table} ${chain}` : `rule ${rule} of ${table} ${chain}`;
+    return `What runs in ${inside} wrote ${what} in its own network namespace: let its settings accept this.`;
+  }
   if (decided.kind === 'policy') {
     return `Nothing in ${table} ${chain} accepts it, so its policy drops it: add a rule that does (DOCKER-USER is the place for published ports).`;
   }

@@ -33,16 +33,19 @@ const titles: Record<Hook, string> = {
 /** Told of a step of the way; a function is asked for it only where somebody wants to know. */
 export type Note = (hop: Hop | (() => Hop)) => void;
 
+/** What the hooks of one netns need to know of it. */
+export type HookWorld = Pick<World, 'rules' | 'rulesGap' | 'addresses' | 'fib' | 'kernel' | 'links'>;
+
 /** Takes packets through hooks and notes what happened. */
 export class HookWalk {
-  private readonly world: World;
+  private readonly world: HookWorld;
   private readonly chooser: Chooser;
   private readonly chains: ChainWalk;
   /** Notes a step of the way. */
   private readonly note: Note;
   private gapTaken = false;
 
-  constructor(world: World, chooser: Chooser, note: Note) {
+  constructor(world: HookWorld, chooser: Chooser, note: Note) {
     this.world = world;
     this.chooser = chooser;
     this.chains = new ChainWalk(world.rules, chooser);

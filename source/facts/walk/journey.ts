@@ -2,6 +2,7 @@
 import { covers, isLinkLocal, isLoopback, sameSpan, spanText, type Span } from './address.ts';
 import type { Chooser } from './chooser.ts';
 import { balanced, forwarding, validate } from './checks.ts';
+import { InsideHooks } from './inside-hooks.ts';
 import { HookWalk, unsureStop, type Note } from './hooks.ts';
 import { Neighbours } from './neighbours.ts';
 import type { Node, NodeInterface } from './nodes.ts';
@@ -36,6 +37,7 @@ export class Journey {
   private readonly neighbours: Neighbours;
   private readonly note: Note;
   private readonly outside: string | undefined;
+  private readonly inside = new Map<Node, InsideHooks>();
 
   constructor(world: World, chooser: Chooser, note: Note, outside: string | undefined) {
     this.world = world;
@@ -276,14 +278,28 @@ export class Journey {
       if (this.chooser.choose(2, () => ({ kind: 'sysctl', detail })) === 1)
         return stop('blocked', node.name, 'sysctl', detail);
     }
-    return { at: { kind: 'node', node }, iif: to.name, packet };
+    const stopped = this.insideOf(node)?.arrive(packet, to.name);
+    return stopped ?? { at: { kind: 'node', node }, iif: to.name, packet };
+  }
+
+  /** The hooks of a container's own netns, if somebody in there may have written rules. */
+  private insideOf(node: Node): InsideHooks | undefined {
+    const { firewall } = node;
+    if (!firewall) return undefined;
+    const known = this.inside.get(node);
+    if (known) return known;
+    const made = new InsideHooks(node, firewall, this.chooser, this.note);
+    this.inside.set(node, made);
+    return made;
   }
 
   private fromNode(packet: Packet, node: Node): Arrival | Stop {
     const { destination } = packet;
     const owns = (address: Span) =>
       node.interfaces.some(item => item.addresses.some(own => sameSpan(own.address, address)));
-    if (owns(destination) || isLoopback(destination)) return { at: { kind: 'node', node }, iif: 'lo', packet };
+    const inside = this.insideOf(node);
+    if (owns(destination) || isLoopback(destination))
+      return inside?.turn(packet) ?? { at: { kind: 'node', node }, iif: 'lo', packet };
     const answer = node.fib.lookup({ destination });
     if (answer.kind !== 'route' || answer.route.reading.type !== 'unicast') {
       return stop('blocked', node.name, 'route', `${node.name} has no route to ${spanText(destination)}`);
@@ -295,6 +311,8 @@ export class Journey {
         node.name,
         `${node.name} sends it by ${route.reading.device ?? '?'}, of which nothing is known`,
       );
+    const stopped = inside?.leave(packet, out.name);
+    if (stopped) return stopped;
     const next = route.gateway ?? destination;
     if (out.attached.kind === 'unknown') return unsureStop(node.name, out.attached.reason);
     if (out.attached.kind === 'parent') return this.fromParent(packet, out, next);

@@ -6,11 +6,11 @@
 import { parseAddress, spanText, type Span } from './address.ts';
 import { ChainWalk } from './chains.ts';
 import { explore, type Chooser } from './chooser.ts';
-import { HookWalk } from './hooks.ts';
+import { HookWalk, type HookWorld } from './hooks.ts';
 import { connection, fromClient, type Packet } from './packet.ts';
 import { Stop } from './stop.ts';
 import type { DecidedBy, Verdict } from './verdict.ts';
-import { seesFrames, type World } from './world.ts';
+import { seesFrames } from './world.ts';
 
 const solicitation = 135;
 const advertisement = 136;
@@ -27,15 +27,15 @@ export type Crossing = 'in' | 'out' | 'over';
 /** Why it cannot be told, or absent: it works. */
 type Doubt = DecidedBy | undefined;
 
-const doubts = new WeakMap<World, Map<string, Doubt>>();
+const doubts = new WeakMap<HookWorld, Map<string, Doubt>>();
 
 /** Who has learned whose link-layer address in one exchange. Caches may hold more: that is not known. */
 export class Neighbours {
-  private readonly world: World;
+  private readonly world: HookWorld;
   private readonly chooser: Chooser;
   private readonly known = new Set<string>();
 
-  constructor(world: World, chooser: Chooser) {
+  constructor(world: HookWorld, chooser: Chooser) {
     this.world = world;
     this.chooser = chooser;
   }

@@ -1,10 +1,12 @@
 /** The network namespaces of containers as the walk sees them: interfaces, where they hang, routes, listeners. */
 import type { ContainerReading, LinkReading, Readings, RouteReading } from '../../host/readings.ts';
 import { bridgeOfNetwork } from '../link-map.ts';
-import { mapNetns, type Netns } from '../netns.ts';
+import { insideOf, mapNetns, type Netns } from '../netns.ts';
 import { modeIndex, networkOfEndpoint, type ModeIndex } from '../network-mode.ts';
 import type { Container, Link, Listener, Snapshot } from '../schema.ts';
 import { parseAddress, spanOfPrefix, type Span } from './address.ts';
+import type { HookWorld } from './hooks.ts';
+import { firewallInside } from './inside-world.ts';
 import { Fib } from './routes.ts';
 
 /** An interface inside a container. */
@@ -30,6 +32,8 @@ export interface Node {
   /** null: not known, and why. */
   listeners: readonly Listener[] | null;
   listenersReason: string;
+  /** What its own hooks do; absent where none of its containers may have written rules. */
+  firewall?: HookWorld;
 }
 
 /** All of them, and where each running container is. */
@@ -51,7 +55,8 @@ export function makeNodes(readings: Readings, facts: Facts): Nodes {
   const hostLinks = new Map((readings.links.value?.links ?? []).map(link => [link.name, link]));
   const byIndex = new Map((readings.links.value?.links ?? []).map(link => [link.ifindex, link]));
   const nodes = new Map<Netns, Node>();
-  for (const netns of map.namespaces) nodes.set(netns, nodeOf(netns, { index, rows, links, hostLinks, byIndex }));
+  for (const netns of map.namespaces)
+    nodes.set(netns, nodeOf(netns, { index, rows, links, hostLinks, byIndex, inside: readings.inside }));
   return {
     all: [...nodes.values()],
     byContainer: new Map(
@@ -70,6 +75,7 @@ interface Context {
   links: ReadonlyMap<string, Link>;
   hostLinks: ReadonlyMap<string, LinkReading>;
   byIndex: ReadonlyMap<number, LinkReading>;
+  inside: Readings['inside'];
 }
 
 function nodeOf(netns: Netns, context: Context): Node {
@@ -87,6 +93,12 @@ function nodeOf(netns: Netns, context: Context): Node {
     ? readInterfaces(node, netns, context)
     : toldInterfaces(node, netns, context);
   node.fib = new Fib(routesOf(node, netns));
+  if (netns.members.some(({ mayChangeRules }) => mayChangeRules)) {
+    const readings = netns.members.flatMap(member => insideOf(member, context.inside) ?? []);
+    const read = readings.find(({ rules }) => rules) ?? readings.find(({ rulesReason }) => rulesReason !== undefined);
+    const firewall = firewallInside(node, read);
+    if (firewall) node.firewall = firewall;
+  }
   return node;
 }
 

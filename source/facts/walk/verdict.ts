@@ -26,6 +26,8 @@ export interface DecidedBy {
   packets?: number;
   bytes?: number;
   author?: Rule['author'];
+  /** Name of the container in whose netns the rule is; absent: it is the host's. */
+  inside?: string;
   /** One line for the operator. */
   detail: string;
 }

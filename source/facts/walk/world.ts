@@ -132,7 +132,11 @@ export function makeWorld(
 }
 
 /** Whether frames over a bridge pass the hooks of IP: br_netfilter loaded and switched on. */
-export function seesFrames({ kernel, links }: World, bridge: string, family: Family): boolean {
+export function seesFrames(
+  { kernel, links }: Pick<World, 'kernel' | 'links'>,
+  bridge: string,
+  family: Family,
+): boolean {
   const forAll = family === 4 ? kernel.bridgeNfCallIptables : kernel.bridgeNfCallIp6tables;
   // Absent: br_netfilter is not loaded. The switch of the bridge itself counts beside the one for all (br_netfilter_hooks.c).
   return forAll !== undefined && (forAll || links.get(bridge)?.nfCall?.includes(family) === true);
