@@ -129,8 +129,10 @@ export function* judgement(
 ): Generator<void, Judged | undefined> {
   const { snapshot: made, history, sightings, complete = false, steps, judged } = memory;
   if (!made || !history) return undefined;
-  const { takenAt: _, sources: __, traffic: ___, findings: previous, ...rest } = made;
-  const inputs = [sightings, ...Object.values(rest)];
+  const { takenAt: _, sources: __, traffic: ___, host: machine, findings: previous, ...rest } = made;
+  // Load and memory, which always move, decide no finding.
+  const { loadAverage: ____, memory: _____, ...settled } = machine;
+  const inputs = [sightings, ...Object.values(rest), ...Object.values(settled)];
   const done = steps?.get('findings');
   const isDone = done?.inputs.length === inputs.length && done.inputs.every((input, i) => Object.is(input, inputs[i]));
   if (isDone) return judged?.complete === complete ? undefined : { findings: previous, inputs, complete };

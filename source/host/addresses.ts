@@ -2,11 +2,16 @@
 import { endianness } from 'node:os';
 import ipaddr from 'ipaddr.js';
 
+/** Four decimal parts of at most 255, without leading zeros: already canonical, and most of all addresses by far. */
+const plainIpv4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
 /**
  * The address in canonical text: IPv6 compressed and in lower case (RFC 5952), v4-mapped as `::ffff:a.b.c.d`, without a
  * zone (`%eth0`). undefined when it is no address; IPv4 must be four decimal parts.
  */
 export function canonicalAddress(address: string): string | undefined {
+  if (address === '') return undefined;
+  if (plainIpv4.test(address)) return address;
   const bare = address.split('%')[0]!;
   if (!bare.includes(':'))
     return ipaddr.IPv4.isValidFourPartDecimal(bare) ? ipaddr.IPv4.parse(bare).toString() : undefined;

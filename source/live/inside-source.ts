@@ -27,9 +27,15 @@ export interface InsideOptions {
   hostLinks: () => readonly LinkReading[];
   /** Reads everything there is at the first go, since no second one will follow. */
   thorough: boolean;
-  /** Called when `readings` has changed, or has been confirmed (`changed` false). */
-  onReading(changed: boolean): void;
+  /** Called when `readings` has changed, or has been confirmed. */
+  onReading(news: InsideNews): void;
 }
+
+/**
+ * What a reading brought: something that somebody may be waiting for, since the container has just begun or is looked at;
+ * something that a look in turn came upon, which is as old as that turn is long anyway; or nothing.
+ */
+export type InsideNews = 'awaited' | 'noticed' | 'nothing';
 
 interface Entry {
   target: InsideTarget;
@@ -53,6 +59,8 @@ interface Entry {
 const afterStartMs = [1000, 5000, 15_500];
 /** The first read waits this long for the host's links, which tell the other ends of its interfaces. */
 const linksPatienceMs = 250;
+/** With the last look of `afterStartMs` and what it may be late by. */
+const oldMs = 30_000;
 const attendedMs = 2000;
 const unclearMs = 100;
 /** Between two looks that are to confirm each other. */
@@ -132,7 +140,7 @@ export class InsideSource {
         awaited: false,
       });
     }
-    if (gone) this.#options.onReading(true);
+    if (gone) this.#options.onReading('awaited');
     this.#arm();
   }
 
@@ -286,14 +294,20 @@ export class InsideSource {
       if (gone) delete reading.value;
     }
     if (this.#stopped || this.#entries.get(id) !== entry) return;
+    const isYoung = entry.reads === 0 || entry.planned.length > 0;
     entry.reads += 1;
     entry.reading = reading;
+    // A planned look at a container that has long been running only clears up what its first one left open.
+    const isOld = entry.target.startedAt === undefined || host.now() - entry.target.startedAt > oldMs;
+    const isAwaited = entry.awaited || attended || (isYoung && (!isOld || entry.reads === 1));
+    const hasChanged =
+      entry.awaited ||
+      reading.value !== before.value ||
+      reading.state !== before.state ||
+      reading.reason !== before.reason;
     this.#plan(entry);
-    const awaited = entry.awaited;
     entry.awaited = false;
-    this.#options.onReading(
-      awaited || reading.value !== before.value || reading.state !== before.state || reading.reason !== before.reason,
-    );
+    this.#options.onReading(!hasChanged ? 'nothing' : isAwaited ? 'awaited' : 'noticed');
   }
 
   /** Whether the rules in its netns are read now: not on the first round, which is to be quick. */

@@ -8,7 +8,7 @@ import type { NetdashEvent, Source } from '../facts/schema.ts';
 import { finish, type SnapshotContext } from '../facts/snapshot.ts';
 import { DockerSource } from './docker-source.ts';
 import { HostSources } from './host-sources.ts';
-import { InsideSource } from './inside-source.ts';
+import { InsideSource, type InsideNews } from './inside-source.ts';
 import type { Live, LiveView } from './live.ts';
 import { reasonOf } from './poller.ts';
 import { inSlices } from './slices.ts';
@@ -27,8 +27,7 @@ export interface LiveOptions {
 /** Readings that come within this time make one view. */
 const gatherMs = 8;
 const urgentGatherMs = 2;
-const firstLooksMs = 250;
-const insideGatherMs = 100;
+const firstLooksMs = 500;
 /** After a view, other things come first for so many times the time it took; less for what Docker's events bring. */
 const restFactor = 4;
 const urgentRestFactor = 0.5;
@@ -38,6 +37,8 @@ const longestUnjudgedMs = 1000;
 const judgeRestFactor = 10;
 /** Readings that only confirm what was known make a view this often: findings that want to be seen twice, or end with time, hang on it. */
 const confirmMs = 10_000;
+/** Looks into containers take turns: what one of them comes upon makes a view together with what the next ones do. */
+const insideGatherMs: Readonly<Record<InsideNews, number>> = { awaited: 100, noticed: 2000, nothing: confirmMs };
 /** While a source is waited for, a view is made this often. */
 const waitingMs = 1000;
 
@@ -104,7 +105,7 @@ class LiveSession implements Live {
       host,
       thorough: this.#once,
       hostLinks: () => this.#machine.readings.links.value?.links ?? [],
-      onReading: changed => this.#onInside(changed),
+      onReading: news => this.#onInside(news),
     });
     this.#machine = new HostSources({
       host,
@@ -182,10 +183,10 @@ class LiveSession implements Live {
   }
 
   /** Of the first look into each container, one after the other, not every one is worth a frame; the last is waited for. */
-  #onInside(changed: boolean): void {
+  #onInside(news: InsideNews): void {
     if (!this.#inside.complete) this.#soon(firstLooksMs);
     else if (!this.#view.store.latest.ready) this.#soon(gatherMs);
-    else this.#soon(changed ? insideGatherMs : confirmMs);
+    else this.#soon(insideGatherMs[news]);
   }
 
   async #recall(folder: string, daemonId: string): Promise<void> {
