@@ -122,12 +122,28 @@ const undecoded: readonly [pattern: RegExp, request: string][] = [
   [/nlmsg_type=0xa10 /, 'NETFILTER NFT_MSG_GETGEN'],
 ];
 
+/** Of sockets that were made in another netns strace does not know the protocol (linux/netfilter/nf_tables.h, nf_tables_compat.h). */
+const elsewhere: Readonly<Record<string, string>> = {
+  '0xa01': 'NFT_MSG_GETTABLE',
+  '0xa04': 'NFT_MSG_GETCHAIN',
+  '0xa07': 'NFT_MSG_GETRULE',
+  '0xa0a': 'NFT_MSG_GETSET',
+  '0xa0d': 'NFT_MSG_GETSETELEM',
+  '0xa13': 'NFT_MSG_GETOBJ',
+  '0xa17': 'NFT_MSG_GETFLOWTABLE',
+  '0xb00': 'NFNL_MSG_COMPAT_GET',
+};
+
 /** A message: netlink requests by their type, anything else by where it goes. */
 function sent(args: string, note: (kind: keyof Trace, what: string) => void): void {
   const socket = descriptor(args);
   const numbered = undecoded.find(([pattern]) => pattern.test(args));
   if (numbered) return note('netlink', numbered[1]);
   const types = [...args.matchAll(/nlmsg_len=(\d+), nlmsg_type=([^,]+)/g)].filter(([, length]) => length !== '0');
-  for (const [, , type] of types) note('netlink', `${/SOCK_DIAG|ROUTE|NETFILTER/.exec(args)?.[0] ?? socket} ${type}`);
+  for (const [, , type = ''] of types) {
+    const known = elsewhere[type.split(' ')[0]!];
+    const protocol = /SOCK_DIAG|ROUTE|NETFILTER/.exec(args)?.[0] ?? (known === undefined ? socket : 'NETFILTER');
+    note('netlink', `${protocol} ${known ?? type}`);
+  }
   if (types.length === 0) note('connected', `${socket} ${/sa_family=\w+/.exec(args)?.[0] ?? ''}`.trim());
 }
