@@ -1,4 +1,4 @@
-import type { DockerReading, ProxyReading } from '../../host/readings.ts';
+import type { ContainerReading, DockerReading, ProxyReading } from '../../host/readings.ts';
 import { isUp } from '../publishing.ts';
 import type { Detector, FindingContext } from './detector.ts';
 import { saidBetween, shownSince } from './earlier.ts';
@@ -7,28 +7,41 @@ import { isElsewhere, placeText, uniquePorts, wasRaised } from './shared.ts';
 /** How far apart readings must be for one to tell what was there before or after the other. */
 const marginMs = 1000;
 
-/** Whether a container that is up publishes what a docker-proxy serves. */
-function isServed(proxy: ProxyReading, docker: DockerReading): boolean {
-  return docker.containers.some(
-    container =>
-      isUp(container) &&
-      container.publishedPorts.some(
-        port =>
-          port.proto === proxy.proto &&
-          Number(port.hostPort) === proxy.hostPort &&
-          port.containerPort === proxy.containerPort,
-      ) &&
-      // On an overlay network the proxy leads to docker_gwbridge, which is no endpoint that Docker lists.
-      (container.endpoints.some(({ ipv4, ipv6 }) => ipv4 === proxy.containerIp || ipv6 === proxy.containerIp) ||
-        container.endpoints.every(({ ipv4, ipv6 }) => ipv4 === undefined && ipv6 === undefined) ||
-        !isKnownAddress(proxy.containerIp, docker)),
-  );
+/** Containers that are up, found by what they publish and by their addresses: a host has a proxy or two for every port. */
+interface Up {
+  byPort: ReadonlyMap<string, readonly ContainerReading[]>;
+  addresses: ReadonlySet<string>;
 }
 
-/** Whether any container that is up has this address on a Docker network. */
-function isKnownAddress(address: string, docker: DockerReading): boolean {
-  return docker.containers.some(
-    container => isUp(container) && container.endpoints.some(({ ipv4, ipv6 }) => ipv4 === address || ipv6 === address),
+const portKey = (proto: string, hostPort: number, containerPort: number): string =>
+  `${proto} ${hostPort} ${containerPort}`;
+
+function indexOf({ containers }: DockerReading): Up {
+  const byPort = new Map<string, ContainerReading[]>();
+  const addresses = new Set<string>();
+  for (const container of containers.filter(isUp)) {
+    for (const { proto, hostPort, containerPort } of container.publishedPorts) {
+      const key = portKey(proto, Number(hostPort), containerPort);
+      const there = byPort.get(key);
+      if (there) there.push(container);
+      else byPort.set(key, [container]);
+    }
+    for (const { ipv4, ipv6 } of container.endpoints) {
+      if (ipv4 !== undefined) addresses.add(ipv4);
+      if (ipv6 !== undefined) addresses.add(ipv6);
+    }
+  }
+  return { byPort, addresses };
+}
+
+/** Whether a container that is up publishes what a docker-proxy serves. */
+function isServed({ proto, hostPort, containerPort, containerIp }: ProxyReading, { byPort, addresses }: Up): boolean {
+  return (byPort.get(portKey(proto, hostPort, containerPort)) ?? []).some(
+    ({ endpoints }) =>
+      endpoints.some(({ ipv4, ipv6 }) => ipv4 === containerIp || ipv6 === containerIp) ||
+      // On an overlay network the proxy leads to docker_gwbridge, which is no endpoint that Docker lists.
+      endpoints.every(({ ipv4, ipv6 }) => ipv4 === undefined && ipv6 === undefined) ||
+      !addresses.has(containerIp),
   );
 }
 
@@ -55,8 +68,9 @@ export const staleProxy: Detector = {
     const { docker, processes } = context.readings;
     const reading = docker.value;
     if (reading === undefined || isElsewhere(reading.engine)) return [];
+    const up = indexOf(reading);
     return (processes.value?.proxies ?? [])
-      .filter(proxy => !isServed(proxy, reading))
+      .filter(proxy => !isServed(proxy, up))
       .filter(proxy => wasThereAround(proxy, context) || wasRaised('stale-proxy', proxyId(proxy), context))
       .map(proxy => {
         const place = `${placeText(proxy.hostIp, proxy.hostPort)}/${proxy.proto}`;
