@@ -41,14 +41,22 @@ function forwardIsWired(netfilter: NetfilterReading): boolean {
 /** The published ports to which no DNAT leads. */
 function withoutDnat(ports: readonly Expected[], netfilter: NetfilterReading): Expected[] {
   const dnats = dnatRules(netfilter).filter(({ family, hooks }) => family === 4 && hooks.has('prerouting'));
+  type Dnat = (typeof dnats)[number];
+  // Docker's name one port each, of which there are as many as published ports.
+  const byPort = new Map<number, Dnat[]>();
+  const wide: Dnat[] = [];
+  for (const dnat of dnats) {
+    const [first, ...others] = dnat.hostPorts ?? [];
+    if (!first || others.length > 0 || first[0] !== first[1]) wide.push(dnat);
+    else byPort.set(first[0], [...(byPort.get(first[0]) ?? []), dnat]);
+  }
+  const leads = (port: PublishedPort, { proto, hostPorts, toPort }: Dnat): boolean =>
+    (proto === undefined || proto === port.proto) &&
+    (hostPorts === undefined || hostPorts.some(([from, to]) => from <= port.hostPort && port.hostPort <= to)) &&
+    (toPort === undefined || (toPort[0] <= port.containerPort && port.containerPort <= toPort[1]));
   return ports.filter(
     ({ port }) =>
-      !dnats.some(
-        ({ proto, hostPorts, toPort }) =>
-          (proto === undefined || proto === port.proto) &&
-          (hostPorts === undefined || hostPorts.some(([from, to]) => from <= port.hostPort && port.hostPort <= to)) &&
-          (toPort === undefined || (toPort[0] <= port.containerPort && port.containerPort <= toPort[1])),
-      ),
+      byPort.get(port.hostPort)?.some(dnat => leads(port, dnat)) !== true && !wide.some(dnat => leads(port, dnat)),
   );
 }
 
