@@ -34,6 +34,18 @@ const parseArguments = (args: readonly string[]): { docker: DockerChoice; shell:
   }
 };
 
+if (process.argv.slice(2).some(argument => argument === '--help' || argument === '-h')) {
+  process.stdout.write(
+    [
+      'npm run lab                     a real Docker host with netdash open on it; taken down when you quit',
+      'npm run lab -- --shell          the same with a shell',
+      'npm run lab -- --docker 28 …    Docker 26 or 28 instead of 20',
+      'npm run lab -- COMMAND…         a command of netdash on it, such as doctor',
+      '',
+    ].join('\n'),
+  );
+  process.exit(0);
+}
 const { docker, shell, rest } = parseArguments(process.argv.slice(2));
 
 const reason = labRequirement();

@@ -101,6 +101,7 @@ export const startMachine = async (
     cwd,
     ...command,
   ];
+  const running = new Set<ChildProcess>();
   const hostNetwork = '--net';
   const lanNetwork = `--net=/proc/${pid}/root/run/netns/lan`;
   const runIn = (network: string, command: readonly string[], { cwd, ...options }: RunOptions): Promise<Result> =>
@@ -120,6 +121,8 @@ export const startMachine = async (
         env: { ...process.env, ...env, ...options.env },
       });
       const exited = ended(child);
+      running.add(child);
+      void exited.then(() => running.delete(child));
       const inner = Number(await firstLine(child, 3));
       if (!(inner > 0)) throw new Error(`could not be started on the lab's machine: ${command.join(' ')}`);
       return {
@@ -134,6 +137,8 @@ export const startMachine = async (
     stop: async () => {
       keeper.stdin.end();
       await over;
+      // nsenter stops itself along with what it runs, and would not notice that this is gone.
+      for (const child of running) child.kill('SIGCONT');
     },
   };
 };
