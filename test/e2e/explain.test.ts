@@ -34,6 +34,25 @@ describeLab('explain', {}, lab => {
     await host.inHost(['iptables', '-F', 'DOCKER-USER']);
   });
 
+  test('names a bridge that is down, whatever becomes of the packet without its route', async () => {
+    const host = lab();
+    await host.run('ex-bridge', { publish: ['18083:80'] });
+    await host.inHost(['ip', 'link', 'set', 'docker0', 'down']);
+    for (const from of ['lan', 'loopback'] as const) {
+      const seen = from === 'lan' ? 'lan' : 'host';
+      assert.equal(await host.fetchFrom(seen, host.addresses.host, 18083), undefined);
+    }
+    const verdicts = (await explain(host, '18083')).filter(({ to }) => !to.address.includes(':'));
+    assert.ok(verdicts.length >= 2);
+    for (const { from, verdict, decidedBy, fix } of verdicts) {
+      assert.notEqual(verdict, 'reachable', from.kind);
+      assert.match(decidedBy?.detail ?? '', /docker0.* is down/, from.kind);
+      if (from.kind === 'lan') assert.equal(fix, 'ip link set docker0 up');
+    }
+    await host.inHost(['ip', 'link', 'set', 'docker0', 'up']);
+    await host.remove('ex-bridge');
+  });
+
   test('tells a port behind which nothing listens, and a paused container', async () => {
     const host = lab();
     await host.run('ex-dead', { publish: ['18081:81'] });

@@ -135,10 +135,10 @@ export const startMachine = async (
       };
     },
     stop: async () => {
+      // nsenter stops itself along with what it runs, and then does not notice that this is gone.
+      for (const child of running) child.kill('SIGCONT');
       keeper.stdin.end();
       await over;
-      // nsenter stops itself along with what it runs, and would not notice that this is gone.
-      for (const child of running) child.kill('SIGCONT');
     },
   };
 };

@@ -80,8 +80,11 @@ export function adviceFor(question: Question, { verdict, decidedBy }: Verdict): 
         confirm: `sysctl ${name}`,
       };
     }
-    case 'route':
+    case 'route': {
+      const down = /^(\S+), the bridge that .* is down$/.exec(detail)?.[1];
+      if (down !== undefined) return { fix: `ip link set ${down} up`, confirm: `ip -d link show ${down}` };
       return { confirm: `ip route get ${question.to.address}` };
+    }
     case 'bridge':
       return { confirm: 'bridge -d link' };
     case 'listener':

@@ -68,6 +68,10 @@ export class Journey {
       ...(mark !== undefined && { mark }),
     });
     if (answer.kind === 'unknown') return unsureStop('route', answer.reason);
+    const down = this.world.downBridgeOf(destination);
+    if (down !== undefined) {
+      return stop('blocked', down, 'route', `${down}, the bridge that ${spanText(destination)} is on, is down`);
+    }
     const { route } = answer.kind === 'route' ? answer : { route: undefined };
     const type = route?.reading.type;
     if (!route) return stop('blocked', 'route', 'route', `the host has no route to ${spanText(destination)}`);

@@ -42,6 +42,8 @@ export interface World extends MatchWorld {
   onParent(parent: string, address: Span): NodeInterface | undefined;
   /** Whether a bridge has ports of which is not known who is behind them. */
   hasStrangers(bridge: string): boolean;
+  /** The bridge of whoever has an address, if that is down: the kernel has no route by it then, and takes any other. */
+  downBridgeOf(address: Span): string | undefined;
   /** Nodes that have an address, whatever they hang on. */
   withAddress(address: Span): Node | undefined;
   /** Whether a container's processes stand still. */
@@ -55,6 +57,8 @@ const push = <K, V>(map: Map<K, V[]>, key: K, value: V): void => {
   if (list) list.push(value);
   else map.set(key, [value]);
 };
+
+const keyOf = ({ family, from }: Span): string => `${family} ${from}`;
 
 /** Makes the index. @param facts of the same readings */
 export function makeWorld(
@@ -86,10 +90,18 @@ export function makeWorld(
       if (item.attached.kind === 'bridge' && item.attached.port) knownPorts.add(item.attached.port.name);
       for (const { address } of item.addresses) {
         if (place !== undefined) byPlace.set(`${place} ${address.from}`, item);
-        byAddress.set(`${address.family} ${address.from}`, node);
+        byAddress.set(keyOf(address), node);
       }
     }
   }
+  const isUp = new Map(links.map(link => [link.name, link.up]));
+  const places = nodes.all.flatMap(({ interfaces }) =>
+    interfaces.flatMap(({ attached, addresses: own }) =>
+      attached.kind === 'bridge' ? own.map(({ address }) => [keyOf(address), attached.bridge] as const) : [],
+    ),
+  );
+  const onDownBridge = new Map(places.filter(([, bridge]) => isUp.get(bridge) === false));
+  for (const [address, bridge] of places) if (isUp.get(bridge) !== false) onDownBridge.delete(address);
   const strangers = new Set(
     links.flatMap(link => (link.master !== undefined && link.up && !knownPorts.has(link.name) ? [link.master] : [])),
   );
@@ -121,7 +133,8 @@ export function makeWorld(
     onBridge: found,
     onParent: found,
     hasStrangers: bridge => strangers.has(bridge),
-    withAddress: address => byAddress.get(`${address.family} ${address.from}`),
+    downBridgeOf: address => onDownBridge.get(keyOf(address)),
+    withAddress: address => byAddress.get(keyOf(address)),
     isPaused: id => states.get(id) === 'paused',
   };
   const gap = gapOf(readings);
