@@ -1,4 +1,5 @@
 /** The one image of the lab: a static busybox with an httpd on port 80. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { chmod, copyFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -45,11 +46,14 @@ export const importImage = async (socket: string, busybox: string, folder: strin
   const changes = ['EXPOSE 80', 'CMD ["httpd","-f","-p","80","-h","/www"]'].map(
     text => `&changes=${encodeURIComponent(text)}`,
   );
-  await askEngine(
-    socket,
-    'POST',
-    `/images/create?fromSrc=-&repo=${repository}&tag=${tag}${changes.join('')}`,
-    await pack(root),
-  );
+  const path = `/images/create?fromSrc=-&repo=${repository}&tag=${tag}${changes.join('')}`;
+  const packed = await pack(root);
+  const send = () => askEngine(socket, 'POST', path, packed);
+  // A daemon that has only just come up has been seen to hang up in the midst of the archive.
+  await send().catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') throw error;
+    await sleep(500);
+    await send();
+  });
   await rm(root, { recursive: true });
 };
