@@ -339,7 +339,7 @@ for (const docker of (process.env['LAB_VERSIONS'] ?? '20').split(',') as ('20' |
         const value = inside.outcome!.value as InsideReading;
         assert.deepEqual(
           { interfaces: value.interfaces, reason: value.interfacesReason, netns: value.netns },
-          { interfaces: undefined, reason: 'needs root', netns: undefined },
+          { interfaces: undefined, reason: 'needs root (CAP_SYS_PTRACE)', netns: undefined },
         );
         assert.ok(value.listeners?.some(({ port, v6only }) => port === 80 && v6only === undefined));
         assert.deepEqual(inside.ran, []);
