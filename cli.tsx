@@ -12,3 +12,5 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 const code = await main(process.argv.slice(2), { stdin, stdout, stderr, env }, version());
 process.exitCode = failed ?? code;
+// A request that nobody answers would keep a command that has said all it has to say.
+setTimeout(() => process.exit(), 500).unref();

@@ -76,10 +76,6 @@ function summary(snapshot: Snapshot, { sources, codes }: Unjudged): SafeText[] {
 /** Monitoring gives its plugins ten seconds by default (nagios-plugins, `-t`), and takes a late one for a failure of the plugin. */
 const nagiosPatienceMs = 7000;
 
-/** Whether a source has neither answered nor failed. */
-const isUnanswered = ({ sources }: Snapshot): boolean =>
-  Object.values(sources).some(({ state, ageMs }) => state === 'failed' && ageMs === null);
-
 /** Runs it. */
 export async function run(invocation: Invocation): Promise<number> {
   const { io, options } = invocation;
@@ -91,8 +87,6 @@ export async function run(invocation: Invocation): Promise<number> {
   if (options.nagios) {
     const { line, code } = nagiosReport(snapshot, missing);
     await print(io, [inCharset(line, layoutOf(io).charset)]);
-    // A request that nobody answers would keep the process until long after the scheduler has given up on it.
-    if (isUnanswered(snapshot)) process.exit(code);
     return code;
   }
   if (options.json) await printJson(io, doctorJson(snapshot, missing));
