@@ -76,7 +76,7 @@ it('is not raised where the interface has another name, another MAC or another a
   }
   // Connected a moment ago, by another run of it, stopped, of a driver that is not known.
   for (const of of [
-    web({ inspectedAt: now - 500 }),
+    web({ inspectedAt: now - 200 }),
     web({ pid: 78 }),
     web({ state: 'exited', pid: 0 }),
     web({ endpoints: [endpoint('weave', { ipv4: '10.1.0.2', mac })] }),
