@@ -100,7 +100,9 @@ for (const [title, payload] of Object.entries(payloads)) {
       }
       // The fields got as far as the screen, so that looking at it has a meaning. Long texts are cut, and what fails is on one page only.
       if (!isAll) return;
-      for (const field of shownFields) assert.ok(everything.includes(`~${field}`), `${field} is in no text`);
+      // Of a version so long, the header has room for the beginning only.
+      for (const field of shownFields.filter(name => name !== 'version'))
+        assert.ok(everything.includes(`~${field}`), `${field} is in no text`);
     });
 
     test('what is wrong with the command line', async () => {
