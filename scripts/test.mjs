@@ -15,7 +15,7 @@ const all = readdirSync(join(root, 'test'), { recursive: true, withFileTypes: tr
 
 const run = spawnSync(
   process.execPath,
-  ['--import', 'tsx', '--test', '--test-concurrency=2', '--test-reporter=spec', ...(named.length > 0 ? named : all)],
+  ['--import', 'tsx', '--test', '--test-concurrency=3', '--test-reporter=spec', ...(named.length > 0 ? named : all)],
   {
     cwd: root,
     stdio: 'inherit',
