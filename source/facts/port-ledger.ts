@@ -29,6 +29,8 @@ const LedgerEntrySchema = v.object({
   formerNames: v.optional(v.array(v.string())),
   /** The container whose name this one took while that one ran on under another, and when that was seen, ms. */
   inPlaceOf: v.optional(v.object({ id: v.string(), since: v.number() })),
+  /** Another container has taken its place under its name, which has been told; whoever bears a name of it later took nothing. */
+  replaced: v.optional(v.literal(true)),
 });
 
 const PendingChangeSchema = v.object({

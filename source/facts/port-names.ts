@@ -51,7 +51,8 @@ export function predecessorOf(
   hints: PortHints,
 ): string | undefined {
   const [latest] = Object.entries(containers)
-    .filter(([id, entry]) => id !== container.id && namesOf(id, entry, present.get(id), hints).includes(container.name))
+    .filter(([id, entry]) => id !== container.id && entry.replaced !== true)
+    .filter(([id, entry]) => namesOf(id, entry, present.get(id), hints).includes(container.name))
     .sort(([, a], [, b]) => b.inspectedAt - a.inspectedAt);
   return latest?.[0];
 }
@@ -80,5 +81,6 @@ export function afterReplaced(
   still: ContainerReading | undefined,
   name: string,
 ): LedgerEntry | undefined {
-  return still === undefined || baseName(id, still.name) === name ? undefined : withoutName(id, entry, name);
+  if (still === undefined || baseName(id, still.name) === name) return undefined;
+  return { ...withoutName(id, entry, name), replaced: true };
 }

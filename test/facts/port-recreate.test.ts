@@ -55,6 +55,21 @@ describe('a container that is made anew', () => {
     ]);
   });
 
+  it('is told once, though the new one is later set aside under the same name as the old one was', () => {
+    const [first, second, third] = [web('a', 1), web('b', 2), web('c', 3)];
+    const aside = (reading: ContainerReading) => called(reading, 'web-old');
+    expectSteps(new Tracker(), [
+      [[first], []],
+      [[aside(first)], []],
+      // Seen while it was being removed.
+      [[stopped(aside(first)), second], [moved]],
+      [[second], []],
+      [[aside(second)], []],
+      [[aside(second), third], []],
+      [[third], ['80/tcp 2+2→3+3 recreate']],
+    ]);
+  });
+
   it('is told as soon as the old one has stopped, whose own next start is told too', () => {
     const tracker = new Tracker();
     const [old, fresh] = [called(web('a', 1, { startedAt: now }), 'web-old'), web('b', 2)];
