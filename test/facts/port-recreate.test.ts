@@ -10,6 +10,7 @@ const web = (id: string, hostPort: number, rest: Partial<ContainerReading> = {})
   container('web', { id: id.repeat(64), requestedPorts: [port('', 80)], publishedPorts: both(hostPort), ...rest });
 const stopped = (reading: ContainerReading): ContainerReading => ({ ...reading, state: 'exited', publishedPorts: [] });
 const called = (reading: ContainerReading, name: string): ContainerReading => ({ ...reading, name });
+const aside = (reading: ContainerReading): ContainerReading => called(reading, 'web-old');
 
 /** Each step a reading and what it is to tell. */
 function expectSteps(tracker: Tracker, steps: [ContainerReading[], string[]][]): void {
@@ -57,7 +58,6 @@ describe('a container that is made anew', () => {
 
   it('is told once, though the new one is later set aside under the same name as the old one was', () => {
     const [first, second, third] = [web('a', 1), web('b', 2), web('c', 3)];
-    const aside = (reading: ContainerReading) => called(reading, 'web-old');
     expectSteps(new Tracker(), [
       [[first], []],
       [[aside(first)], []],
