@@ -10,7 +10,7 @@ const web = (id: string, hostPort: number, rest: Partial<ContainerReading> = {})
   container('web', { id: id.repeat(64), requestedPorts: [port('', 80)], publishedPorts: both(hostPort), ...rest });
 const stopped = (reading: ContainerReading): ContainerReading => ({ ...reading, state: 'exited', publishedPorts: [] });
 const called = (reading: ContainerReading, name: string): ContainerReading => ({ ...reading, name });
-const aside = (reading: ContainerReading): ContainerReading => called(reading, 'web-old');
+const setAside = (reading: ContainerReading): ContainerReading => called(reading, 'web-old');
 
 /** Each step a reading and what it is to tell. */
 function expectSteps(tracker: Tracker, steps: [ContainerReading[], string[]][]): void {
@@ -60,12 +60,12 @@ describe('a container that is made anew', () => {
     const [first, second, third] = [web('a', 1), web('b', 2), web('c', 3)];
     expectSteps(new Tracker(), [
       [[first], []],
-      [[aside(first)], []],
+      [[setAside(first)], []],
       // Seen while it was being removed.
-      [[stopped(aside(first)), second], [moved]],
+      [[stopped(setAside(first)), second], [moved]],
       [[second], []],
-      [[aside(second)], []],
-      [[aside(second), third], []],
+      [[setAside(second)], []],
+      [[setAside(second), third], []],
       [[third], ['80/tcp 2+2→3+3 recreate']],
     ]);
   });
