@@ -97,7 +97,7 @@ export function readSocketTables(
   pid: number | 'self',
   wanted?: ReadonlySet<number>,
 ): SocketTable & { missing?: string } {
-  // A table without sockets takes as long to walk as any other. The counts leave out those that only wait (TIME-WAIT).
+  // To walk a table without sockets takes as long as to walk a full one. The counts leave out those that only wait (TIME-WAIT).
   const counts = wanted?.size ? undefined : readSocketCounts(host, pid, false);
   const filled = tables.filter(({ name }) => !counts?.split(/ (?=[TU])/).includes(`${name.toUpperCase()}: inuse 0`));
   const paths = filled.map(table => `/proc/${pid}/net/${table.name}`);
