@@ -1,11 +1,11 @@
 /** A packet's way through the host: routing, hooks, bridges and network namespaces, one packet at a time. */
-import { covers, isLinkLocal, isLoopback, sameSpan, spanText, type Span } from './address.ts';
+import { isLinkLocal, isLoopback, sameSpan, spanText, type Span } from './address.ts';
 import type { Chooser } from './chooser.ts';
 import { balanced, forwarding, validate } from './checks.ts';
 import { InsideHooks } from './inside-hooks.ts';
 import { HookWalk, unsureStop, type Note } from './hooks.ts';
 import { Neighbours } from './neighbours.ts';
-import type { Node, NodeInterface } from './nodes.ts';
+import { owns, type Node, type NodeInterface } from './nodes.ts';
 import type { Packet } from './packet.ts';
 import type { Route } from './routes.ts';
 import { Stop, stop } from './stop.ts';
@@ -23,8 +23,6 @@ export interface Arrival {
 }
 
 const host: Place = { kind: 'host' };
-/** fe80::/10: a router asks for its neighbours with such an address. */
-const anyLinkLocal: Span = { family: 6, from: 0xfe80n << 112n, to: (0xfec0n << 112n) - 1n };
 
 /** The interface by which the host sends on a route; what is its own goes by lo. */
 const oifOf = ({ reading }: Route): string => (reading.type === 'local' ? 'lo' : (reading.device ?? ''));
@@ -55,7 +53,7 @@ export class Journey {
     const direct = this.world.onParent(from.interface, packet.destination);
     if (direct?.attached.kind === 'parent') return this.atNode(packet, direct);
     const framed = this.hooks.frame(packet);
-    return framed ?? this.askedFor(packet, from.interface) ?? this.intoHost(packet, from.interface);
+    return framed ?? this.neighbours.learnHost(packet, from.interface) ?? this.intoHost(packet, from.interface);
   }
 
   /** The host's route for a packet; a stop where there is none. */
@@ -84,33 +82,6 @@ export class Journey {
       );
     }
     return route;
-  }
-
-  /** A neighbour on the link of an interface has to learn where this host is. */
-  private askedFor({ destination, source, family }: Packet, iif: string): Stop | undefined {
-    const own = this.world.addresses(iif, family);
-    const target =
-      own.find(({ address }) => sameSpan(address, destination)) ?? own.find(({ address }) => !isLinkLocal(address));
-    const address = family === 4 || isOnLink(source, own) ? source : anyLinkLocal;
-    return this.neighbours.meet(
-      { who: 'outside', address },
-      { who: 'host', address: target?.address ?? destination },
-      iif,
-      'in',
-    );
-  }
-
-  /** The host has to learn where the next hop is; it asks with the packet's address if that is one of the interface's. */
-  private asks({ source, family }: Packet, oif: string, next: Span, who: string): Stop | undefined {
-    const own = this.world.addresses(oif, family);
-    const address =
-      own.find(each => sameSpan(each.address, source)) ?? own.find(each => isLinkLocal(each.address)) ?? own[0];
-    return this.neighbours.meet(
-      { who: 'host', address: address?.address ?? source },
-      { who, address: next },
-      oif,
-      'out',
-    );
   }
 
   private isOwn(address: Span): boolean {
@@ -215,10 +186,12 @@ export class Journey {
           );
         }
       }
-      return this.asks(packet, oif, next, neighbour.node.name) ?? this.overBridge(packet, oif, neighbour);
+      return (
+        this.neighbours.learnNext(packet, oif, next, neighbour.node.name) ?? this.overBridge(packet, oif, neighbour)
+      );
     }
     if (this.outside === oif) {
-      const unmet = this.asks(packet, oif, next, 'outside');
+      const unmet = this.neighbours.learnNext(packet, oif, next, 'outside');
       if (unmet) return unmet;
       return { at: { kind: 'outside', interface: oif }, iif: oif, packet };
     }
@@ -262,9 +235,7 @@ export class Journey {
         `${node.name} takes nothing from ${spanText(source)}: that address is its own loopback`,
       );
     }
-    const owns = (address: Span) =>
-      node.interfaces.some(item => item.addresses.some(own => sameSpan(own.address, address)));
-    if (owns(source)) {
+    if (owns(node, source)) {
       return stop(
         'blocked',
         node.name,
@@ -272,7 +243,7 @@ export class Journey {
         `${node.name} takes nothing from ${spanText(source)}: that is its own address`,
       );
     }
-    if (!owns(destination))
+    if (!owns(node, destination))
       return unsureStop(node.name, `${node.name} would have to pass it on to ${spanText(destination)}`);
     const way = node.fib.lookup({ destination: source });
     const device = way.kind === 'route' ? way.route.reading.device : undefined;
@@ -299,10 +270,8 @@ export class Journey {
 
   private fromNode(packet: Packet, node: Node): Arrival | Stop {
     const { destination } = packet;
-    const owns = (address: Span) =>
-      node.interfaces.some(item => item.addresses.some(own => sameSpan(own.address, address)));
     const inside = this.insideOf(node);
-    if (owns(destination) || isLoopback(destination))
+    if (owns(node, destination) || isLoopback(destination))
       return inside?.turn(packet) ?? { at: { kind: 'node', node }, iif: 'lo', packet };
     const answer = node.fib.lookup({ destination });
     if (answer.kind !== 'route' || answer.route.reading.type !== 'unicast') {
@@ -395,7 +364,3 @@ export class Journey {
     return unsureStop(parent, `${spanText(packet.destination)} is beyond ${parent}, where netdash cannot see`);
   }
 }
-
-/** Whether an address is in one of the subnets of an interface. */
-export const isOnLink = (address: Span, subnets: readonly { subnet: Span }[]): boolean =>
-  subnets.some(({ subnet }) => covers(subnet, address));

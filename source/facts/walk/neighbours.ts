@@ -3,7 +3,7 @@
  * by ARP, which no chain of IP sees. IPv6 asks by ICMPv6 (RFC 4861), and that passes the same hooks as everything else
  * (measured on 6.18: each of the four packets, dropped, cuts off whoever does not know the address from before).
  */
-import { parseAddress, spanText, type Span } from './address.ts';
+import { covers, isLinkLocal, parseAddress, sameSpan, spanText, type Span } from './address.ts';
 import { ChainWalk } from './chains.ts';
 import { explore, type Chooser } from './chooser.ts';
 import { HookWalk, type HookWorld } from './hooks.ts';
@@ -14,6 +14,8 @@ import { seesFrames } from './world.ts';
 
 const solicitation = 135;
 const advertisement = 136;
+/** fe80::/10: a router asks for its neighbours with such an address. */
+const anyLinkLocal: Span = { family: 6, from: 0xfe80n << 112n, to: (0xfec0n << 112n) - 1n };
 
 /** One end of a link: `who` tells ends apart, `address` is the one it asks from, or is asked for. */
 export interface End {
@@ -56,6 +58,28 @@ export class Neighbours {
     const doubt = this.doubt(asker.address, target.address, device, crossing);
     if (!doubt || this.chooser.choose(2, () => doubt) === 0) return undefined;
     return new Stop('blocked', 'neighbour', doubt);
+  }
+
+  /** Before a neighbour on the link of the host's interface `iif` sends a packet in: it has to learn where the host is. */
+  learnHost({ destination, source, family }: Packet, iif: string): Stop | undefined {
+    const own = this.world.addresses(iif, family);
+    const target =
+      own.find(({ address }) => sameSpan(address, destination)) ?? own.find(({ address }) => !isLinkLocal(address));
+    const isOnLink = own.some(({ subnet }) => covers(subnet, source));
+    const asker = { who: 'outside', address: family === 4 || isOnLink ? source : anyLinkLocal };
+    return this.meet(asker, { who: 'host', address: target?.address ?? destination }, iif, 'in');
+  }
+
+  /**
+   * Before the host puts a packet on its interface `oif`: it has to learn where the next hop is, and asks with the packet's
+   * source if that is an address of the interface.
+   * @param who the next hop, as `End` has it
+   */
+  learnNext({ source, family }: Packet, oif: string, next: Span, who: string): Stop | undefined {
+    const own = this.world.addresses(oif, family);
+    const address =
+      own.find(each => sameSpan(each.address, source)) ?? own.find(each => isLinkLocal(each.address)) ?? own[0];
+    return this.meet({ who: 'host', address: address?.address ?? source }, { who, address: next }, oif, 'out');
   }
 
   private doubt(asker: Span, target: Span, device: string, crossing: Crossing): Doubt {

@@ -4,7 +4,7 @@ import { bridgeOfNetwork } from '../link-map.ts';
 import { insideOf, mapNetns, type Netns } from '../netns.ts';
 import { modeIndex, networkOfEndpoint, type ModeIndex } from '../network-mode.ts';
 import type { Container, Link, Listener, Snapshot } from '../schema.ts';
-import { parseAddress, spanOfPrefix, type Span } from './address.ts';
+import { parseAddress, sameSpan, spanOfPrefix, type Span } from './address.ts';
 import type { HookWorld } from './hooks.ts';
 import { firewallInside } from './inside-world.ts';
 import { Fib } from './routes.ts';
@@ -35,6 +35,10 @@ export interface Node {
   /** What its own hooks do; absent where none of its containers may have written rules. */
   firewall?: HookWorld;
 }
+
+/** Whether an address is one of the interfaces' inside a node (its loopback's aside). */
+export const owns = (node: Node, address: Span): boolean =>
+  node.interfaces.some(item => item.addresses.some(own => sameSpan(own.address, address)));
 
 /** All of them, and where each running container is. */
 export interface Nodes {
