@@ -95,15 +95,7 @@ export class TerminalOutput extends Writable {
     this.#asking = false;
     this.#unasked = false;
     if (!this.#asked || !this.#answers || this.destroyed) return;
-    await new Promise<void>(resolve => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.off('idle', done);
-        resolve();
-      };
-      const timer = setTimeout(done, longestMs);
-      this.whenIdle(done);
-    });
+    await this.#idle(longestMs);
     if (this.#asked) this.#giveUp();
   }
 
@@ -114,15 +106,7 @@ export class TerminalOutput extends Writable {
       const now = this.#queued();
       if (now < left) [left, since] = [now, performance.now()];
       else if (performance.now() - since > stuckMs) return false;
-      await new Promise<void>(resolve => {
-        const done = (): void => {
-          clearTimeout(timer);
-          this.off('idle', done);
-          resolve();
-        };
-        const timer = setTimeout(done, lookMs);
-        this.once('idle', done);
-      });
+      await this.#idle(lookMs);
     }
     return true;
   }
@@ -173,6 +157,19 @@ export class TerminalOutput extends Writable {
 
   #tellIdle(): void {
     if (!this.busy) this.emit('idle');
+  }
+
+  /** Resolves with the next time that nothing is left to write, or after so long. */
+  async #idle(longestMs: number): Promise<void> {
+    await new Promise<void>(resolve => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.off('idle', done);
+        resolve();
+      };
+      const timer = setTimeout(done, longestMs);
+      this.once('idle', done);
+    });
   }
 
   /** Bytes that the kernel has not taken. */
