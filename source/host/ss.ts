@@ -1,6 +1,7 @@
 /** What `ss` (iproute2, ss(8)) knows of sockets beyond /proc/net: IPV6_V6ONLY, the processes that have one open, and its cgroup. */
 import { canonicalAddress } from './addresses.ts';
 import { HostError, type Host, type ToolResult } from './host.ts';
+import { ownText } from './own-text.ts';
 
 /** A process that has a socket open, as file descriptor `fd`. */
 export interface Opener {
@@ -56,7 +57,7 @@ export function ssLines(what: string, result: ToolResult): SsSocket[] {
   }
   return result.stdout
     .split('\n')
-    .map(parseSsLine)
+    .map(line => parseSsLine(ownText(line)))
     .filter(socket => socket !== undefined);
 }
 

@@ -1,4 +1,5 @@
 /** What `ipset save` prints (ipset(8)): the sets that `-m set` of xtables looks into. */
+import { ownText } from '../own-text.ts';
 import type { IpsetReading } from '../readings.ts';
 
 /** Options of an element with a value after them; `comment` has a quoted one. */
@@ -12,7 +13,7 @@ const valued = new Set(['timeout', 'packets', 'bytes', 'skbmark', 'skbprio', 'sk
 export function parseIpsets(text: string): Record<string, IpsetReading> {
   const sets: Record<string, IpsetReading> = Object.create(null) as Record<string, IpsetReading>;
   for (const line of text.split('\n')) {
-    const [verb, name, what, ...options] = line.trim().split(/\s+/);
+    const [verb, name, what, ...options] = ownText(line).trim().split(/\s+/);
     if (name === undefined || what === undefined) continue;
     if (verb === 'create') sets[name] = { type: what, elements: [], exceptions: [] };
     const set = sets[name];

@@ -1,4 +1,5 @@
 /** Splits a line of iptables-save into words. */
+import { ownText } from '../own-text.ts';
 
 /** A word; `quoted` ones are values, whatever they look like. */
 export interface Token {
@@ -56,7 +57,7 @@ export function* ruleLines(stdout: string): Generator<string> {
     const whole: string = rule === undefined ? line : `${rule}\n${line}`;
     const isRule = /^(?:\[\d+:\d+\] )?-A /.test(whole) && whole.length < longestRule;
     rule = isRule && whole.includes('"') && isOpen(whole) ? whole : undefined;
-    if (rule === undefined) yield whole;
+    if (rule === undefined) yield ownText(whole);
   }
-  if (rule !== undefined) yield rule;
+  if (rule !== undefined) yield ownText(rule);
 }
