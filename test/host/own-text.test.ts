@@ -31,9 +31,13 @@ function keptPerDump(dumpOf: (line: (index: number) => number) => string, read: 
 const all = (line: (index: number) => string): string =>
   Array.from({ length: lines }, (_, index) => line(index)).join('\n');
 
+const rule = (port: number): string =>
+  `[0:0] -A DOCKER ! -i br-0123456789ab -p tcp -m tcp --dport ${port} -j DNAT --to-destination 172.17.0.2:80`;
+
+const socketLine = (port: number): string =>
+  `tcp LISTEN 0 128 127.0.0.1:${port} 0.0.0.0:* users:(("a-long-name-of-it",pid=7,fd=3)) ino:${port} sk:1 cgroup:/system.slice/unit-${port}.service v6only:0 <->`;
+
 test('rules that stay do not keep the dumps in which they were first read', () => {
-  const rule = (port: number): string =>
-    `[0:0] -A DOCKER ! -i br-0123456789ab -p tcp -m tcp --dport ${port} -j DNAT --to-destination 172.17.0.2:80`;
   const dump = (port: (index: number) => number): string =>
     `*nat\n:DOCKER - [0:0]\n${all(index => rule(port(index)))}\nCOMMIT\n`;
   const size = dump(() => 20_000).length;
@@ -46,9 +50,7 @@ test('rules that stay do not keep the dumps in which they were first read', () =
 });
 
 test('nor do sockets', () => {
-  const line = (port: number): string =>
-    `tcp LISTEN 0 128 127.0.0.1:${port} 0.0.0.0:* users:(("a-long-name-of-it",pid=7,fd=3)) ino:${port} sk:1 cgroup:/system.slice/unit-${port}.service v6only:0 <->`;
-  const dump = (port: (index: number) => number): string => all(index => line(port(index)));
+  const dump = (port: (index: number) => number): string => all(index => socketLine(port(index)));
   const size = dump(() => 20_000).length;
   const kept = keptPerDump(dump, stdout => {
     const sockets = ssLines('ss', { code: 0, signal: null, stdout, stderr: '' });
