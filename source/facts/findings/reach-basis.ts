@@ -15,13 +15,27 @@ export interface Basis {
   readonly inside: unknown;
   readonly common: string;
   readonly own: string;
-  readonly netfilter: NetfilterReading | undefined;
+  /** Which reading of the rules: the reading itself would be kept as long as any basis of its time. */
+  readonly rulesOf: number;
   readonly at: number;
   /** Set by who finds something that a reader will see with its counters: it is worked out anew with each reading of the rules. */
   isShown: boolean;
 }
 
 const bases = new WeakMap<Container, Basis>();
+
+let lastNumber = 0;
+const numbers = new WeakMap<NetfilterReading, number>();
+
+/** A number that no other reading of the rules has; 0 for none. */
+function numberOf(netfilter: NetfilterReading | undefined): number {
+  if (!netfilter) return 0;
+  const known = numbers.get(netfilter);
+  if (known !== undefined) return known;
+  lastNumber += 1;
+  numbers.set(netfilter, lastNumber);
+  return lastNumber;
+}
 
 /** The basis of a container now: the one of before when nothing in it changed. */
 export function basisOf(container: Container, context: FindingContext): Basis {
@@ -35,17 +49,17 @@ function judgeBasis(container: Container, context: FindingContext, surroundings:
   const { readings, now } = context;
   const before = bases.get(container);
   const inside = readings.inside[container.id]?.value;
-  const netfilter = readings.netfilter.value;
+  const rulesOf = numberOf(readings.netfilter.value);
   const own = ownOf(container, surroundings);
   const holds =
     before !== undefined &&
     before.inside === inside &&
     before.common === surroundings.common &&
     before.own === own &&
-    (before.netfilter === netfilter || !before.isShown) &&
+    (before.rulesOf === rulesOf || !before.isShown) &&
     Math.abs(now - before.at) < longestKept;
   if (holds) return before;
-  const made: Basis = { inside, common: surroundings.common, own, netfilter, at: now, isShown: false };
+  const made: Basis = { inside, common: surroundings.common, own, rulesOf, at: now, isShown: false };
   bases.set(container, made);
   return made;
 }

@@ -51,7 +51,20 @@ function askAbout(port: PublishedPort, context: FindingContext): Reach[] {
     to: { address, port: port.hostPort, proto: port.proto },
   }));
   const world = questions.length > 0 ? worldOf(context) : undefined;
-  return questions.flatMap(question => (world ? [{ port, question, verdict: walk(world, question) }] : []));
+  return questions.flatMap(question => (world ? [{ port, question, verdict: settled(walk(world, question)) }] : []));
+}
+
+/**
+ * The same verdict, to be kept for long: what would tell on demand which rules a hook was passed by keeps everything alive that
+ * the packet walked through, and verdicts of many moments are kept at once.
+ */
+function settled(verdict: Verdict): Verdict {
+  const path = verdict.path.map(hop => {
+    if (!hop.passedBy) return hop;
+    const passedBy = hop.passedBy();
+    return { ...hop, passedBy: () => passedBy };
+  });
+  return { ...verdict, path };
 }
 
 function placesFor(
