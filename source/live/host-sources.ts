@@ -2,7 +2,7 @@
 import type { Host } from '../host/host.ts';
 import { readKernel } from '../host/kernel.ts';
 import { readLinks, readTraffic } from '../host/links.ts';
-import { readNetfilter } from '../host/netfilter/netfilter.ts';
+import { keepNetfilterAs, readNetfilter } from '../host/netfilter/netfilter.ts';
 import { readProcesses } from '../host/processes.ts';
 import type {
   DockerReading,
@@ -105,6 +105,7 @@ export class HostSources {
       ...part,
       read: traced(host, 'netfilter', () => readNetfilter(host)),
       everyMs: () => (this.#attention.counters ? countersMs : everyMs.netfilter),
+      onKept: (value, kept) => keepNetfilterAs(host, value, kept),
       onReading,
     });
     this.#kernel = new Poller({

@@ -30,6 +30,8 @@ export interface PollerOptions<T> {
   hintGapMs: number;
   /** Called after every read. `changed` is false when state, reason and value are as before. */
   onReading(reading: Reading<T>, changed: boolean): void;
+  /** Called with what was read and with what is kept of it: an equal value, in which each part that equals one of before is that one. */
+  onKept?(value: T, kept: T): void;
   /** Items of lists in the value that have no `id`: see `reuse`. */
   keyOf?: (item: never) => string;
 }
@@ -161,6 +163,7 @@ export class Poller<T> {
     this.#failures = 0;
     const before = this.reading;
     const kept = reuse(before.value, value, this.#options.keyOf);
+    this.#options.onKept?.(value, kept);
     const at = this.#options.now();
     this.reading =
       missing === undefined ? { state: 'ok', at, value: kept } : { state: 'partial', reason: missing, at, value: kept };

@@ -54,6 +54,23 @@ test('an equal value keeps its identity and is no change, but is newer', async (
   assert.ok(seen[1]!.reading.at! > seen[0]!.reading.at!);
 });
 
+test('who reads is told what is kept of what was read', async () => {
+  const told: { n: number }[][] = [];
+  const { poller, waiting } = source({ onKept: (value, kept) => told.push([value, kept]) });
+  const values = [{ n: 1 }, { n: 1 }, { n: 2 }];
+  for (const value of values) {
+    const done = poller.poke();
+    waiting.at(-1)!.resolve({ value });
+    await done;
+  }
+  assert.deepEqual(
+    told.map(([value]) => values.indexOf(value!)),
+    [0, 1, 2],
+  );
+  assert.equal(told[1]![1], told[0]![1], 'what equals the value of before is that');
+  assert.equal(told[2]![1], poller.reading.value);
+});
+
 test('a failure keeps the last good value with its time, and says why; what is missing makes it partial', async () => {
   const { poller, waiting } = source();
   let done = poller.poke();

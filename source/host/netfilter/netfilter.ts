@@ -1,15 +1,25 @@
 /** Reads every netfilter rule of the host's netns, of all three kernel interfaces, without changing anything. */
-import { HostError, type Host } from '../host.ts';
+import { HostError, type Host, type Tool } from '../host.ts';
 import type { NetfilterReading, Outcome } from '../readings.ts';
 import type { Ruleset } from './nft.ts';
 import { joinTools, type Joined } from './reconcile.ts';
-import { runIpset, runNft, runSaver, type ToolAnswer } from './tool.ts';
+import { digestOf, print, readIpset, readNft, readSaver, type Printed, type ToolAnswer } from './tool.ts';
 import type { SaveOutput } from './xtables.ts';
 
 /** Lists the tables that the legacy interface has made in this netns; readable by root only. */
 const legacyTables = { ip: '/proc/net/ip_tables_names', ip6: '/proc/net/ip6_tables_names' } as const;
 const legacySavers = { ip: 'iptables-legacy-save', ip6: 'ip6tables-legacy-save' } as const;
 type IpFamily = keyof typeof legacyTables;
+
+/** What was printed, in the order in which it is to be asked: what comes later hangs on what came before. */
+interface Prints {
+  /** Of the tools that are always run, with the lists of legacy tables. */
+  first: { savers: [Printed, Printed]; nft: Printed; legacy: [LegacyTables, LegacyTables] };
+  /** Of the legacy savers, where there are legacy tables. */
+  legacy: Printed[];
+  /** Of `ipset save`, where a rule asks for an ipset. */
+  sets?: Printed;
+}
 
 interface Answers {
   savers: ToolAnswer<SaveOutput>[];
@@ -18,22 +28,69 @@ interface Answers {
   gaps: string[];
 }
 
+/** The last reading of a host, and digests of what it was made of: of the texts themselves nothing is kept. */
+interface Last {
+  first: string;
+  rest: string;
+  /** The tools of `rest`, in order. */
+  tools: Tool[];
+  outcome: Outcome<NetfilterReading>;
+}
+
+const lastOf = new WeakMap<Host, Last>();
+
 /**
  * Reads all rules: `iptables-save -c`, `ip6tables-save -c`, `nft -j list ruleset`, and the legacy savers where legacy tables
- * exist. Three processes as a rule, and `ipset save` where a rule asks for an ipset.
+ * exist. Three processes as a rule, and `ipset save` where a rule asks for an ipset. As long as they print the same, counters
+ * included, nothing is parsed and the value is the very same object.
  * @throws HostError when no tool gave anything: `denied` without CAP_NET_ADMIN, `missing` without the tools
  */
 export async function readNetfilter(host: Host): Promise<Outcome<NetfilterReading>> {
-  let answers = await ask(host);
+  const first = await askFirst(host);
+  const last = lastOf.get(host);
+  const digest = digestOfFirst(first);
+  if (last?.first === digest) {
+    const rest = await Promise.all(last.tools.map(tool => print(host, tool)));
+    if (digestOf(rest) === last.rest) return last.outcome;
+  }
+  lastOf.delete(host);
+  const { prints, outcome } = await readAnew(host, first);
+  const rest = [...prints.legacy, ...(prints.sets ? [prints.sets] : [])];
+  lastOf.set(host, {
+    first: prints.first === first ? digest : digestOfFirst(prints.first),
+    rest: digestOf(rest),
+    tools: rest.map(({ tool }) => tool),
+    outcome,
+  });
+  return outcome;
+}
+
+/**
+ * Says that the value of the last outcome lives on as another object that equals it, so that not both are kept.
+ * @param value as `readNetfilter` gave it; of an older outcome it is of no interest any more
+ */
+export function keepNetfilterAs(host: Host, value: NetfilterReading, kept: NetfilterReading): void {
+  const last = lastOf.get(host);
+  if (last?.outcome.value === value) last.outcome = { ...last.outcome, value: kept };
+}
+
+async function readAnew(
+  host: Host,
+  first: Prints['first'],
+): Promise<{ prints: Prints; outcome: Outcome<NetfilterReading> }> {
+  let prints: Prints = { first, legacy: [] };
+  let answers = await answersOf(host, prints);
   let joined = join(answers);
   if (joined.unequal.length > 0) {
     // Rules changed between two of the tools: once more.
-    answers = await ask(host);
+    prints = { first: await askFirst(host), legacy: [] };
+    answers = await answersOf(host, prints);
     joined = join(answers);
   }
   const all = [...answers.savers, answers.nft];
   if (all.every(answer => answer.output === undefined || (answer.error && isBare(answer)))) throw worst(all);
-  const sets = asksForSets(joined) ? await runIpset(host) : undefined;
+  if (asksForSets(joined)) prints.sets = await print(host, 'ipset');
+  const sets = prints.sets && readIpset(prints.sets);
   const value: NetfilterReading = {
     chains: joined.chains,
     tools: [...all, ...(sets ? [sets] : [])].map(({ tool, error }) => ({
@@ -46,7 +103,7 @@ export async function readNetfilter(host: Host): Promise<Outcome<NetfilterReadin
     ...(sets?.output && { ipsets: sets.output }),
   };
   const missing = gapsOf(answers, joined);
-  return { value, ...(missing.length > 0 && { missing: missing.join('; ') }) };
+  return { prints, outcome: { value, ...(missing.length > 0 && { missing: missing.join('; ') }) } };
 }
 
 const asksForSets = ({ chains }: Joined): boolean =>
@@ -54,34 +111,53 @@ const asksForSets = ({ chains }: Joined): boolean =>
 
 const isBare = (answer: ToolAnswer<SaveOutput | Ruleset>): boolean => answer.output?.chains.length === 0;
 
-async function ask(host: Host): Promise<Answers> {
+async function askFirst(host: Host): Promise<Prints['first']> {
   const [ip, ip6, nft, legacy, legacy6] = await Promise.all([
-    runSaver(host, 'iptables-save'),
-    runSaver(host, 'ip6tables-save'),
-    runNft(host),
+    print(host, 'iptables-save'),
+    print(host, 'ip6tables-save'),
+    print(host, 'nft'),
     askLegacy(host, 'ip'),
     askLegacy(host, 'ip6'),
   ]);
-  const answers: Answers = { savers: [ip, ip6], nft, gaps: [] };
+  return { savers: [ip, ip6], nft, legacy: [legacy, legacy6] };
+}
+
+const digestOfFirst = ({ savers, nft, legacy }: Prints['first']): string =>
+  `${digestOf([...savers, nft])} ${JSON.stringify(legacy)}`;
+
+/** Parses what was printed, and has the legacy savers print what there is to print; that is added to `prints`. */
+async function answersOf(host: Host, prints: Prints): Promise<Answers> {
+  const { savers, nft, legacy } = prints.first;
+  const [ip, ip6] = [readSaver(savers[0]), readSaver(savers[1])];
+  const answers: Answers = { savers: [ip, ip6], nft: readNft(nft), gaps: [] };
   for (const [family, saver, found] of [
-    ['ip', ip, legacy],
-    ['ip6', ip6, legacy6],
+    ['ip', ip, legacy[0]],
+    ['ip6', ip6, legacy[1]],
   ] as const) {
     // A saver of the legacy flavour has printed them already.
     if (saver.output?.flavour === 'legacy') continue;
     if (found.unreadable !== undefined) {
       // An empty answer may then come of the legacy saver, which takes an unreadable list for an empty one.
-      const answered = saver.output?.flavour === 'nft' || (!saver.error && !nft.error);
+      const answered = saver.output?.flavour === 'nft' || (!saver.error && !answers.nft.error);
       if (answered) answers.gaps.push(`legacy ${family}tables rules, if any: ${found.unreadable}`);
       else if (!saver.error) saver.error = new HostError('denied', `${saver.tool} needs root (CAP_NET_ADMIN)`);
     }
-    if (found.present) answers.savers.push(await runSaver(host, legacySavers[family]));
+    if (!found.present) continue;
+    const printed = await print(host, legacySavers[family]);
+    prints.legacy.push(printed);
+    answers.savers.push(readSaver(printed));
   }
   return answers;
 }
 
+/** Whether the legacy interface has tables; `unreadable` says why that is not known. */
+interface LegacyTables {
+  present: boolean;
+  unreadable?: string;
+}
+
 /** Whether legacy tables exist, from the kernel's list: running a legacy saver to find out could load modules. */
-async function askLegacy(host: Host, family: IpFamily): Promise<{ present: boolean; unreadable?: string }> {
+async function askLegacy(host: Host, family: IpFamily): Promise<LegacyTables> {
   try {
     return { present: (await host.readFile(legacyTables[family])).trim() !== '' };
   } catch (error) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { HostError, type Host, type Tool, type ToolResult } from '../../../source/host/host.ts';
-import { readNetfilter } from '../../../source/host/netfilter/netfilter.ts';
+import { keepNetfilterAs, readNetfilter } from '../../../source/host/netfilter/netfilter.ts';
 import { needsNetns, readIn, type Read } from './netns.ts';
 
 const texts = (read: Read): string[] =>
@@ -166,6 +166,7 @@ const nftOf = (...exprs: unknown[][]): Answer => ({
 const fromHost = (address: string) => ({
   match: { op: '==', left: { payload: { protocol: 'ip', field: 'saddr' } }, right: address },
 });
+const stdoutOf = (answer: Answer): string => (answer instanceof HostError ? '' : (answer.stdout ?? ''));
 const none: Answer = {};
 const noRules = nftOf();
 
@@ -251,5 +252,56 @@ suite('tools that fail', () => {
     assert.equal(settles.value.chains[0]?.rules.length, 2);
     const restless = await readNetfilter(scripted({ 'iptables-save': [before], 'ip6tables-save': [none], nft: [two] }));
     assert.match(restless.missing ?? '', /rules changed while they were read \(ip filter FORWARD\)/);
+  });
+});
+
+suite('the same rules again', () => {
+  const dated = (second: number, ...rules: string[]): Answer => {
+    return { stdout: stdoutOf(save(...rules)).replace('00:41:11', `00:41:${second}`) };
+  };
+  const one = '-A FORWARD -s 192.0.2.1/32 -j DROP';
+  const others = { 'ip6tables-save': [none], nft: [nftOf([fromHost('192.0.2.1'), { drop: null }])] };
+
+  test('are not parsed again, whatever the time of day that a saver notes', async () => {
+    const host = scripted({ ...others, 'iptables-save': [dated(11, one), dated(41, one)] });
+    const first = await readNetfilter(host);
+    assert.equal((await readNetfilter(host)).value, first.value);
+  });
+
+  test('are the value that lives on of them', async () => {
+    const host = scripted({ ...others, 'iptables-save': [dated(11, one)] });
+    const first = await readNetfilter(host);
+    const kept = structuredClone(first.value);
+    keepNetfilterAs(host, structuredClone(first.value), kept);
+    assert.equal((await readNetfilter(host)).value, first.value, 'another value is not the one that was read');
+    keepNetfilterAs(host, first.value, kept);
+    assert.equal((await readNetfilter(host)).value, kept);
+  });
+
+  test('are others as soon as a counter, a rule, an error or a list of legacy tables differs', async () => {
+    const counted = { stdout: stdoutOf(dated(41, one)).replace(`[0:0] ${one}`, `[1:60] ${one}`) };
+    const files: Record<string, string> = {};
+    const host = scripted(
+      {
+        'iptables-save': [dated(11, one), counted, dated(41, one.replace('.1/', '.7/')), dated(41, one)],
+        'ip6tables-save': [none, none, none, { code: 1, stderr: 'broken' }, none],
+        nft: others.nft,
+        'iptables-legacy-save': [
+          { stdout: `${stdoutOf(save('-A FORWARD -j DROP')).replace('(nf_tables)', '')}` },
+          none,
+        ],
+      },
+      files,
+    );
+    const read = async () => (await readNetfilter(host)).value;
+    const values = [await read(), await read(), await read(), await read(), await read()];
+    assert.equal(new Set(values).size, 5);
+    assert.equal(values[1]?.chains[0]?.rules[0]?.packets, 1);
+    files['/proc/net/ip_tables_names'] = 'filter\n';
+    const legacy = await read();
+    assert.ok(legacy.chains.some(({ backend }) => backend === 'iptables-legacy'));
+    const emptied = await read();
+    assert.ok(!emptied.chains.some(({ backend }) => backend === 'iptables-legacy'), 'the legacy saver is asked again');
+    assert.equal(await read(), emptied);
   });
 });
