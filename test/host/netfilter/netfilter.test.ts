@@ -167,6 +167,9 @@ const fromHost = (address: string) => ({
   match: { op: '==', left: { payload: { protocol: 'ip', field: 'saddr' } }, right: address },
 });
 const stdoutOf = (answer: Answer): string => (answer instanceof HostError ? '' : (answer.stdout ?? ''));
+const dated = (second: number, ...rules: string[]): Answer => ({
+  stdout: stdoutOf(save(...rules)).replace('00:41:11', `00:41:${second}`),
+});
 const none: Answer = {};
 const noRules = nftOf();
 
@@ -256,9 +259,6 @@ suite('tools that fail', () => {
 });
 
 suite('the same rules again', () => {
-  const dated = (second: number, ...rules: string[]): Answer => {
-    return { stdout: stdoutOf(save(...rules)).replace('00:41:11', `00:41:${second}`) };
-  };
   const one = '-A FORWARD -s 192.0.2.1/32 -j DROP';
   const others = { 'ip6tables-save': [none], nft: [nftOf([fromHost('192.0.2.1'), { drop: null }])] };
 
@@ -286,10 +286,7 @@ suite('the same rules again', () => {
         'iptables-save': [dated(11, one), counted, dated(41, one.replace('.1/', '.7/')), dated(41, one)],
         'ip6tables-save': [none, none, none, { code: 1, stderr: 'broken' }, none],
         nft: others.nft,
-        'iptables-legacy-save': [
-          { stdout: `${stdoutOf(save('-A FORWARD -j DROP')).replace('(nf_tables)', '')}` },
-          none,
-        ],
+        'iptables-legacy-save': [{ stdout: stdoutOf(save('-A FORWARD -j DROP')).replace('(nf_tables)', '') }, none],
       },
       files,
     );
