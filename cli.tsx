@@ -10,7 +10,9 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exitCode = failed = 4;
   stderr.write(`netdash: its output cannot be written: ${error.message}\n`);
 });
-const code = await main(process.argv.slice(2), { stdin, stdout, stderr, env }, version());
-process.exitCode = failed ?? code;
-// A request that nobody answers would keep a command that has said all it has to say.
-setTimeout(() => process.exit(), 500).unref();
+// The bundle is a script (scripts/program-file.mjs), which cannot wait at its top level.
+void main(process.argv.slice(2), { stdin, stdout, stderr, env }, version()).then(code => {
+  process.exitCode = failed ?? code;
+  // A request that nobody answers would keep a command that has said all it has to say.
+  setTimeout(() => process.exit(), 500).unref();
+});

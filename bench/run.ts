@@ -77,6 +77,7 @@ try {
   // A copy: the bundle may be made anew while this runs.
   const netdash = [process.execPath, join(lab.dir, 'netdash.mjs')];
   await copyFile(bundle, netdash[1]!);
+  await copyFile(bundle.replace(/mjs$/, 'cache'), netdash[1]!.replace(/mjs$/, 'cache'));
   const usage = await Usage.of(lab);
   let running = 0;
   for (const containers of sizes.toSorted((a, b) => a - b)) {

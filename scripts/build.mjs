@@ -1,9 +1,13 @@
-// Bundles cli.tsx and all it imports into one executable file, dist/netdash.mjs. `--if-stale` skips a bundle that is
+// Bundles cli.tsx and all it imports into one executable file, dist/netdash.mjs, and warms it up (dist/netdash.cache). `--if-stale` skips a bundle that is
 // newer than every source file; `--readable` makes dist/readable.mjs, with names and lines as they are, for profiles.
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inkCaches } from './ink-caches.mjs';
+import { around, cacheHead, packed, unpacked } from './program-file.mjs';
+import { syncYoga } from './sync-yoga.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const isReadable = process.argv.includes('--readable');
@@ -18,14 +22,35 @@ const inputs = [
   'source',
   'scripts/build.mjs',
   'scripts/ink-caches.mjs',
+  'scripts/lazy-intl.mjs',
+  'scripts/program-file.mjs',
+  'scripts/sync-yoga.mjs',
+  'scripts/warm-up.mjs',
   'package.json',
   'package-lock.json',
 ];
+// Beside the bundle lies what V8 has made of it (scripts/warm-up.mjs), for starts with this Node. The bundle starts without it as well,
+// only more slowly: that it could not be made must not keep anybody from building, nor be tried again before the bundle is made anew.
+const cache = outfile.replace(/\.mjs$/, '.cache');
+const warmUp = () => {
+  try {
+    const script = join(root, 'scripts', 'warm-up.mjs');
+    execFileSync(process.execPath, [script, outfile], { stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000 });
+  } catch (error) {
+    process.stderr.write(`build: netdash will start more slowly than it could: ${error.message}\n`);
+    writeFileSync(cache, cacheHead(unpacked(readFileSync(outfile, 'latin1')).id));
+  }
+};
+const isWarm = () => {
+  const head = cacheHead(unpacked(readFileSync(outfile, 'latin1')).id);
+  return existsSync(cache) && readFileSync(cache).subarray(0, head.length).toString('latin1') === head;
+};
 if (
   process.argv.includes('--if-stale') &&
   existsSync(outfile) &&
   statSync(outfile).mtimeMs > Math.max(...inputs.map(name => newest(join(root, name))))
 ) {
+  if (!isReadable && !isWarm()) warmUp();
   process.exit(0);
 }
 
@@ -76,6 +101,21 @@ const textual = {
   },
 };
 
+// To read the classes of this expression takes milliseconds, which hardly any start has a use for.
+const lazyEmoji = {
+  name: 'lazy-emoji',
+  setup(pipeline) {
+    const [from, to] = [
+      String.raw`const rgiEmojiRegex = /^\p{RGI_Emoji}$/v;`,
+      String.raw`let emoji; const rgiEmojiRegex = { test: text => (emoji ??= /^\p{RGI_Emoji}$/v).test(text) };`,
+    ];
+    pipeline.onLoad({ filter: /\/string-width\/index\.js$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      return { contents: text.includes(from) ? text.replace(from, () => to) : text };
+    });
+  },
+};
+
 // Node keeps a file in which any character is beyond Latin-1 with two bytes for each. Such characters are left in regular
 // expressions only.
 const inAscii = text =>
@@ -89,28 +129,31 @@ const bundled = await build({
   write: false,
   bundle: true,
   platform: 'node',
-  format: 'esm',
+  format: 'cjs',
   target: 'node20',
-  // Node 20 has them. Rewritten for older engines, an expression would be compiled anew for every character.
-  supported: { 'regexp-unicode-property-escapes': true, 'regexp-set-notation': true },
+  // Node 20 has them (an import of Node's own modules is a call of require here, as a script has no other way). Rewritten for older engines, an expression would be compiled anew for every character.
+  supported: { 'regexp-unicode-property-escapes': true, 'regexp-set-notation': true, 'dynamic-import': false },
   // Names are kept only where a profile is to be read: the helper for it runs whenever a closure is made.
   minify: !isReadable,
   legalComments: 'none',
   loader: { '.node': 'empty' },
-  define: { 'process.env.NODE_ENV': '"production"', NETDASH_VERSION: JSON.stringify(version) },
-  banner: {
-    js: [
-      '#!/usr/bin/env node',
-      `import{createRequire as __cr}from'node:module';import{fileURLToPath as __fu}from'node:url';import{dirname as __dn}from'node:path';`,
-      'const require=__cr(import.meta.url),__filename=__fu(import.meta.url),__dirname=__dn(__filename);',
-    ].join('\n'),
+  define: {
+    'process.env.NODE_ENV': '"production"',
+    NETDASH_VERSION: JSON.stringify(version),
+    'Intl.Segmenter': 'LazySegmenter',
   },
+  inject: [join(root, 'scripts', 'lazy-intl.mjs')],
+  banner: { js: around.banner },
+  footer: { js: around.footer },
   // docker-modem brings a copy of Node's own streams.
   alias: { 'readable-stream': 'node:stream' },
-  plugins: [stubs, textual, inkCaches],
+  plugins: [stubs, textual, lazyEmoji, inkCaches, syncYoga],
   logLevel: 'warning',
   // Outside the bundle, where there is no define, the assignment takes effect.
-  logOverride: { 'assign-to-define': 'silent' },
+  logOverride: { 'assign-to-define': 'silent', 'empty-import-meta': 'silent' },
 });
-writeFileSync(outfile, inAscii(bundled.outputFiles[0].text));
+const program = inAscii(bundled.outputFiles[0].text);
+writeFileSync(outfile, packed(program, createHash('sha256').update(program).digest('hex').slice(0, 32)));
 chmodSync(outfile, 0o755);
+rmSync(cache, { force: true });
+if (!isReadable) warmUp();

@@ -143,7 +143,7 @@ async function addListeners(
     if (value.listeners) return;
   }
   try {
-    const tables = readSocketTables(host, options.pid);
+    const tables = await readSocketTables(host, options.pid);
     if (tables.missing) missing.push(tables.missing);
     keepKnown(host, tables.listeners, previous?.listeners);
     proveV6only(tables.listeners);

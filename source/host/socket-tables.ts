@@ -86,22 +86,28 @@ const tables = [
   { name: 'udp6', proto: 'udp', family: 6 },
 ] as const;
 
+const attempt = (host: Host, path: string): Promise<string | HostError> =>
+  host.readFile(path).catch((error: unknown) => {
+    if (error instanceof HostError) return error;
+    throw error;
+  });
+
 /**
- * The four socket tables of the netns of a process.
+ * The four socket tables of the netns of a process. They are read aside: the kernel walks for milliseconds, in which the program can do other things.
  * @param pid a pid, or `self`
  * @returns the sockets, and `missing`, which names what could not be read
  * @throws HostError when no table can be read
  */
-export function readSocketTables(
+export async function readSocketTables(
   host: Host,
   pid: number | 'self',
   wanted?: ReadonlySet<number>,
-): SocketTable & { missing?: string } {
+): Promise<SocketTable & { missing?: string }> {
   // To walk a table without sockets takes as long as to walk a full one. The counts leave out those that only wait (TIME-WAIT).
   const counts = wanted?.size ? undefined : readSocketCounts(host, pid, false);
   const filled = tables.filter(({ name }) => !counts?.split(/ (?=[TU])/).includes(`${name.toUpperCase()}: inuse 0`));
   const paths = filled.map(table => `/proc/${pid}/net/${table.name}`);
-  const texts = host.readFiles(paths);
+  const texts = await Promise.all(paths.map(path => attempt(host, path)));
   const all: SocketTable = { listeners: [], holding: [], skipped: 0 };
   const errors: HostError[] = [];
   let read = tables.length - filled.length;

@@ -25,7 +25,7 @@ export interface SocketsOptions {
  * @throws HostError when no socket table can be read
  */
 export async function readSockets(host: Host, options: SocketsOptions = {}): Promise<Outcome<SocketsReading>> {
-  const tables = readSocketTables(host, 'self', options.wanted);
+  const tables = await readSocketTables(host, 'self', options.wanted);
   const missing = tables.missing ? [tables.missing] : [];
   const value: SocketsReading = { listeners: tables.listeners, holding: tables.holding };
   const newListeners = keepKnown(host, value.listeners, options.fresh ? undefined : options.previous?.listeners);

@@ -77,6 +77,8 @@ const rulesApartMs = 60_000;
 const attendedRulesMs = 20_000;
 const readTimeoutMs = 15_000;
 const thoroughAtOnce = 6;
+/** What a read waits for is the kernel, which walks the tables of one container while the facts of another are worked out. */
+const atOnce = 2;
 /** A look that is to be complete first reads all of them quickly, then each with all there is. */
 const thoroughReads = 2;
 
@@ -229,10 +231,9 @@ export class InsideSource {
 
   async #work(): Promise<void> {
     this.#working = true;
-    // A thorough read mostly waits for the program that it runs.
-    const atOnce = this.#options.thorough ? thoroughAtOnce : 1;
     await Promise.all(
-      Array.from({ length: atOnce }, async () => {
+      // A thorough read mostly waits for the program that it runs.
+      Array.from({ length: this.#options.thorough ? thoroughAtOnce : atOnce }, async () => {
         for (let entry = this.#next(); entry && !this.#stopped; entry = this.#next()) {
           await this.#read(entry);
           // Keys and events go first.

@@ -28,6 +28,9 @@ export interface LiveOptions {
 const gatherMs = 8;
 const urgentGatherMs = 2;
 const firstLooksMs = 500;
+/** Of the first second, in which every source answers for the first time, there are few views: the one that is waited for is the one that has all. */
+const startMs = 1000;
+const startGatherMs = 150;
 /** After a view, other things come first for so many times the time it took; less for what Docker's events bring. */
 const restFactor = 4;
 const urgentRestFactor = 0.5;
@@ -80,6 +83,8 @@ class LiveSession implements Live {
   #stopped = false;
   /** When the first answers began to be waited for, ms since the epoch. */
   readonly #startedAt: number;
+  /** The same on the clock of performance.now(). */
+  readonly #begunAt = performance.now();
 
   constructor(host: Host, options: LiveOptions) {
     this.#host = host;
@@ -122,7 +127,8 @@ class LiveSession implements Live {
       // There is no second round in which the ports that Docker's containers ask for would be looked up.
       if (this.#once) await this.#machine.holdersOfWanted();
       this.#roundDone = true;
-      this.#soon(0);
+      if (this.#isComplete) this.#soon(0, 0);
+      else this.#soon(gatherMs);
     });
   }
 
@@ -185,7 +191,7 @@ class LiveSession implements Live {
   /** Of the first look into each container, one after the other, not every one is worth a frame; the last is waited for. */
   #onInside(news: InsideNews): void {
     if (!this.#inside.complete) this.#soon(firstLooksMs);
-    else if (!this.#view.store.latest.ready) this.#soon(gatherMs);
+    else if (!this.#view.store.latest.ready) this.#soon(0, this.#isComplete ? 0 : restFactor);
     else this.#soon(insideGatherMs[news]);
   }
 
@@ -203,11 +209,18 @@ class LiveSession implements Live {
     this.#onDocker(true);
   }
 
+  /** Whether every source has answered for the first time. */
+  get #isComplete(): boolean {
+    return this.#roundDone && this.#inside.complete;
+  }
+
   /** Makes the view `delayMs` from now, or when it is due anyhow if that is sooner. */
   #soon(delayMs: number, rest = restFactor): void {
     if (this.#stopped) return;
     const { endedAt, tookMs } = this.#lastView;
-    const at = Math.max(performance.now() + delayMs, endedAt + rest * tookMs);
+    const now = performance.now();
+    const isStarting = now < this.#begunAt + startMs && !this.#once && !this.#isComplete;
+    const at = Math.max(now + (isStarting ? Math.max(delayMs, startGatherMs) : delayMs), endedAt + rest * tookMs);
     if (at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
@@ -219,7 +232,7 @@ class LiveSession implements Live {
     clearTimeout(this.#timer);
     this.#timerAt = Infinity;
     const startedAt = performance.now();
-    this.#ready ||= this.#roundDone && this.#inside.complete;
+    this.#ready ||= this.#isComplete;
     try {
       this.#view.update(this.#collect(), this.#context(), this.#ownSources());
       if (this.#once) finish(this.#view.judge(this.#context(), this.#ready));

@@ -54,8 +54,8 @@ function everyMinute(callback: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** The first frame costs several times what the next ones do: this long, in ms, it waits for something to show. */
-const patience = 150;
+/** The first frame costs several times what the next ones do: it waits for something to show, until so many ms after the start of the program. */
+const patience = 400;
 
 /** Resolves when every source has answered, or when it has taken too long. */
 function firstView(live: Live): Promise<void> {
@@ -68,7 +68,7 @@ function firstView(live: Live): Promise<void> {
     const check = () => {
       if (live.getView().ready) done();
     };
-    const timer = setTimeout(done, patience);
+    const timer = setTimeout(done, Math.max(0, patience - performance.now()));
     const unsubscribe = live.subscribe(check);
     check();
   });

@@ -97,14 +97,14 @@ const counts = (tcp4: number, tcp6: number) => ({
   '/proc/7/net/sockstat': `TCP: inuse ${tcp4} orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n`,
   '/proc/7/net/sockstat6': `TCP6: inuse ${tcp6}\nUDP6: inuse 0\n`,
 });
-const ports = (files: Record<string, string>, wanted?: Set<number>) =>
-  readSocketTables(textHost({ files }), 7, wanted).listeners.map(({ port }) => port);
+const ports = async (files: Record<string, string>, wanted?: Set<number>) =>
+  (await readSocketTables(textHost({ files }), 7, wanted)).listeners.map(({ port }) => port);
 
-test('walks no table of which the counts say that it is empty, unless waiting sockets are wanted', () => {
-  assert.deepEqual(ports({ ...counts(2, 0), '/proc/7/net/tcp': tcp }), [8080, 8084]);
-  assert.deepEqual(ports(counts(0, 0)), []);
-  assert.throws(() => ports(counts(0, 0), new Set([80])));
-  assert.throws(() => ports({}));
-  const unread = readSocketTables(textHost({ files: { ...counts(10, 0), '/proc/7/net/tcp6': heading } }), 7);
+test('walks no table of which the counts say that it is empty, unless waiting sockets are wanted', async () => {
+  assert.deepEqual(await ports({ ...counts(2, 0), '/proc/7/net/tcp': tcp }), [8080, 8084]);
+  assert.deepEqual(await ports(counts(0, 0)), []);
+  await assert.rejects(ports(counts(0, 0), new Set([80])));
+  await assert.rejects(ports({}));
+  const unread = await readSocketTables(textHost({ files: { ...counts(10, 0), '/proc/7/net/tcp6': heading } }), 7);
   assert.match(unread.missing ?? '', /tcp/);
 });
