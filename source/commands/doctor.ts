@@ -23,7 +23,10 @@ export interface Unjudged {
 /** What could not be judged: a source that failed has nothing new, whatever it said before. */
 export function unjudged(snapshot: Snapshot): Unjudged {
   const failed = Object.entries(snapshot.sources).filter(([, { state }]) => state === 'failed');
-  const names = new Set(failed.map(([name]) => name));
+  // This machine's are read, and are not those that the containers of a rootless daemon live by.
+  const { docker } = snapshot.host;
+  const apart = docker?.rootless && docker.local !== false ? ['links', 'netfilter', 'kernel'] : [];
+  const names = new Set([...failed.map(([name]) => name), ...apart]);
   const codes = detectors.filter(({ needs }) => needs.some(name => names.has(name))).map(({ code }) => code);
   const blocking = new Set<string>(detectors.filter(({ code }) => codes.includes(code)).flatMap(({ needs }) => needs));
   return {
@@ -65,8 +68,8 @@ function summary(snapshot: Snapshot, { sources, codes }: Unjudged): SafeText[] {
   const partial = Object.entries(snapshot.sources).filter(([, { state }]) => state === 'partial');
   return [
     ...sources.map(({ name, reason }) => `not readable: ${name}: ${reason}`),
-    ...(codes.length > 0 ? [`not judged for want of that: ${codes.join(', ')}`] : []),
     ...partial.map(([name, { reason }]) => `incomplete: ${name}: ${reason ?? ''}`),
+    ...(codes.length > 0 ? [`not judged for want of that: ${codes.join(', ')}`] : []),
     judged === 0
       ? 'Nothing could be judged: every kind of trouble that is looked for needs what could not be read.'
       : `${clean} of the ${judged} kinds of trouble that could be looked for are absent (${containersTotal === null ? 'Docker does not answer' : whose}).`,

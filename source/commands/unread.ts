@@ -4,10 +4,17 @@ import type { Snapshot } from '../facts/schema.ts';
 /** The sources without which a verdict may be unknown. */
 const needed = ['docker', 'links', 'sockets', 'netfilter', 'kernel', 'processes'];
 
-/** One line for each of them that failed: `not readable: netfilter: needs root`. */
-export function unreadForWalk(snapshot: Pick<Snapshot, 'sources'>): string[] {
-  return needed.flatMap(name => {
+/**
+ * One line for each of them that failed: `not readable: netfilter: needs root`; and one for the netns of a rootless daemon,
+ * into which none of them looks.
+ */
+export function unreadForWalk(snapshot: Pick<Snapshot, 'sources' | 'host'>): string[] {
+  const { docker } = snapshot.host;
+  const apart =
+    docker?.rootless && docker.local !== false ? ["not read: rules and links of rootless Docker's own netns"] : [];
+  const failed = needed.flatMap(name => {
     const source = snapshot.sources[name];
     return source?.state === 'failed' ? [`not readable: ${name}: ${source.reason ?? 'no reason given'}`] : [];
   });
+  return [...failed, ...apart];
 }

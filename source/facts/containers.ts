@@ -22,6 +22,8 @@ export interface ContainerInput {
   owners: OwnerIndex;
   /** Listeners of the host's netns, or why they are not known. */
   hostListeners: readonly Listener[] | { reason: string };
+  /** Whether the netns that the daemon calls the host's is its own (rootless). */
+  rootless?: boolean;
   /** Why containers cannot be joined with this host (a remote daemon); absent when they can. */
   withoutHost?: string;
   /** Why they cannot be joined with this host's links. */
@@ -143,6 +145,10 @@ function listenerFacts(
   if (input.withoutHost !== undefined) return { listeners: null, missing: input.withoutHost };
   if (input.netns.inHostNetns.has(container.id)) {
     const { hostListeners } = input;
+    // rootlesskit's netns holds the docker-proxies of all other containers too, and no cgroup tells whose a socket is.
+    if (input.rootless && !insideOf(container, input.inside)?.sharesHostNetns) {
+      return { listeners: null, missing: "rootless Docker's host network is a network namespace of its own" };
+    }
     if ('reason' in hostListeners) return { listeners: null, missing: hostListeners.reason };
     const own = hostListeners.filter(({ owner }) => owner.via === 'own' && owner.containerId === container.id);
     const strangers = hostListeners.filter(({ owner }) => owner.kind === 'unknown').length;

@@ -58,6 +58,8 @@ function firewallBackend(readings: Readings): { value: string | null; reason?: s
   if (!engine) return { value: null, reason: nothingFrom(readings.docker) };
   if (engine.firewallBackend) return { value: engine.firewallBackend };
   if (engine.local === false) return { value: null, reason: 'the daemon runs on another machine and does not say' };
+  // Docker's chains, where there are any, are another daemon's.
+  if (engine.podman) return { value: null, reason: 'Podman does not say which it uses' };
   if (engine.rootless) return { value: null, reason: "rootless Docker's rules are in another network namespace" };
   const netfilter = readings.netfilter.value;
   if (!netfilter) return { value: null, reason: nothingFrom(readings.netfilter) };
@@ -105,6 +107,7 @@ export function hostFacts(readings: Readings, context: HostContext): HostFacts {
           version: engine.version,
           apiVersion: engine.apiVersion,
           rootless: engine.rootless,
+          ...(engine.podman ? { podman: true } : {}),
           swarm: engine.swarm,
           local: engine.local ?? null,
         }

@@ -139,7 +139,8 @@ export function joinFacts(
     [linkMap, owners, listeners, socketsReason],
     (before: Snapshot['containers'] | undefined) => {
       const hostListeners = listeners ?? { reason: socketsReason ?? 'not read yet' };
-      const input = { index, netns, linkMap, inside, owners, hostListeners, withoutHost: without.host, withoutLinks };
+      const apartness = { withoutHost: without.host, withoutLinks, rootless: docker?.engine.rootless };
+      const input = { index, netns, linkMap, inside, owners, hostListeners, ...apartness };
       return reuse(
         before,
         containers.map(container => containerFacts(container, input)),

@@ -45,10 +45,11 @@ export interface LinkMapInput {
 
 /**
  * Name of a Docker network's bridge on the host: its option, `docker0` for the default one, else `br-` and the first 12
- * digits of its id (libnetwork's bridge driver). undefined for other drivers.
+ * digits of its id (libnetwork's bridge driver); Podman's, as it says. undefined for other drivers, and where it does not say.
  */
 export function bridgeOfNetwork(network: NetworkReading): string | undefined {
   if (network.driver !== 'bridge') return undefined;
+  if (network.bridge !== undefined) return network.bridge || undefined;
   const named = network.options['com.docker.network.bridge.name'];
   if (named) return named;
   return network.name === 'bridge' ? 'docker0' : `br-${network.id.slice(0, 12)}`;

@@ -214,8 +214,11 @@ function daemonHolder(socket: SocketReading, index: OwnerIndex): Holder {
   return { owner: { kind: 'docker', via: 'dockerd', reason } };
 }
 
-/** Programs that hold published ports for a rootless daemon (rootlesskit's port drivers). */
-const rootlessPortDrivers = new Set(['rootlesskit', 'slirp4netns', 'pasta', 'pasta.avx2', 'passt']);
+/**
+ * Programs that hold published ports in the place of dockerd and docker-proxy: rootlesskit's port drivers for rootless Docker,
+ * for Podman conmon, which keeps others from a port that DNAT leads away, and its own forwarder where it is rootless.
+ */
+const portHolders = new Set(['rootlesskit', 'slirp4netns', 'pasta', 'pasta.avx2', 'passt', 'conmon', 'rootlessport']);
 
 /**
  * The owner of a socket by the cgroup of its holder: a container of this daemon, or why it is none although the path names
@@ -255,7 +258,7 @@ function processHolder(socket: SocketReading, opener: { pid: number; name: strin
   }
   const owner = cgroupOwner(cgroup, index);
   if (owner) return { owner };
-  if (rootlessPortDrivers.has(opener.name)) {
+  if (portHolders.has(opener.name)) {
     const mapped = mappedHolder(socket, index, undefined);
     if (mapped) return mapped;
   }

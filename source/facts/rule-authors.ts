@@ -23,6 +23,7 @@ export const looksLikeBridge = (name: string): boolean => bridgeName.test(name);
 /** Who writes native nftables tables of that name. */
 function authorOfTable(table: string): Author | undefined {
   if (table.startsWith('docker-')) return 'docker';
+  if (table === 'netavark') return 'podman';
   if (table.startsWith('firewalld')) return 'firewalld';
   if (table.startsWith('kube-proxy')) return 'kubernetes';
   if (table.startsWith('libvirt_network')) return 'libvirt';
@@ -32,6 +33,7 @@ function authorOfTable(table: string): Author | undefined {
 /** Who makes user chains of that name; DOCKER-USER is made by Docker and filled by the operator. */
 function authorOfChain(chain: string, firewalld: boolean): Author | undefined {
   if (/^DOCKER(-|$)/.test(chain)) return 'docker';
+  if (/^NETAVARK[-_]/.test(chain)) return 'podman';
   if (/^ufw6?-/.test(chain)) return 'ufw';
   if (/^(KUBE-|cali-|FLANNEL|CILIUM_|WEAVE)/.test(chain)) return 'kubernetes';
   if (chain.startsWith('LIBVIRT_')) return 'libvirt';

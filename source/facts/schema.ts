@@ -263,7 +263,7 @@ export const RuleSchema = v.object({
   bytes: v.optional(v.number()),
   action: text('accept, drop, reject, dnat, masquerade, jump CHAIN, …'),
   author: about(
-    v.picklist(['docker', 'ufw', 'firewalld', 'kubernetes', 'libvirt', 'fail2ban', 'admin']),
+    v.picklist(['docker', 'podman', 'ufw', 'firewalld', 'kubernetes', 'libvirt', 'fail2ban', 'admin']),
     'Who wrote it, judged by its table, chain and comment; admin is everything else.',
   ),
   containerIds: about(v.array(v.string()), 'Containers that it names by address or published port.'),
@@ -367,6 +367,7 @@ export const HostSchema = v.object({
         version: v.string(),
         apiVersion: v.string(),
         rootless: v.boolean(),
+        podman: about(v.optional(v.boolean()), 'true where it is Podman that answers in place of Docker.'),
         swarm: v.object({ active: v.boolean(), manager: v.boolean() }),
         local: about(
           v.nullable(v.boolean()),

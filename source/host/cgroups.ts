@@ -97,14 +97,19 @@ function descendants(host: Host, pid: number): number[] {
 
 /**
  * Every process of the container that `pid` is a process of, ascending, and whether that is certain to be all of them
- * (a walk from parent to child misses processes started by `docker exec`).
+ * (a walk from parent to child misses processes started by `docker exec`). Only a cgroup that has the container's id in
+ * its path is the container's alone: rootless Docker on cgroup v1 leaves it in the one that the daemon was started in.
  * @throws HostError gone, when that process has ended
  */
-export async function containerPids(host: Host, pid: number): Promise<{ pids: number[]; complete: boolean }> {
+export async function containerPids(
+  host: Host,
+  { containerId, pid }: { containerId: string; pid: number },
+): Promise<{ pids: number[]; complete: boolean }> {
   const [cgroup, mountinfo] = host.readFiles([`/proc/${pid}/cgroup`, '/proc/self/mountinfo']);
   if (cgroup instanceof HostError) throw cgroup;
   const mounts = typeof mountinfo === 'string' ? parseCgroupMounts(mountinfo) : [];
-  for (const folder of cgroupFolders(mounts, parseCgroup(cgroup ?? ''))) {
+  const own = parseCgroup(cgroup ?? '').filter(({ path }) => path.includes(containerId));
+  for (const folder of cgroupFolders(mounts, own)) {
     try {
       const { pids, complete } = await pidsBelow(host, folder);
       if (pids.includes(pid)) return { pids: [...new Set(pids)].sort((a, b) => a - b), complete };

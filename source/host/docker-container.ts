@@ -75,6 +75,10 @@ export function parsePortMap(value: unknown): PortBindingReading[] {
   return bindings;
 }
 
+/** A given mapping, whose address Podman leaves empty for all of IPv4 (it binds no other socket). */
+export const onEveryAddress = (port: PortBindingReading): PortBindingReading =>
+  port.hostIp === '' && port.hostPort !== '' ? { ...port, hostIp: '0.0.0.0' } : port;
+
 /** An entry of `NetworkSettings.Networks`. @param id the container's, whose short form the daemon puts among the aliases before API 1.45 */
 export function parseEndpoint(network: string, value: unknown, id: string): EndpointReading {
   const given = object(value);
@@ -89,7 +93,10 @@ export function parseEndpoint(network: string, value: unknown, id: string): Endp
   const gateway = address('Gateway');
   const gateway6 = address('IPv6Gateway');
   const mac = text(given['MacAddress']).toLowerCase();
-  if (text(given['NetworkID'])) endpoint.networkId = text(given['NetworkID']);
+  const networkId = text(given['NetworkID']);
+  // Podman has the name there, and calls its default network `bridge` in the list of networks alone.
+  if (networkId === network) endpoint.network = network === 'podman' ? 'bridge' : network;
+  else if (networkId) endpoint.networkId = networkId;
   if (text(given['EndpointID'])) endpoint.endpointId = text(given['EndpointID']);
   if (ipv4) Object.assign(endpoint, { ipv4, ipv4PrefixLength: number(given['IPPrefixLen']) });
   if (ipv6) Object.assign(endpoint, { ipv6, ipv6PrefixLength: number(given['GlobalIPv6PrefixLen']) });
@@ -164,7 +171,7 @@ export function parseInspect(json: unknown, id: string, inspectedAt: number): Co
     requestedPorts: parsePortMap(hostConfig['PortBindings']),
     publishAllPorts: hostConfig['PublishAllPorts'] === true,
     exposedPorts: Object.keys(object(config['ExposedPorts'])).flatMap(parsePorts),
-    publishedPorts: parsePortMap(settings['Ports']),
+    publishedPorts: parsePortMap(settings['Ports']).map(onEveryAddress),
     sandboxKey: text(settings['SandboxKey']),
     inspectedAt,
   };

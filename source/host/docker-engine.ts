@@ -2,6 +2,7 @@
 import ipaddr from 'ipaddr.js';
 import { canonicalAddress } from './addresses.ts';
 import { array, isObject, object, text, texts, textRecord } from './json.ts';
+import { isPodmans } from './podman.ts';
 import type { EngineReading, NetworkReading, ServiceReading } from './readings.ts';
 
 /** /version and /info together. Either may be undefined when it could not be read; what it would say is then empty. */
@@ -21,6 +22,8 @@ export function parseEngine(version: unknown, info: unknown): EngineReading {
     liveRestore: told['LiveRestoreEnabled'] === true,
     swarm: { active, manager: active && swarm['ControlAvailable'] === true },
   };
+  const components = array(release['Components']).map(part => text(object(part)['Name']));
+  if (components.includes('Podman Engine') || text(told['BuildahVersion'])) engine.podman = true;
   const backend = text(object(told['FirewallBackend'])['Driver']);
   if (backend) engine.firewallBackend = backend;
   return engine;
@@ -50,6 +53,7 @@ function parseNetwork(value: unknown): NetworkReading[] {
     ipam: array(object(value['IPAM'])['Config']).flatMap(parseIpam),
     created: text(value['Created']),
   };
+  if (network.driver === 'bridge' && isPodmans(value)) network.bridge = '';
   const project = text(object(value['Labels'])['com.docker.compose.project']);
   if (project) network.composeProject = project;
   return [network];

@@ -1,6 +1,6 @@
 /** `GET /containers/json?all=1`: what the list says of every container, and which of them must be inspected anew. */
 import { canonicalAddress } from './addresses.ts';
-import { containerName, containerState, parseEndpoints, usedLabels } from './docker-container.ts';
+import { containerName, containerState, onEveryAddress, parseEndpoints, usedLabels } from './docker-container.ts';
 import { array, isObject, number, object, text, texts } from './json.ts';
 import type { ContainerReading, ContainerState, EndpointReading, PortBindingReading } from './readings.ts';
 
@@ -71,12 +71,12 @@ function parseListPort(value: unknown): PortBindingReading[] {
   if (published === 0 || (proto !== 'tcp' && proto !== 'udp' && proto !== 'sctp')) return [];
   const hostIp = text(port['IP']);
   return [
-    {
+    onEveryAddress({
       proto,
       containerPort: number(port['PrivatePort']),
       hostIp: canonicalAddress(hostIp) ?? hostIp,
       hostPort: String(published),
-    },
+    }),
   ];
 }
 

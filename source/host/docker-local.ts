@@ -54,10 +54,13 @@ function deviceNames(host: Host): Set<string> {
   return new Set(devices.split('\n').map(line => line.split(':')[0]!.trim()));
 }
 
-/** The bridges that are named after a network's id, which no other daemon's host has. */
+/** The bridges that are named after a network's id, which no other daemon's host has. Podman counts its own. */
 const ownBridges = (networks: readonly NetworkReading[]): string[] =>
   networks
-    .filter(({ driver, options }) => driver === 'bridge' && !options['com.docker.network.bridge.name'])
+    .filter(
+      ({ driver, options, bridge }) =>
+        driver === 'bridge' && bridge === undefined && !options['com.docker.network.bridge.name'],
+    )
     .map(({ id }) => `br-${id.slice(0, 12)}`);
 
 function hasOwnBridge(host: Host, networks: readonly NetworkReading[]): boolean {
@@ -81,8 +84,8 @@ function otherNetwork(host: Host, pid: number, networks: readonly NetworkReading
   // A parent that was lost is replaced by init, whose netns tells nothing.
   if (typeof own === 'string' && typeof theirs === 'string' && parent !== 1) return own === theirs ? undefined : words;
   const bridges = networks
-    .filter(({ driver }) => driver === 'bridge')
-    .map(({ id, options }) => options['com.docker.network.bridge.name'] || `br-${id.slice(0, 12)}`);
+    .filter(({ driver, bridge }) => driver === 'bridge' && bridge !== '')
+    .map(({ id, options, bridge }) => bridge ?? (options['com.docker.network.bridge.name'] || `br-${id.slice(0, 12)}`));
   try {
     const names = deviceNames(host);
     return bridges.length > 0 && !bridges.some(bridge => names.has(bridge)) ? words : undefined;

@@ -13,6 +13,8 @@ export interface EngineReading {
   kernelVersion: string;
   /** `SecurityOptions` has `name=rootless`: rules and links are then in another netns. */
   rootless: boolean;
+  /** Set where it is Podman that speaks Docker's language (`podman system service`). */
+  podman?: true;
   /** `/info.FirewallBackend.Driver` (Docker 28.1 and later): iptables, iptables+firewalld, nftables… */
   firewallBackend?: string;
   liveRestore: boolean;
@@ -119,6 +121,8 @@ export interface NetworkReading {
   ipv4: boolean;
   ipv6: boolean;
   options: Record<string, string>;
+  /** Podman's: the bridge that it made, '' where it does not say. Of Docker's networks, id and options tell. */
+  bridge?: string;
   ipam: { subnet: string; gateway?: string; ipRange?: string }[];
   created: string;
   composeProject?: string;

@@ -8,6 +8,7 @@ import { needsInspect, parseList, readingFromList, type ListEntry } from './dock
 import { judgeLocality } from './docker-local.ts';
 import { HostError, type Host } from './host.ts';
 import { isObject } from './json.ts';
+import { withBridges } from './podman.ts';
 import type {
   ContainerReading,
   DockerReading,
@@ -109,7 +110,7 @@ export async function readContainers(
 export async function readNetworks(host: Host): Promise<NetworkReading[]> {
   const answer = await host.docker.get('/networks');
   if (answer !== null && !Array.isArray(answer)) throw new HostError('failed', "Docker's list of networks is no list");
-  return parseNetworks(answer);
+  return withBridges(host, parseNetworks(answer));
 }
 
 /** The services, in order of name. Only a swarm manager knows them; any other daemon answers with HTTP 503. @throws HostError */

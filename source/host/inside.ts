@@ -53,6 +53,7 @@ export async function readInside(host: Host, options: InsideOptions): Promise<Ou
   if (netns !== undefined) value.netns = netns;
   const sameNetns = options.previous?.pid === pid && options.previous.netns === netns ? options.previous : undefined;
   if (sharesHostNetns(host, pid)) {
+    value.sharesHostNetns = true;
     value.interfacesReason = sharesHost;
     if (options.listeners) value.listenersReason = sharesHost;
   } else {
@@ -228,7 +229,7 @@ async function addProcesses(
   missing: string[],
 ): Promise<void> {
   try {
-    const outcome = await containerProcesses(host, options.pid, options.previous?.processes);
+    const outcome = await containerProcesses(host, options, options.previous?.processes);
     value.processes = outcome.value;
     if (outcome.missing) missing.push(outcome.missing);
   } catch (error) {

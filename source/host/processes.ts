@@ -60,16 +60,17 @@ function mayBeProxy({ uid, containerId }: ProcessReading, ownUid: number): boole
 }
 
 /**
- * The processes of the container that `pid` belongs to, by its cgroup.
+ * The processes of a container, by the cgroup of its first process.
+ * @param container its id, and the host pid of that process
  * @returns `missing` when some may not have been found
  * @throws HostError gone, when that process has ended
  */
 export async function containerProcesses(
   host: Host,
-  pid: number,
+  container: { containerId: string; pid: number },
   previous: readonly ProcessReading[] = [],
 ): Promise<Outcome<ProcessReading[]>> {
-  const { pids, complete } = await containerPids(host, pid);
+  const { pids, complete } = await containerPids(host, container);
   const value = describe(host, pids, Object.fromEntries(previous.map(each => [each.pid, each])), []);
   if (complete) return { value };
   return { value, missing: "the container's cgroup is not visible here: only the descendants of its first process" };

@@ -246,6 +246,8 @@ export interface InsideReading {
   pid: number;
   /** Inode of /proc/<pid>/ns/net; absent when it may not be read. */
   netns?: number;
+  /** Set where that is the netns which netdash runs in. */
+  sharesHostNetns?: true;
   /** Absent (with `interfacesReason`) when they could not be read. */
   interfaces?: InsideInterface[];
   interfacesReason?: string;

@@ -62,7 +62,8 @@ function dockerLines(snapshot: Snapshot): Line[] {
   const source = snapshot.sources['docker'];
   if (docker) {
     const rootless = docker.rootless ? ' rootless' : '';
-    return [[cell(`Docker ${short(docker.version)}${rootless}`, source?.state === 'failed' ? 'warn' : 'plain')]];
+    const product = docker.podman ? 'Podman' : 'Docker';
+    return [[cell(`${product} ${short(docker.version)}${rootless}`, source?.state === 'failed' ? 'warn' : 'plain')]];
   }
   if (source?.waitingMs !== undefined) return [[cell(`Docker${waitingText(source)}`, 'dim')]];
   return [[cell(`${glyphs.failed} no Docker`, 'bad')]];

@@ -124,10 +124,15 @@ function interfaceRow(snapshot: Snapshot, item: Interface): LinkRow {
 /** How a running container without a veth is connected, or why its link is not known; nothing for one that does not run. */
 function linkless(
   container: Container,
+  isRootless: boolean,
 ): Pick<LinkRow, 'name' | 'note' | 'isUnknown' | 'bridge' | 'inside'> | undefined {
   if (!isUp(container) || container.state === 'restarting') return undefined;
   const { networkMode } = container;
-  if (networkMode === 'host') return { name: 'host netns', note: "shares the host's netns" };
+  if (networkMode === 'host') {
+    return isRootless
+      ? { name: "daemon's netns", note: "shares rootless Docker's netns" }
+      : { name: 'host netns', note: "shares the host's netns" };
+  }
   if (networkMode === 'none') return { name: 'none', note: 'has no network' };
   if (networkMode === 'container') {
     const partner = container.sharesNetnsWith?.name;
@@ -165,7 +170,9 @@ export function linkRows(snapshot: Snapshot): LinkRow[] {
         a.name.localeCompare(b.name),
     );
   const without = snapshot.containers.flatMap((container): LinkRow[] => {
-    const found = lookup.links.has(container.id) ? undefined : linkless(container);
+    const found = lookup.links.has(container.id)
+      ? undefined
+      : linkless(container, snapshot.host.docker?.rootless === true);
     if (!found) return [];
     return [
       {

@@ -42,7 +42,7 @@ test('collects the processes of nested cgroups too', async () => {
       '/sys/fs/cgroup/unified/docker/abc': ['cgroup.procs', 'cpu.stat', 'memory.max', 'app.service', 'notes'],
     },
   });
-  assert.deepEqual(await containerPids(host, 7), { pids: [7, 8, 9, 12], complete: true });
+  assert.deepEqual(await containerPids(host, { containerId: 'abc', pid: 7 }), { pids: [7, 8, 9, 12], complete: true });
 });
 
 test('walks from parent to child where the cgroup cannot be seen, and says that this may not be all', async () => {
@@ -53,21 +53,33 @@ test('walks from parent to child where the cgroup cannot be seen, and says that 
       '/proc/8/task/8/children': '9 7 ',
     },
   });
-  assert.deepEqual(await containerPids(host, 7), { pids: [7, 8, 9, 20], complete: false });
+  assert.deepEqual(await containerPids(host, { containerId: 'abc', pid: 7 }), { pids: [7, 8, 9, 20], complete: false });
 });
 
 test('does not take the processes of a cgroup that does not have the one asked for', async () => {
   const host = textHost({ files: { ...files, '/sys/fs/cgroup/unified/docker/abc/cgroup.procs': '9\n' } });
-  assert.deepEqual(await containerPids(host, 7), { pids: [7], complete: false });
+  assert.deepEqual(await containerPids(host, { containerId: 'abc', pid: 7 }), { pids: [7], complete: false });
+});
+
+test('does not take those of a cgroup that is not the container’s alone, as rootless Docker’s on cgroup v1', async () => {
+  const host = textHost({
+    files: {
+      ...files,
+      '/proc/7/cgroup': '0::/user.slice\n',
+      '/sys/fs/cgroup/unified/user.slice/cgroup.procs': '1\n7\n8\n',
+      '/proc/7/task/7/children': '8 ',
+    },
+  });
+  assert.deepEqual(await containerPids(host, { containerId: 'abc', pid: 7 }), { pids: [7, 8], complete: false });
 });
 
 test('a process that is gone is gone', async () => {
   const host = textHost({ files: { '/proc/7/cgroup': new HostError('gone', 'gone') } });
-  await assert.rejects(containerPids(host, 7), { code: 'gone' });
+  await assert.rejects(containerPids(host, { containerId: 'abc', pid: 7 }), { code: 'gone' });
 });
 
 test('finds this very process on this machine', async () => {
   const live = createLiveHost({ docker: {} as DockerApi });
-  const { pids } = await containerPids(live, process.pid);
+  const { pids } = await containerPids(live, { containerId: '', pid: process.pid });
   assert.ok(pids.includes(process.pid), readFileSync('/proc/self/cgroup', 'utf8'));
 });

@@ -15,7 +15,8 @@ export interface Binaries {
   busybox: string;
 }
 
-const suites: Record<DockerChoice, string | undefined> = { '20': undefined, '26': 'trixie', '28': 'sid' };
+/** The Debian suite of each choice; undefined for the release that this machine runs. */
+export const suites: Record<DockerChoice, string | undefined> = { '20': undefined, '26': 'trixie', '28': 'sid' };
 
 const packages: Record<string, readonly string[]> = {
   daemon: ['base-files', 'docker.io', 'docker-cli', 'containerd', 'runc', 'iptables'],

@@ -4,7 +4,7 @@ import { dnatRules } from '../rules.ts';
 import type { Container, PublishedPort } from '../schema.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { mayLackRules } from './reach.ts';
-import { graceMs, isElsewhere, placeText, uniquePorts } from './shared.ts';
+import { graceMs, isNotDockers, placeText, uniquePorts } from './shared.ts';
 
 /** A port that Docker says it publishes over IPv4 by DNAT. */
 interface Expected {
@@ -88,7 +88,7 @@ export const dockerRulesMissing: Detector = {
     const { readings } = context;
     const netfilter = readings.netfilter.value;
     const engine = readings.docker.value?.engine;
-    if (!netfilter || readings.netfilter.state !== 'ok' || !engine || isElsewhere(engine)) return [];
+    if (!netfilter || readings.netfilter.state !== 'ok' || !engine || isNotDockers(engine)) return [];
     if (engine.firewallBackend === 'nftables' || !netfilter.chains.some(isDockers)) return [];
     const ports = expected(context);
     if (ports.length === 0) return [];

@@ -1,7 +1,7 @@
 import type { ChainReading, RuleReading } from '../../host/readings.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { mayLackRules } from './reach.ts';
-import { isElsewhere } from './shared.ts';
+import { isNotDockers } from './shared.ts';
 
 /** Targets after which nothing of the chain is reached by what matched. */
 const ends = new Set(['accept', 'drop', 'reject', 'return', 'goto']);
@@ -62,7 +62,7 @@ export const dockerUserNeverMatches: Detector = {
   undecided: mayLackRules,
   detect: context => {
     const { readings } = context;
-    if (isElsewhere(readings.docker.value?.engine)) return [];
+    if (isNotDockers(readings.docker.value?.engine)) return [];
     const known = portsOf(context);
     return (readings.netfilter.value?.chains ?? [])
       .filter(({ name, table, backend }) => name === 'DOCKER-USER' && table === 'filter' && backend !== 'nft')

@@ -1,7 +1,7 @@
 import type { LinkReading } from '../../host/readings.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { saidBetween, shownSince } from './earlier.ts';
-import { isElsewhere, wasRaised } from './shared.ts';
+import { isNotDockers, wasRaised } from './shared.ts';
 
 /** How far apart readings must be for one to tell what was there before or after the other; a start may take a while. */
 const marginMs = 2000;
@@ -74,7 +74,7 @@ export const orphanLink: Detector = {
   undecided: ({ facts }, { subject }) =>
     facts.links.some(({ ifindex, unknown }) => `${ifindex}` === subject.id && unknown !== undefined),
   detect: context => {
-    if (context.readings.docker.value === undefined || isElsewhere(context.readings.docker.value.engine)) return [];
+    if (context.readings.docker.value === undefined || isNotDockers(context.readings.docker.value.engine)) return [];
     return orphans(context)
       .filter(({ link, draft }) => wasThereAround(link, context) || wasRaised('orphan-link', draft.subject.id, context))
       .map(({ draft }) => draft);

@@ -12,7 +12,7 @@ import { isUp } from '../publishing.ts';
 import { type DnatRule, dnatRules } from '../rules.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { saidBetween, shownSince } from './earlier.ts';
-import { isElsewhere, uniquePorts, wasRaised } from './shared.ts';
+import { isNotDockers, uniquePorts, wasRaised } from './shared.ts';
 
 /** How far apart readings must be for one to tell what was there before or after the other; a start may take a while. */
 const marginMs = 2000;
@@ -101,7 +101,7 @@ function orphans(netfilter: NetfilterReading, docker: DockerReading, links: Link
 
 /** Whether the daemon's networks are known to be of this host: rules of another host say nothing about its containers. */
 function isHere(docker: DockerReading, links: LinksReading | undefined): boolean {
-  if (isElsewhere(docker.engine)) return false;
+  if (isNotDockers(docker.engine)) return false;
   if (docker.engine.local === true) return true;
   const bridges = networksByBridge(docker.networks);
   const isGateway = (name: string, address: string) =>

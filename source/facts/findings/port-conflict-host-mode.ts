@@ -7,7 +7,7 @@ import { isUp } from '../publishing.ts';
 import type { Container, Listener } from '../schema.ts';
 import { wantedPorts, type WantedPort } from '../wanted-ports.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
-import { graceMs, uniquePorts, wasRaised } from './shared.ts';
+import { graceMs, isElsewhere, uniquePorts, wasRaised } from './shared.ts';
 
 /** A program that cannot bind gives up at once, or after a few tries. */
 const soonMs = 60_000;
@@ -113,7 +113,7 @@ export const portConflictHostMode: Detector = {
   },
   detect: context => {
     const docker = context.readings.docker.value;
-    if (docker === undefined || docker.engine.local === false) return [];
+    if (docker === undefined || isElsewhere(docker.engine)) return [];
     return docker.containers.flatMap(container => {
       if (container.networkMode !== 'host' && !container.networkMode.startsWith('container:')) return [];
       if (container.startedAt === undefined || container.inspectError !== undefined) return [];

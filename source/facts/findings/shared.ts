@@ -28,6 +28,14 @@ export function isElsewhere(engine: { local?: boolean; rootless: boolean } | und
   return engine?.local === false || engine?.rootless === true;
 }
 
+/**
+ * Whether what bears Docker's name on this host (its chains, docker-proxies, `br-` bridges) may be another daemon's than the
+ * one that is asked, so that nothing follows from its not knowing them: Podman makes none of these.
+ */
+export function isNotDockers(engine: { local?: boolean; rootless: boolean; podman?: true } | undefined): boolean {
+  return isElsewhere(engine) || engine?.podman === true;
+}
+
 /** How long a program may take from its start until it listens: younger ones are not judged by their listeners. */
 export const graceMs = 15_000;
 

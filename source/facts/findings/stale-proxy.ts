@@ -2,7 +2,7 @@ import type { ContainerReading, DockerReading, ProxyReading } from '../../host/r
 import { isUp } from '../publishing.ts';
 import type { Detector, FindingContext } from './detector.ts';
 import { saidBetween, shownSince } from './earlier.ts';
-import { isElsewhere, placeText, uniquePorts, wasRaised } from './shared.ts';
+import { isNotDockers, placeText, uniquePorts, wasRaised } from './shared.ts';
 
 /** How far apart readings must be for one to tell what was there before or after the other. */
 const marginMs = 1000;
@@ -67,7 +67,7 @@ export const staleProxy: Detector = {
   detect: context => {
     const { docker, processes } = context.readings;
     const reading = docker.value;
-    if (reading === undefined || isElsewhere(reading.engine)) return [];
+    if (reading === undefined || isNotDockers(reading.engine)) return [];
     const up = indexOf(reading);
     return (processes.value?.proxies ?? [])
       .filter(proxy => !isServed(proxy, up))
