@@ -1,12 +1,12 @@
 /** One complete look at a host, for commands that print and end. */
 import type { Host } from '../host/host.ts';
-import type { Readings } from '../host/readings.ts';
+import { sourceNames, type Readings } from '../host/readings.ts';
 import type { LiveView } from '../live/live.ts';
 import { startLive } from '../live/start-live.ts';
 
-/** A source that has not answered by then is told as it stands. */
+/** A source that has not answered by then is said not to have. Docker is given up after the 10 s of one refusal. */
 const patienceMs = 30_000;
-/** What ending may take: the last ports are written down meanwhile. */
+/** What ending may take: the last ports are written down meanwhile, which a dead network file system never lets end. */
 const partingMs = 1500;
 
 /** Reads everything once, insides of containers included. Leaves nothing running. @param patience for sources that do not answer, ms */
@@ -25,10 +25,20 @@ export async function readOnce(host: Host, patience = patienceMs): Promise<{ vie
         if (live.getView().ready) resolve();
       });
     });
-    return { view: live.getView(), readings: live.getReadings() };
+    const readings = live.getReadings();
+    return { view: withoutAnswer(live.getView(), readings, patience), readings };
   } finally {
     clearTimeout(timer);
-    // What did not answer until now would hold up the end just as long.
     await Promise.race([live.stop(), new Promise<void>(resolve => setTimeout(resolve, partingMs).unref())]);
   }
+}
+
+/** The view, in which a source that is still waited for says how long it was. */
+function withoutAnswer(view: LiveView, readings: Readings, patience: number): LiveView {
+  const silent = sourceNames.filter(name => readings[name].state === 'pending');
+  if (silent.length === 0) return view;
+  const sources = { ...view.snapshot.sources };
+  const reason = `no answer within ${patience / 1000} s`;
+  for (const name of silent) sources[name] = { state: 'failed', reason, ageMs: null };
+  return { ...view, snapshot: { ...view.snapshot, sources } };
 }

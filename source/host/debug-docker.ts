@@ -12,6 +12,7 @@ interface Notes {
 export function recordDocker(docker: DockerApi, { timed, note }: Notes): DockerApi {
   return {
     endpoint: docker.endpoint,
+    close: () => docker.close?.(),
     get: (path, options) =>
       timed(`GET ${path}`, docker.get(path, options), answer => Buffer.byteLength(JSON.stringify(answer) ?? '')),
     events: (filters, onEvent, onOpen) => {

@@ -23,15 +23,31 @@ const everyStatus = Object.fromEntries(Array.from({ length: 500 }, (_, index) =>
  */
 export function connectDocker(endpoint: Endpoint): DockerApi {
   let modem: DockerModem | undefined;
-  const open = (): DockerModem => (modem ??= createModem(endpoint));
+  const asked: Asked = { open: new Set(), closed: false };
+  let agent: HttpAgent | undefined;
+  const open = (): DockerModem => {
+    agent ??= createAgent(endpoint.connection);
+    return (modem ??= createModem(endpoint, agent));
+  };
   return {
     endpoint: endpoint.url,
-    get: (path, options = {}) => get(open(), endpoint, path, options.timeoutMs ?? defaultTimeoutMs),
+    get: (path, options = {}) => get(open(), endpoint, path, options.timeoutMs ?? defaultTimeoutMs, asked),
     events: (filters, onEvent, onOpen) => follow(open(), endpoint, filters, onEvent, onOpen),
+    close: () => {
+      asked.closed = true;
+      for (const request of asked.open) request.abort();
+      agent?.destroy();
+    },
   };
 }
 
-function createModem(endpoint: Endpoint): DockerModem {
+/** The requests that wait for an answer, and whether there are to be no more. */
+interface Asked {
+  readonly open: Set<AbortController>;
+  closed: boolean;
+}
+
+function createModem(endpoint: Endpoint, agent: HttpAgent): DockerModem {
   const { connection } = endpoint;
   // Members that are set, even to undefined, are stronger than what docker-modem takes from the environment.
   const options: Docker.DockerOptions = { host: undefined, port: undefined, timeout: undefined, protocol: 'http' };
@@ -42,7 +58,7 @@ function createModem(endpoint: Endpoint): DockerModem {
     options.port = connection.port;
     options.protocol = connection.tls ? 'https' : 'http';
   }
-  const transport = { agent: createAgent(connection), pathPrefix: '/' };
+  const transport = { agent, pathPrefix: '/' };
   return withoutEnvironment<DockerModem>(() => new Docker({ ...options, ...transport }).modem);
 }
 
@@ -89,8 +105,16 @@ function dial(modem: DockerModem, path: string, signal: AbortSignal): Promise<In
 /** Errors that a connection kept open shows when the daemon closed it in the meantime. */
 const stale = new Set(['ECONNRESET', 'EPIPE']);
 
-async function get(modem: DockerModem, endpoint: Endpoint, path: string, timeoutMs: number): Promise<unknown> {
+async function get(
+  modem: DockerModem,
+  endpoint: Endpoint,
+  path: string,
+  timeoutMs: number,
+  asked: Asked,
+): Promise<unknown> {
+  if (asked.closed) throw closedError();
   const controller = new AbortController();
+  asked.open.add(controller);
   const timer = setTimeout(() => controller.abort(), timeoutMs);
   const attempt = async (): Promise<unknown> => {
     const answer = await dial(modem, path, controller.signal);
@@ -105,14 +129,18 @@ async function get(modem: DockerModem, endpoint: Endpoint, path: string, timeout
     });
   } catch (error) {
     if (error instanceof HostError) throw error;
+    if (asked.closed) throw closedError();
     if (controller.signal.aborted) {
       throw new HostError('timeout', `Docker did not answer ${path.split('?')[0]} within ${timeoutMs / 1000} s`);
     }
     throw connectionError(endpoint, error);
   } finally {
     clearTimeout(timer);
+    asked.open.delete(controller);
   }
 }
+
+const closedError = (): HostError => new HostError('refused', 'Docker is not asked any more: netdash is ending');
 
 async function readBody(answer: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];

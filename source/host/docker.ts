@@ -22,6 +22,9 @@ import type {
 const inspectTimeoutMs = 4000;
 /** dockerd answers an inspect in 0.2 ms; more at once only load it. */
 const inspectsAtOnce = 4;
+/** After so many inspects in a row that were not answered, the daemon is asked whether it answers anything at all. */
+const silentInspects = inspectsAtOnce;
+const aliveTimeoutMs = 2000;
 
 /**
  * The daemon, from /version and /info. `local` is not judged here (`judgeLocality`).
@@ -81,11 +84,19 @@ export async function readContainers(
     if (before && !changed.has(entry.id) && !needsInspect(entry, before)) found.set(entry.id, before);
     else waiting.push(entry);
   }
+  let silent = 0;
+  let isAlive: Promise<boolean> | undefined;
   const work = async (): Promise<void> => {
     for (let entry = waiting.shift(); entry; entry = waiting.shift()) {
       const { id, signature } = entry;
       try {
+        if (silent >= silentInspects) {
+          if (!(await (isAlive ??= answers(host)))) throw hungError();
+          silent = 0;
+          isAlive = undefined;
+        }
         const reading = await inspectContainer(host, id);
+        silent = 0;
         if (reading.inspectError) failures.push(`${reading.name}: ${reading.inspectError}`);
         found.set(id, { ...reading, listSignature: signature });
       } catch (error) {
@@ -94,6 +105,7 @@ export async function readContainers(
           // Removed since the list was made; in a recording it may merely not have been recorded.
           if (host.kind === 'live') continue;
         }
+        if (code === 'timeout') silent += 1;
         failures.push(`${entry.name}: ${message}`);
         found.set(id, readingFromList(entry, message, host.now(), known.get(id)));
       }
@@ -105,6 +117,15 @@ export async function readContainers(
   const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
   return { value: containers, missing: `inspect failed: ${failures[0]}${more}` };
 }
+
+/** Whether the daemon answers at all: containers whose locks are held are waited for one by one, a daemon that hangs is not. */
+const answers = (host: Host): Promise<boolean> =>
+  host.docker.get('/version', { timeoutMs: aliveTimeoutMs }).then(
+    () => true,
+    (error: unknown) => asHostError(error).code !== 'timeout',
+  );
+
+const hungError = (): HostError => new HostError('timeout', 'not asked for: Docker does not answer any more');
 
 /** All networks, in order of name. @throws HostError */
 export async function readNetworks(host: Host): Promise<NetworkReading[]> {

@@ -81,6 +81,11 @@ export interface DockerApi {
   get(path: string, options?: { timeoutMs?: number }): Promise<unknown>;
   /** Follows `GET /events` with these filters (Engine API syntax); `onOpen` is called once the daemon has accepted the request. */
   events(filters: Record<string, string[]>, onEvent: (event: DockerEvent) => void, onOpen?: () => void): Subscription;
+  /**
+   * Lets go of the daemon: what is being asked is refused, and so is all that is asked afterwards. Absent where nothing is
+   * waited for (a recording).
+   */
+  close?(): void;
 }
 
 /** A machine that can be read. Paths are absolute, as on that machine. */

@@ -25,6 +25,8 @@ import { Poller, traced } from './poller.ts';
 /** What the source tells. */
 export interface DockerSourceOptions {
   host: Host;
+  /** Whether Docker's events are to be followed; a look that ends with its answer has no use for them. */
+  follows: boolean;
   /** Called after every reading and event; `changed` is false when it only confirmed what was known. */
   onReading(changed: boolean): void;
   /** An event that may mean changed links, rules or sockets. */
@@ -132,10 +134,12 @@ export class DockerSource {
   /** Begins: events first, so that nothing that happens during the first list is missed. Resolves after the first reading. */
   async start(): Promise<void> {
     const engine = this.#engine.poke();
-    // A daemon that does not answer is not to be waited for twice.
-    const late = new AbortController();
-    await Promise.race([this.#stream.start(), sleep(streamPatienceMs, undefined, late)]).catch(() => undefined);
-    late.abort();
+    if (this.#options.follows) {
+      // A daemon that does not answer is not to be waited for twice.
+      const late = new AbortController();
+      await Promise.race([this.#stream.start(), sleep(streamPatienceMs, undefined, late)]).catch(() => undefined);
+      late.abort();
+    }
     this.#isListing = true;
     await Promise.all([engine, this.#containers.poke(), this.#networks.poke()]);
     await this.#services.poke();

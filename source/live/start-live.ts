@@ -20,7 +20,7 @@ import { ViewKeeper } from './view.ts';
 export interface LiveOptions {
   /** Folder of the state file; null: none is kept. Default: `stateFolder` for a live host, none for a recording. */
   stateDir?: string | null;
-  /** For a command that looks once: everything is read at the first go, and findings do not wait to be seen twice. */
+  /** For a command that looks once: everything is read at the first go, no events are followed, and findings do not wait to be seen twice. */
   once?: boolean;
 }
 
@@ -95,6 +95,7 @@ class LiveSession implements Live {
     const onReading = (changed: boolean) => this.#soon(changed ? gatherMs : confirmMs);
     this.#docker = new DockerSource({
       host,
+      follows: !this.#once,
       onReading: changed => this.#onDocker(changed),
       onEvent: event => {
         if (event.type === 'container' || event.type === 'network') {
@@ -164,7 +165,10 @@ class LiveSession implements Live {
     clearTimeout(this.#timer);
     clearTimeout(this.#judgeTimer);
     this.#inside.stop();
-    await Promise.all([this.#docker.stop(), this.#machine.stop(), this.#state?.stop()]);
+    const ended = Promise.all([this.#docker.stop(), this.#machine.stop(), this.#state?.stop()]);
+    // A daemon that hangs must not hold up the end.
+    this.#host.docker.close?.();
+    await ended;
   }
 
   #stateReady: Promise<void> = Promise.resolve();

@@ -6,6 +6,7 @@ import { createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectDocker } from '../../source/host/docker-api.ts';
 import { resolveEndpoint } from '../../source/host/docker-endpoint.ts';
 import { HostError, type DockerApi, type DockerEvent } from '../../source/host/host.ts';
@@ -116,6 +117,27 @@ test('no answer in time is a time-out, also in the middle of one', async () => {
   assert.equal(error.code, 'timeout');
   assert.match(error.message, /did not answer \/slow/);
 });
+
+test('closed, it refuses what is being asked and what is asked then, and leaves no connection open', async () => {
+  answer = () => undefined;
+  const fresh = open(`unix://${socket}`);
+  const before = new Set(connections);
+  const asked = ['/a', '/b', '/c'].map(each => failure(fresh.get(each)));
+  const arrived = requests.length + asked.length;
+  await until(() => requests.length >= arrived);
+  const own = [...connections].filter(connection => !before.has(connection));
+  assert.equal(own.length, asked.length);
+  fresh.close?.();
+  for (const { code, message } of await Promise.all(asked))
+    assert.deepEqual([code, /ending/.test(message)], ['refused', true]);
+  assert.equal((await failure(fresh.get('/d'))).code, 'refused');
+  await until(() => own.every(connection => !connections.has(connection)));
+});
+
+/** @returns when it holds */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(5);
+}
 
 test('no daemon: no socket, nobody listening, no right to ask, no HTTP', async () => {
   assert.match((await failure(open('unix:///nowhere/docker.sock').get('/x'))).message, /no such socket/);

@@ -7,6 +7,7 @@ import { parseEngine, parseNetworks, parseServices } from '../../source/host/doc
 import { needsInspect, parseList, pollCandidates, readingFromList } from '../../source/host/docker-list.ts';
 import { redact } from '../../source/host/docker-redact.ts';
 import { inspectContainer, listContainers, readContainers, readDocker } from '../../source/host/docker.ts';
+import { HostError, type Host } from '../../source/host/host.ts';
 import { isObject } from '../../source/host/json.ts';
 import { fixtureHost, fixtureRecording, hostFixtures } from '../fixtures/hosts.ts';
 
@@ -99,6 +100,39 @@ test('containers that did not change keep their reading, and only the changed ar
   const third = await readContainers(watched, first.value, new Set([id]));
   assert.deepEqual(asked, ['/containers/json?all=1', `/containers/${id}/json`]);
   assert.notEqual(third.value[3], first.value[3]);
+});
+
+/** A host whose daemon lists 40 containers and answers no inspect in time. */
+function silentHost(asked: string[], version: () => Promise<unknown>): Host {
+  const list = Array.from({ length: 40 }, (_, index) => ({
+    Id: index.toString(16).padStart(64, '0'),
+    Names: [`/c${index}`],
+    State: 'running',
+    Status: 'Up 1 second',
+  }));
+  const get = (path: string): Promise<unknown> => {
+    asked.push(path);
+    if (path.startsWith('/containers/json')) return Promise.resolve(list);
+    return path === '/version' ? version() : Promise.reject(new HostError('timeout', 'no answer'));
+  };
+  const docker = { endpoint: 'unix:///x', get, events: () => assert.fail('follows') };
+  return { kind: 'live', name: 'x', uid: 0, now: () => 0, docker } as Partial<Host> as Host;
+}
+
+test('a daemon that stops answering amid its containers is not asked for each of them, and what the list says is there', async () => {
+  const asked: string[] = [];
+  const host = silentHost(asked, () => Promise.reject(new HostError('timeout', 'no answer')));
+  const { value, missing } = await readContainers(host);
+  assert.equal(value.length, 40);
+  assert.ok(value.every(({ inspectError, state }) => inspectError !== undefined && state === 'running'));
+  assert.match(missing ?? '', /and 39 more/);
+  const inspects = asked.filter(path => path.endsWith('/json'));
+  assert.equal(asked.filter(path => path === '/version').length, 1);
+  assert.ok(inspects.length < 10, `${inspects.length} inspects`);
+  // Containers whose locks are held say nothing of the daemon, nor of the others.
+  asked.length = 0;
+  await readContainers(silentHost(asked, () => Promise.resolve({})));
+  assert.equal(asked.filter(path => path.endsWith('/json')).length, 40);
 });
 
 const listed = (changes: object) =>

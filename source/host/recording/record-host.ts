@@ -69,6 +69,7 @@ export function recordHost(host: Host, options: RecordOptions): RecordedHost {
 function recordDocker(docker: DockerApi, recorder: Recorder): DockerApi {
   return {
     endpoint: docker.endpoint,
+    close: () => docker.close?.(),
     get: (path, options) =>
       recorder.keepLater('docker', path, docker.get(path, options), answer => ({ answer: redact(answer) })),
     events: (filters, onEvent, onOpen): Subscription => {
