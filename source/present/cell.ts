@@ -20,19 +20,35 @@ export function cell(text: string | number, tone: Tone = 'plain'): Cell {
   return { text: sanitise(String(text)), tone };
 }
 
-/** A cell that costs something to make: it is made when somebody looks at it. */
-export function lazyCell(make: () => Cell): Cell {
-  let made: Cell | undefined;
-  const get = (): Cell => (made ??= make());
-  return {
-    get text() {
-      return get().text;
-    },
-    get tone() {
-      return get().tone;
-    },
-  };
+/** A class, for an object with getters of its own has a shape of its own, which takes several times its room. */
+class LazyCell implements Cell {
+  #make: (() => Cell) | undefined;
+  #made: Cell | undefined;
+
+  constructor(make: () => Cell) {
+    this.#make = make;
+  }
+
+  get text(): SafeText {
+    return this.#cell().text;
+  }
+
+  get tone(): Tone {
+    return this.#cell().tone;
+  }
+
+  #cell(): Cell {
+    if (!this.#made) {
+      this.#made = this.#make!();
+      // What it was made of may go.
+      this.#make = undefined;
+    }
+    return this.#made;
+  }
 }
+
+/** A cell that costs something to make: it is made when somebody looks at it. */
+export const lazyCell = (make: () => Cell): Cell => new LazyCell(make);
 
 /** A cell for a value that cannot be known: `unknown: <reason>`, never blank. */
 export function unknownCell(reason?: string): Cell {

@@ -121,31 +121,43 @@ function bySection<Row>(table: Table<Row>, sorted: readonly Row[], original: rea
 const items = new WeakMap<object, WeakMap<object, ListItem>>();
 
 function itemOf<Row>(table: Table<Row>, row: Row): ListItem {
-  if (typeof row !== 'object' || row === null) return makeItem(table, row);
+  if (typeof row !== 'object' || row === null) return new Item(table, row);
   const ofTable = items.get(table) ?? new WeakMap<object, ListItem>();
   items.set(table, ofTable);
-  const item = ofTable.get(row) ?? makeItem(table, row);
+  const item = ofTable.get(row) ?? new Item(table, row);
   ofTable.set(row, item);
   return item;
 }
 
-function makeItem<Row>(table: Table<Row>, row: Row): ListItem {
-  let cells: readonly Cell[] | undefined;
-  const { details } = table;
-  const containerId = table.containerId?.(row);
-  return {
-    key: table.key(row),
-    section: table.section?.(row),
-    get cells() {
-      cells ??= table.columns.map(column => column.cell(row));
-      return cells;
-    },
-    get copy() {
-      return table.copy(row);
-    },
-    containerId: table.detailsFirst ? undefined : containerId,
-    details: details && (() => details(row)),
-  };
+/** A row, of which the cells are made on first use. A class as `lazyCell` is one: there are a thousand of them. */
+class Item<Row> implements ListItem {
+  readonly #table: Table<Row>;
+  readonly #row: Row;
+  #cells: readonly Cell[] | undefined;
+  readonly key: string;
+  readonly section: string | undefined;
+  readonly containerId: string | undefined;
+
+  constructor(table: Table<Row>, row: Row) {
+    this.#table = table;
+    this.#row = row;
+    this.key = table.key(row);
+    this.section = table.section?.(row);
+    this.containerId = table.detailsFirst ? undefined : table.containerId?.(row);
+  }
+
+  get cells(): readonly Cell[] {
+    return (this.#cells ??= this.#table.columns.map(column => column.cell(this.#row)));
+  }
+
+  get copy(): string {
+    return this.#table.copy(this.#row);
+  }
+
+  get details(): (() => readonly Line[]) | undefined {
+    const { details } = this.#table;
+    return details && (() => details(this.#row));
+  }
 }
 
 /** Filters and sorts rows and forgets their type. */
