@@ -130,6 +130,19 @@ function noteCell(row: ContainerRow): Cell {
   return nothing;
 }
 
+/** What time alone changes of the note: how old is what it says, and whether it still is news. */
+function noteAge(row: ContainerRow): string {
+  const { container, now } = row;
+  const change = freshChange(row);
+  if (change) return ago(change.at, now);
+  return !isUp(container) && container.finishedAt ? ago(container.finishedAt, now) : '';
+}
+
+/** How long it has been running. */
+function upTime({ container, now }: ContainerRow): string | undefined {
+  return runs(container) && container.startedAt ? age(now - Date.parse(container.startedAt)) : undefined;
+}
+
 function noteRank(row: ContainerRow): number {
   const { own, others } = seriousFindings(row);
   if (own[0]) return own[0].severity === 'error' ? 0 : 1;
@@ -149,6 +162,7 @@ export const containerTable: Table<ContainerRow> = {
   id: 'containers',
   title: 'Containers',
   key: row => row.container.id,
+  aged: row => `${noteAge(row)} ${upTime(row) ?? ''}`,
   sort: { column: 'name', reverse: false },
   columns: [
     {
@@ -245,10 +259,7 @@ export const containerTable: Table<ContainerRow> = {
       min: 4,
       max: 5,
       align: 'right',
-      cell: row =>
-        runs(row.container) && row.container.startedAt
-          ? cell(age(row.now - Date.parse(row.container.startedAt)))
-          : nothing,
+      cell: row => optional(upTime(row)),
       sortKey: row =>
         runs(row.container) && row.container.startedAt ? -Date.parse(row.container.startedAt) : undefined,
     },

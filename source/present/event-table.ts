@@ -71,6 +71,7 @@ export const eventTable: Table<EventRow> = {
   id: 'events',
   title: 'Events',
   key: row => row.key,
+  aged: row => `${shortMoment(row.event.at, row.now)} ${ago(row.event.at, row.now)}`,
   columns: [
     {
       id: 'at',

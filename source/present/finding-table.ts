@@ -57,6 +57,7 @@ export const findingTable: Table<FindingRow> = {
   id: 'findings',
   title: 'Findings',
   key: row => row.finding.id,
+  aged: row => ago(row.finding.since, row.now),
   columns: [
     {
       id: 'severity',

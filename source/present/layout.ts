@@ -14,18 +14,20 @@ export interface Layout {
   places: readonly ColumnPlace[];
   /** Titles of the columns for which there is no room. */
   dropped: readonly string[];
-  /** By column: the widest content so far. Give it to the next layout so that columns do not shrink and grow again. */
+  /** By column: the widest content so far. */
   widest: readonly number[];
+  /** The items that `widest` is of. */
+  measured: WeakSet<ListItem>;
 }
 
 /** Spaces between columns. */
 const gap = 2;
 
 /** The width that a column would like: its widest content, within its bounds. */
-function naturalWidth(list: List, index: number, column: ColumnHead): number {
-  if (column.steady) return column.max;
+function naturalWidth(items: readonly ListItem[], index: number, column: ColumnHead): number {
+  if (column.steady || column.min === column.max) return column.max;
   let widest = widthOf(column.title) + 1;
-  for (const item of list.items) {
+  for (const item of items) {
     if (widest >= column.max) break;
     widest = Math.max(widest, widthWithin(item.cells[index]!.text, column.max));
   }
@@ -36,11 +38,14 @@ function naturalWidth(list: List, index: number, column: ColumnHead): number {
  * Places columns in `width` columns of the screen. Of the columns that are not extra, the least important are dropped
  * until the rest fits at its smallest; extra ones come in, by importance, where the others have what they want. What is
  * left goes to what columns want, then to their content, by importance, then to the growing column.
- * @param widest of the layout before: no column is laid out for less content than it had then
+ * @param before the layout before, of the same columns and width: no column is laid out for less content than it had then, so that
+ * columns do not shrink and grow again, and what was measured for it is not measured again. Itself when nothing moves
  */
-export function layoutColumns(list: List, width: number, widest: readonly number[] = []): Layout {
+export function layoutColumns(list: List, width: number, before?: Layout): Layout {
+  const measured = before?.measured ?? new WeakSet<ListItem>();
+  const unmeasured = before ? list.items.filter(item => !measured.has(item)) : list.items;
   const all = list.columns.map((column, index) => {
-    const natural = Math.max(naturalWidth(list, index, column), widest[index] ?? 0);
+    const natural = Math.max(naturalWidth(unmeasured, index, column), before?.widest[index] ?? 0);
     return {
       index,
       column,
@@ -49,6 +54,8 @@ export function layoutColumns(list: List, width: number, widest: readonly number
       want: Math.min(natural, column.want ?? natural),
     };
   });
+  for (const item of unmeasured) measured.add(item);
+  if (before && all.every(({ natural }, index) => natural === before.widest[index])) return before;
   type Entry = (typeof all)[number];
   const byImportance = [...all].sort((a, b) => a.column.priority - b.column.priority);
   const total = (entries: readonly Entry[], size: 'least' | 'want') =>
@@ -72,6 +79,7 @@ export function layoutColumns(list: List, width: number, widest: readonly number
   return {
     places: all.flatMap(({ index }) => (widths.has(index) ? [{ index, width: widths.get(index)! }] : [])),
     widest: all.map(({ natural }) => natural),
+    measured,
     dropped: all.filter(({ index }) => !widths.has(index)).map(({ column }) => column.title.trim()),
   };
 }
@@ -89,8 +97,8 @@ function joined(cells: readonly Cell[]): Cell[] {
 }
 
 /** An item as a line: a cell per place, spaces between. */
-export function itemLine(list: List, item: ListItem, layout: Layout): Line {
-  return joined(layout.places.map(({ index, width }) => fitted(item.cells[index]!, width, list.columns[index]!.align)));
+export function itemLine(columns: List['columns'], item: ListItem, layout: Layout): Line {
+  return joined(layout.places.map(({ index, width }) => fitted(item.cells[index]!, width, columns[index]!.align)));
 }
 
 /** The line of titles; the sorted column is marked with an arrow. */

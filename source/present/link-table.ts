@@ -89,15 +89,13 @@ function linkRow(snapshot: Snapshot, lookup: Lookup, link: Link): LinkRow {
     up: link.up,
     mtu: link.mtu,
     ...rates(snapshot.traffic[link.veth], 'container'),
-    findings: snapshot.findings.filter(
-      finding => finding.subject.kind === 'link' && finding.subject.name === link.veth,
-    ),
+    findings: lookup.linkFindings.get(link.veth) ?? [],
     note: reason ?? link.peer,
     isUnknown: reason !== undefined,
   };
 }
 
-function interfaceRow(snapshot: Snapshot, item: Interface): LinkRow {
+function interfaceRow(snapshot: Snapshot, lookup: Lookup, item: Interface): LinkRow {
   const network = snapshot.networks.find(candidate => candidate.id === item.networkId);
   return {
     key: `interface ${item.ifindex}`,
@@ -114,9 +112,7 @@ function interfaceRow(snapshot: Snapshot, item: Interface): LinkRow {
     up: item.up,
     mtu: item.mtu,
     ...rates(snapshot.traffic[item.name], 'host'),
-    findings: snapshot.findings.filter(
-      finding => finding.subject.kind === 'link' && finding.subject.name === item.name,
-    ),
+    findings: lookup.linkFindings.get(item.name) ?? [],
     note: item.speedMbit === undefined ? item.kind : `${item.kind}, ${item.speedMbit} Mbit/s`,
   };
 }
@@ -156,23 +152,32 @@ function linkless(
   return { name: 'unknown', note: reason ?? 'not read yet', isUnknown: true };
 }
 
+const ordered = new WeakMap<readonly Link[], readonly Link[]>();
+
+/** By bridge, those of none last, then by name; the same list for the same links. */
+function inOrder(links: readonly Link[]): readonly Link[] {
+  const known = ordered.get(links);
+  if (known) return known;
+  const list = links.toSorted(
+    (a, b) =>
+      Number(!a.bridge) - Number(!b.bridge) ||
+      (a.bridge ?? '').localeCompare(b.bridge ?? '') ||
+      a.veth.localeCompare(b.veth),
+  );
+  ordered.set(links, list);
+  return list;
+}
+
 /** Every veth, every interface of the host, and every running container that has no veth, with how it is connected. */
 export function linkRows(snapshot: Snapshot): LinkRow[] {
   const lookup = lookupOf(snapshot);
   const own = new Set(snapshot.interfaces.map(item => item.name));
-  const links = snapshot.links
+  const isRootless = snapshot.host.docker?.rootless === true;
+  const links = inOrder(snapshot.links)
     .filter(link => link.containerId !== undefined || !own.has(link.veth))
-    .map(link => linkRow(snapshot, lookup, link))
-    .sort(
-      (a, b) =>
-        Number(!a.bridge) - Number(!b.bridge) ||
-        (a.bridge ?? '').localeCompare(b.bridge ?? '') ||
-        a.name.localeCompare(b.name),
-    );
+    .map(link => linkRow(snapshot, lookup, link));
   const without = snapshot.containers.flatMap((container): LinkRow[] => {
-    const found = lookup.links.has(container.id)
-      ? undefined
-      : linkless(container, snapshot.host.docker?.rootless === true);
+    const found = lookup.links.has(container.id) ? undefined : linkless(container, isRootless);
     if (!found) return [];
     return [
       {
@@ -188,7 +193,7 @@ export function linkRows(snapshot: Snapshot): LinkRow[] {
       },
     ];
   });
-  return [...links, ...without, ...snapshot.interfaces.map(item => interfaceRow(snapshot, item))];
+  return [...links, ...without, ...snapshot.interfaces.map(item => interfaceRow(snapshot, lookup, item))];
 }
 
 /** The interface, or in its place how the container is connected. */

@@ -1,5 +1,5 @@
 /** What the tables look up in a snapshot, indexed once per snapshot. */
-import type { Container, Finding, Link, PortChange, Snapshot, Traffic } from '../facts/schema.ts';
+import type { Container, Finding, Link, PortChange, Snapshot } from '../facts/schema.ts';
 
 export interface Lookup {
   /** When the snapshot was taken, ms since the epoch: the "now" of every age. */
@@ -7,6 +7,8 @@ export interface Lookup {
   containers: ReadonlyMap<string, Container>;
   /** Findings by every container that they are about, in the snapshot's order (errors first). */
   findings: ReadonlyMap<string, readonly Finding[]>;
+  /** Findings about a link or an interface, by its name. */
+  linkFindings: ReadonlyMap<string, readonly Finding[]>;
   links: ReadonlyMap<string, readonly Link[]>;
   /** Newest first. */
   changes: ReadonlyMap<string, readonly PortChange[]>;
@@ -28,6 +30,26 @@ function group<Item>(
   return groups;
 }
 
+/** The index of a list, made once for as long as the list is the same: in most snapshots, only traffic is new. */
+function perList<Item extends object, Index extends object>(
+  make: (items: readonly Item[]) => Index,
+): (items: readonly Item[]) => Index {
+  const known = new WeakMap<readonly Item[], Index>();
+  return items => {
+    const index = known.get(items) ?? make(items);
+    known.set(items, index);
+    return index;
+  };
+}
+
+const containersById = perList((containers: readonly Container[]) => new Map(containers.map(item => [item.id, item])));
+const findingsByContainer = perList((findings: readonly Finding[]) => group(findings, item => item.containerIds));
+const findingsByLink = perList((findings: readonly Finding[]) =>
+  group(findings, ({ subject }) => [subject.kind === 'link' ? subject.name : undefined]),
+);
+const linksByContainer = perList((links: readonly Link[]) => group(links, link => [link.containerId]));
+const changesByContainer = perList((changes: readonly PortChange[]) => group(changes, item => [item.containerId]));
+
 const cache = new WeakMap<Snapshot, Lookup>();
 
 /** The indexes of a snapshot; the same object for the same snapshot. */
@@ -36,10 +58,11 @@ export function lookupOf(snapshot: Snapshot): Lookup {
   if (known) return known;
   const lookup: Lookup = {
     now: Date.parse(snapshot.takenAt),
-    containers: new Map(snapshot.containers.map(container => [container.id, container])),
-    findings: group(snapshot.findings, finding => finding.containerIds),
-    links: group(snapshot.links, link => [link.containerId]),
-    changes: group(snapshot.portChanges, change => [change.containerId]),
+    containers: containersById(snapshot.containers),
+    findings: findingsByContainer(snapshot.findings),
+    linkFindings: findingsByLink(snapshot.findings),
+    links: linksByContainer(snapshot.links),
+    changes: changesByContainer(snapshot.portChanges),
   };
   cache.set(snapshot, lookup);
   return lookup;
@@ -57,17 +80,19 @@ export interface ContainerTraffic {
 
 /** Adds up what one or more veths carried, seen from the container: what it receives, its veth transmits. */
 export function trafficOf(snapshot: Snapshot, links: readonly Link[]): ContainerTraffic | undefined {
-  const readings = links.map(link => snapshot.traffic[link.veth]).filter((item): item is Traffic => item !== undefined);
-  if (readings.length === 0) return undefined;
-  const sum = (value: (item: Traffic) => number) => readings.reduce((total, item) => total + value(item), 0);
-  const rated = readings.filter(item => item.rxBytesPerSecond !== undefined && item.txBytesPerSecond !== undefined);
-  return {
-    rxBytes: sum(item => item.txBytes),
-    txBytes: sum(item => item.rxBytes),
-    dropped: sum(item => item.rxDropped + item.txDropped),
-    rxRate: rated.length > 0 ? rated.reduce((total, item) => total + item.txBytesPerSecond!, 0) : undefined,
-    txRate: rated.length > 0 ? rated.reduce((total, item) => total + item.rxBytesPerSecond!, 0) : undefined,
-  };
+  let sum: ContainerTraffic | undefined;
+  for (const { veth } of links) {
+    const item = snapshot.traffic[veth];
+    if (!item) continue;
+    sum ??= { rxBytes: 0, txBytes: 0, dropped: 0, rxRate: undefined, txRate: undefined };
+    sum.rxBytes += item.txBytes;
+    sum.txBytes += item.rxBytes;
+    sum.dropped += item.rxDropped + item.txDropped;
+    if (item.rxBytesPerSecond === undefined || item.txBytesPerSecond === undefined) continue;
+    sum.rxRate = (sum.rxRate ?? 0) + item.txBytesPerSecond;
+    sum.txRate = (sum.txRate ?? 0) + item.rxBytesPerSecond;
+  }
+  return sum;
 }
 
 /** The name of a container, or what there is of its id. */

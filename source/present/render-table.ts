@@ -19,7 +19,7 @@ export function listLines(list: List, width: number): Line[] {
       lines.push([cell(item.section, 'title')]);
       section = item.section;
     }
-    lines.push(itemLine(list, item, layout));
+    lines.push(itemLine(list.columns, item, layout));
   }
   return lines;
 }

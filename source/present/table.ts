@@ -41,6 +41,8 @@ export interface Table<Row> {
   columns: readonly Column<Row>[];
   /** The row's identity, by which a selection sticks to it. */
   key: (row: Row) => string;
+  /** Everything in its cells that the passing of time alone changes, as text; absent where nothing does. */
+  aged?: (row: Row) => string;
   /** Heading under which the row stands; rows of one section stay together, sections keep their order of appearance. */
   section?: (row: Row) => string;
   /** Sections that come first, in this order, where they have rows. */
@@ -100,13 +102,26 @@ function compareKeys(a: SortKey, b: SortKey): number {
 export function sortRows<Row>(table: Table<Row>, rows: readonly Row[], sort: Sort | undefined): readonly Row[] {
   const column = sort && table.columns.find(candidate => candidate.id === sort.column);
   if (!column) return rows;
-  const keyed = rows.map(row => ({ row, key: column.sortKey ? column.sortKey(row) : column.cell(row).text }));
-  keyed.sort((a, b) => {
-    if (a.key === undefined || b.key === undefined) return compareKeys(a.key, b.key);
-    return sort.reverse ? compareKeys(b.key, a.key) : compareKeys(a.key, b.key);
+  const keys = rows.map(row => (column.sortKey ? column.sortKey(row) : column.cell(row).text));
+  const last = sorted.get(table);
+  const isAsBefore =
+    last?.column === column.id &&
+    last.reverse === sort.reverse &&
+    last.keys.length === keys.length &&
+    keys.every((key, i) => Object.is(key, last.keys[i]));
+  if (isAsBefore) return last.order.map(index => rows[index]!);
+  const order = rows.map((_, index) => index);
+  order.sort((a, b) => {
+    const [first, second] = [keys[a], keys[b]];
+    if (first === undefined || second === undefined) return compareKeys(first, second);
+    return sort.reverse ? compareKeys(second, first) : compareKeys(first, second);
   });
-  return keyed.map(({ row }) => row);
+  sorted.set(table, { column: sort.column, reverse: sort.reverse, keys, order });
+  return order.map(index => rows[index]!);
 }
+
+/** How each table was sorted last: rows with the same keys have the same order, and names are slow to compare. */
+const sorted = new WeakMap<object, { column: string; reverse: boolean; keys: SortKey[]; order: number[] }>();
 
 /** Brings rows of one section together, sections in the order given by the unsorted rows. */
 function bySection<Row>(table: Table<Row>, sorted: readonly Row[], original: readonly Row[]): readonly Row[] {

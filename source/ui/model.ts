@@ -56,17 +56,34 @@ const paneChrome = 2;
 /** Lines of a page that are not its text: its title and an empty line. */
 const pageChrome = 2;
 
-function entriesOf(list: PaneList): Entry[] {
+/** The lines of a list: what is on each, and by row its key and line. */
+interface ListLines {
+  entries: readonly Entry[];
+  keys: readonly string[];
+  lines: readonly number[];
+}
+
+const known = new WeakMap<PaneList, ListLines>();
+
+function linesOf(list: PaneList): ListLines {
+  const made = known.get(list);
+  if (made) return made;
   const entries: Entry[] = [];
+  const keys: string[] = [];
+  const lines: number[] = [];
   let section: string | undefined;
-  list.items.forEach((item, index) => {
+  for (const [index, item] of list.items.entries()) {
     if (item.section !== undefined && item.section !== section) {
       section = item.section;
       entries.push({ kind: 'section', text: section });
     }
+    keys.push(item.key);
+    lines.push(entries.length);
     entries.push({ kind: 'row', index });
-  });
-  return entries;
+  }
+  const found = { entries, keys, lines };
+  known.set(list, found);
+  return found;
 }
 
 /** Columns that a row's marker takes. */
@@ -83,7 +100,7 @@ function paneModel(pane: Pane, place: Place, view: LiveView, state: UiState): Pa
         ? `No container runs; a shows ${list.hidden} that do not.`
         : pane.none;
   const empty = list.items.length > 0 ? [] : wrapLines(emptyLines(pane.source, view, none), place.width - markerWidth);
-  const entries = entriesOf(list);
+  const { entries, keys, lines } = linesOf(list);
   const filterLine = own.filter !== '' || (state.editing && state.pane === pane.id) ? 1 : 0;
   return {
     pane,
@@ -93,8 +110,8 @@ function paneModel(pane: Pane, place: Place, view: LiveView, state: UiState): Pa
     layout: pane.layout(list, place.width - markerWidth),
     entries,
     shape: {
-      keys: list.items.map(item => item.key),
-      lines: entries.flatMap((entry, line) => (entry.kind === 'row' ? [line] : [])),
+      keys,
+      lines,
       lineCount: entries.length,
       height: Math.max(1, place.height - paneChrome - notices.length - filterLine),
     },

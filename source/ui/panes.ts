@@ -113,24 +113,25 @@ function isSame(before: unknown, after: unknown): boolean {
 function keptRows<Row extends object>({ table, rows, beside }: Definition<Row>): (view: LiveView) => readonly Row[] {
   let last:
     { at: number; parts: readonly unknown[]; rows: readonly Row[]; byKey: ReadonlyMap<string, Row> } | undefined;
+  const aged = table.aged ?? (() => '');
   return view => {
     const at = Date.parse(view.snapshot.takenAt);
-    const made = partsOf(view, beside);
+    const parts = partsOf(view, beside);
     const isFresh = last !== undefined && at - last.at < ageStep && at >= last.at;
-    if (last && isFresh && made.length === last.parts.length && made.every((part, i) => part === last!.parts[i])) {
-      return last.rows;
-    }
-    const known = isFresh ? last?.byKey : undefined;
+    const isRepeated = last?.parts.length === parts.length && parts.every((part, i) => part === last!.parts[i]);
+    if (last && isRepeated && (isFresh || !table.aged)) return last.rows;
     const byKey = new Map<string, Row>();
     const kept = rows(view).map(row => {
       const key = table.key(row);
-      const before = known?.get(key);
-      const same = before !== undefined && !byKey.has(key) && isSameRow(before, row) ? before : row;
+      const before = last?.byKey.get(key);
+      const isKept = before && !byKey.has(key) && isSameRow(before, row) && (isFresh || aged(before) === aged(row));
+      const same = isKept ? before : row;
       byKey.set(key, same);
       return same;
     });
-    last = { at: isFresh ? last!.at : at, parts: made, rows: kept, byKey };
-    return kept;
+    const isSameList = last?.rows.length === kept.length && kept.every((row, i) => row === last!.rows[i]);
+    last = { at: isFresh ? last!.at : at, parts, rows: isSameList ? last!.rows : kept, byKey };
+    return last.rows;
   };
 }
 
@@ -185,7 +186,7 @@ function pane<Row extends object>(definition: Definition<Row>): Pane {
       const choice = last?.choice;
       if (placed?.list === list && placed.width === width) return placed.layout;
       const before = placed?.choice === choice && placed?.width === width ? placed.layout : undefined;
-      placed = { choice, width, list, layout: layoutColumns(list, width, before?.widest) };
+      placed = { choice, width, list, layout: layoutColumns(list, width, before) };
       return placed.layout;
     },
     about(view, key) {

@@ -40,7 +40,7 @@ test('no table is wider than it may be, at any width, and every cell says someth
       const layout = layoutColumns(list, width);
       assert.ok(layout.places.length > 0);
       assert.equal(layout.places.length + layout.dropped.length, list.columns.length);
-      for (const line of [titleLine(list, layout), ...list.items.map(item => itemLine(list, item, layout))]) {
+      for (const line of [titleLine(list, layout), ...list.items.map(item => itemLine(list.columns, item, layout))]) {
         assert.ok(lineWidth(line) <= width, `${list.id} at ${width}: ${lineWidth(line)}`);
       }
     }

@@ -1,10 +1,13 @@
 /** A pane: its rule or the tabs, the titles of its columns, and the rows that are on screen. */
 import { Box } from 'ink';
+import { memo } from 'react';
 import type { ReactElement } from 'react';
 import { cell } from '../../present/cell.ts';
 import type { Cell, Line } from '../../present/cell.ts';
 import { cutLine, itemLine, lineWidth, titleLine } from '../../present/layout.ts';
+import type { Layout } from '../../present/layout.ts';
 import { spread } from '../../present/segments.ts';
+import type { List, ListItem } from '../../present/table.ts';
 import { plural } from '../../present/units.ts';
 import { glyphs } from '../../terminal/charset.ts';
 import { markerWidth } from '../model.ts';
@@ -53,14 +56,17 @@ function titles({ list, layout, place }: PaneModel): Line {
   return lineWidth(bare) + lineWidth([note]) <= place.width ? spread(bare, [note], place.width) : line;
 }
 
-function EntryView({ entry, model }: { entry: Entry; model: PaneModel }): ReactElement {
-  const { list, layout, place, focused, state } = model;
-  const { width } = place;
-  if (entry.kind === 'section')
-    return <LineView width={width} line={cutLine([cell(`  ${entry.text}`, 'title')], width)} />;
-  const item = list.items[entry.index]!;
-  const isSelected = focused && item.key === state.key;
-  const line = itemLine(list, item, layout);
+interface RowViewProps {
+  columns: List['columns'];
+  item: ListItem;
+  layout: Layout;
+  width: number;
+  isSelected: boolean;
+}
+
+/** Draws a row; one that says what it said, in the same place, is not even composed again. */
+const RowView = memo(function RowView({ columns, item, layout, width, isSelected }: RowViewProps): ReactElement {
+  const line = itemLine(columns, item, layout);
   if (!isSelected) return <LineView width={width} line={[cell(' '.repeat(markerWidth)), ...line]} />;
   return (
     <Box width={width} height={1}>
@@ -68,6 +74,16 @@ function EntryView({ entry, model }: { entry: Entry; model: PaneModel }): ReactE
       <LineView width={width - 1} line={[cell(' '), ...line]} selected />
     </Box>
   );
+});
+
+function EntryView({ entry, model }: { entry: Entry; model: PaneModel }): ReactElement {
+  const { list, layout, place, focused, state } = model;
+  const { width } = place;
+  if (entry.kind === 'section')
+    return <LineView width={width} line={cutLine([cell(`  ${entry.text}`, 'title')], width)} />;
+  const item = list.items[entry.index]!;
+  const isSelected = focused && item.key === state.key;
+  return <RowView columns={list.columns} item={item} layout={layout} width={width} isSelected={isSelected} />;
 }
 
 export interface PaneViewProps {

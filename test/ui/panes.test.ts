@@ -1,0 +1,119 @@
+/** What panes remember must not show: after any changes they list what panes that remember nothing would list. */
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import type { LiveView } from '../../source/live/live.ts';
+import { lineWidth, itemLine } from '../../source/present/layout.ts';
+import { createPanes } from '../../source/ui/panes.ts';
+import { paneIds } from '../../source/ui/state.ts';
+import { sampleEvents, sampleNow, sampleSnapshot, unreadReach } from './sample.ts';
+
+const firstView = (): LiveView => ({
+  snapshot: sampleSnapshot(),
+  reach: unreadReach,
+  events: sampleEvents,
+  ready: true,
+});
+
+type Change = (view: LiveView) => LiveView;
+
+const withSnapshot = (view: LiveView, change: Partial<LiveView['snapshot']>): LiveView => ({
+  ...view,
+  snapshot: { ...view.snapshot, ...change },
+});
+
+const at = <T>(items: readonly T[], which: number): number => which % items.length;
+
+const replaced = <T>(items: readonly T[], which: number, change: (item: T) => T): T[] =>
+  items.map((item, i) => (i === at(items, which) ? change(item) : item));
+
+/** Changes that a host can go through between two views. */
+const changes: fc.Arbitrary<Change> = fc.oneof(
+  fc.record({ which: fc.nat(99), rate: fc.nat(2_000_000) }).map(({ which, rate }): Change => view => {
+    const { traffic } = view.snapshot;
+    const name = Object.keys(traffic)[at(Object.keys(traffic), which)];
+    if (name === undefined) return view;
+    return withSnapshot(view, { traffic: { ...traffic, [name]: { ...traffic[name]!, rxBytesPerSecond: rate } } });
+  }),
+  fc.record({ which: fc.nat(99), name: fc.stringMatching(/^[a-z]{1,30}$/) }).map(
+    ({ which, name }): Change =>
+      view =>
+        withSnapshot(view, { containers: replaced(view.snapshot.containers, which, item => ({ ...item, name })) }),
+  ),
+  fc.nat(99).map((which): Change => view => {
+    const { findings, containers } = view.snapshot;
+    if (which % 2 === 0) return withSnapshot(view, { findings: findings.filter((_, i) => i !== at(findings, which)) });
+    return withSnapshot(view, { containers: containers.filter((_, i) => i !== at(containers, which)) });
+  }),
+  fc.nat(99).map(
+    (which): Change =>
+      view =>
+        withSnapshot(view, { links: replaced(view.snapshot.links, which, item => ({ ...item, up: !item.up })) }),
+  ),
+  fc.constant<Change>(view => withSnapshot(view, { containers: view.snapshot.containers.toReversed() })),
+  fc.constant<Change>(view => ({ ...view, events: view.events.slice(1) })),
+);
+
+test('what panes remember does not show: they list what panes that remember nothing list', () => {
+  const steps = fc.array(fc.record({ change: changes, seconds: fc.constantFrom(10, 11, 59, 61, 3599, 90_000) }), {
+    minLength: 1,
+    maxLength: 12,
+  });
+  fc.assert(
+    fc.property(steps, fc.boolean(), fc.boolean(), (made, stopped, grouped) => {
+      const remembering = createPanes();
+      let view = firstView();
+      let now = sampleNow;
+      for (const { change, seconds } of made) {
+        now += seconds * 1000;
+        view = withSnapshot(change(view), { takenAt: new Date(now).toISOString() });
+        const fresh = createPanes();
+        for (const id of paneIds) {
+          const choice = { filter: '', stopped, grouped };
+          const shown = (panes: ReturnType<typeof createPanes>) => {
+            const list = panes[id].list(view, choice);
+            return list.items.map(item => ({ key: item.key, cells: item.cells.map(({ text, tone }) => [text, tone]) }));
+          };
+          assert.deepEqual(shown(remembering), shown(fresh), id);
+        }
+      }
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('columns that were measured before have room for what came since, and no row is wider than its pane', () => {
+  fc.assert(
+    fc.property(fc.array(changes, { minLength: 1, maxLength: 8 }), fc.integer({ min: 40, max: 200 }), (made, width) => {
+      const panes = createPanes();
+      let view = firstView();
+      for (const change of made) {
+        view = change(view);
+        for (const id of paneIds) {
+          const list = panes[id].list(view, { filter: '', stopped: true, grouped: false });
+          const layout = panes[id].layout(list, width);
+          const alone = createPanes()[id];
+          const wants = alone.layout(list, width).widest;
+          for (const [index, widest] of layout.widest.entries()) assert.ok(widest >= wants[index]!, `${id} ${index}`);
+          for (const item of list.items) assert.ok(lineWidth(itemLine(list.columns, item, layout)) <= width);
+        }
+      }
+    }),
+    { numRuns: 15 },
+  );
+});
+
+test('rows whose words do not change keep their place in memory when time and other rows move on', () => {
+  const panes = createPanes();
+  const choice = { filter: '', stopped: true, grouped: false };
+  const before = panes.containers.list(firstView(), choice).items;
+  const view = withSnapshot(firstView(), { takenAt: new Date(sampleNow + 2000).toISOString() });
+  const first = view.snapshot.containers[0]!;
+  const renamed = withSnapshot(view, {
+    containers: [{ ...first, name: 'renamed' }, ...view.snapshot.containers.slice(1)],
+  });
+  const after = panes.containers.list(renamed, choice).items;
+  const kept = after.filter(item => before.includes(item));
+  assert.equal(kept.length, before.length - 1);
+  assert.ok(!kept.some(({ key }) => key === first.id));
+});
