@@ -103,7 +103,7 @@ export function sortRows<Row>(table: Table<Row>, rows: readonly Row[], sort: Sor
   const column = sort && table.columns.find(candidate => candidate.id === sort.column);
   if (!column) return rows;
   const keys = rows.map(row => (column.sortKey ? column.sortKey(row) : column.cell(row).text));
-  const last = sorted.get(table);
+  const last = lastOrders.get(table);
   const isAsBefore =
     last?.column === column.id &&
     last.reverse === sort.reverse &&
@@ -116,12 +116,12 @@ export function sortRows<Row>(table: Table<Row>, rows: readonly Row[], sort: Sor
     if (first === undefined || second === undefined) return compareKeys(first, second);
     return sort.reverse ? compareKeys(second, first) : compareKeys(first, second);
   });
-  sorted.set(table, { column: sort.column, reverse: sort.reverse, keys, order });
+  lastOrders.set(table, { column: sort.column, reverse: sort.reverse, keys, order });
   return order.map(index => rows[index]!);
 }
 
 /** How each table was sorted last: rows with the same keys have the same order, and names are slow to compare. */
-const sorted = new WeakMap<object, { column: string; reverse: boolean; keys: SortKey[]; order: number[] }>();
+const lastOrders = new WeakMap<object, { column: string; reverse: boolean; keys: SortKey[]; order: number[] }>();
 
 /** Brings rows of one section together, sections in the order given by the unsorted rows. */
 function bySection<Row>(table: Table<Row>, sorted: readonly Row[], original: readonly Row[]): readonly Row[] {

@@ -1,7 +1,7 @@
 /** What panes remember must not show: after any changes they list what panes that remember nothing would list. */
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { LiveView } from '../../source/live/live.ts';
 import { lineWidth, itemLine } from '../../source/present/layout.ts';
 import { createPanes } from '../../source/ui/panes.ts';
