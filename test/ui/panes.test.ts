@@ -22,7 +22,7 @@ const withSnapshot = (view: LiveView, change: Partial<LiveView['snapshot']>): Li
   snapshot: { ...view.snapshot, ...change },
 });
 
-const at = <T>(items: readonly T[], which: number): number => which % items.length;
+const at = (items: readonly unknown[], which: number): number => which % items.length;
 
 const replaced = <T>(items: readonly T[], which: number, change: (item: T) => T): T[] =>
   items.map((item, i) => (i === at(items, which) ? change(item) : item));
