@@ -37,7 +37,7 @@ export type LogWriter = (startedAt: number, line: Omit<LogLine, 'at'>) => void;
 
 const reasons: Readonly<Record<string, string>> = {
   EEXIST: 'there is something of that name already, and it is not overwritten',
-  ENOENT: 'there is no such folder',
+  ENOENT: 'there is no such folder, or no file can be made in it; name one in a folder of yours',
   ENOTDIR: 'its folder is no folder',
   EACCES: 'permission denied',
   EPERM: 'permission denied',

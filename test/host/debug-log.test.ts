@@ -125,6 +125,7 @@ test('what cannot be a new file is one clear line and exit 2, and stays as it wa
     [join(dir, 'no', 'log'), /no such folder/],
     [join(there, 'log'), /no folder/],
     ['', /no such folder/],
+    ['/proc/netdash.log', /no file can be made in it/],
   ];
   for (const [file, words] of cases) {
     const { code, stdout, stderr } = await runNetdash(['ports', ...replay('26'), '--debug-log', file]);

@@ -121,11 +121,11 @@ test('no answer in time is a time-out, also in the middle of one', async () => {
 test('closed, it refuses what is being asked and what is asked then, and leaves no connection open', async () => {
   answer = () => undefined;
   const fresh = open(`unix://${socket}`);
-  const before = new Set(connections);
+  const already = new Set(connections);
   const asked = ['/a', '/b', '/c'].map(each => failure(fresh.get(each)));
   const arrived = requests.length + asked.length;
   await until(() => requests.length >= arrived);
-  const own = [...connections].filter(connection => !before.has(connection));
+  const own = [...connections].filter(connection => !already.has(connection));
   assert.equal(own.length, asked.length);
   fresh.close?.();
   for (const { code, message } of await Promise.all(asked))

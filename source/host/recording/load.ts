@@ -47,6 +47,15 @@ function unpack(content: Uint8Array, name: string): string {
   }
 }
 
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EISDIR: 'it is a folder; name the file of the recording',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ELOOP: 'its symbolic links lead in a circle',
+};
+
 /** Reads a recording from a file, packed or not. @throws UsageError */
 export async function loadRecording(path: string): Promise<Recording> {
   let content: Buffer;
@@ -58,8 +67,7 @@ export async function loadRecording(path: string): Promise<Recording> {
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    const why =
-      code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'permission denied' : String(code ?? error);
+    const why = reasons[String(code)] ?? String(code ?? error);
     throw new UsageError(`${path} cannot be read: ${why}`);
   }
   return parseRecording(content, path);

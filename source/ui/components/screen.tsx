@@ -3,6 +3,7 @@ import { Box } from 'ink';
 import type { ReactElement } from 'react';
 import { cell } from '../../present/cell.ts';
 import type { Line } from '../../present/cell.ts';
+import { wrapLines } from '../../present/document.ts';
 import { findingLine } from '../../present/finding-table.ts';
 import { headerLines } from '../../present/header.ts';
 import { cutLine, lineWidth } from '../../present/layout.ts';
@@ -98,9 +99,10 @@ export function Screen({ frame, title }: { frame: Frame; title?: string }): Reac
   const { columns, rows } = size;
   if (model.arrangement.kind === 'too-small') {
     const text = `netdash needs at least ${smallest.columns}x${smallest.rows} (now ${columns}x${rows}); q quits`;
+    const lines = wrapLines([[cell(text)]], columns).slice(0, rows);
     return (
-      <Box width={columns} height={rows}>
-        <LineView width={columns} line={cutLine([cell(text)], columns)} />
+      <Box flexDirection="column" width={columns} height={rows}>
+        <LinesView width={columns} lines={lines} />
       </Box>
     );
   }
