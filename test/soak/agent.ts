@@ -10,9 +10,10 @@ import { connectDocker } from '../../source/host/docker-api.ts';
 import { createLiveHost } from '../../source/host/live-host.ts';
 import { startLive } from '../../source/live/start-live.ts';
 
-/** What the process holds: JavaScript heap in use after a collection, bytes; open files; children. */
+/** What the process holds: JavaScript heap in use after a collection and resident memory, bytes; open files. */
 export interface Cost {
   heapBytes: number;
+  residentBytes: number;
   openFiles: number;
 }
 
@@ -22,7 +23,8 @@ const tell = (answer: object): void => {
 
 const cost = (): Cost => {
   globalThis.gc?.();
-  return { heapBytes: process.memoryUsage().heapUsed, openFiles: readdirSync('/proc/self/fd').length };
+  const { heapUsed, rss } = process.memoryUsage();
+  return { heapBytes: heapUsed, residentBytes: rss, openFiles: readdirSync('/proc/self/fd').length };
 };
 
 const live = await startLive(createLiveHost({ docker: connectDocker(resolveEndpoint({ env: process.env })) }));

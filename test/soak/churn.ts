@@ -10,7 +10,8 @@ const first = 'aaa';
 const startAtOnce = 3;
 /** A container rests this long after something was done to it. */
 const restMs = 3000;
-const patienceMs = 300_000;
+/** A daemon with hundreds of containers takes minutes to start them again where other work goes on. */
+const patienceMs = 900_000;
 
 const options = (index: number) =>
   ({ network: bridges[index % bridges.length]!, publish: ['80'], restart: 'always' }) as const;
@@ -73,7 +74,8 @@ export class Churn {
     const deadline = performance.now() + patienceMs;
     let after = await this.#publishedByAll();
     while (Object.values(after).some(published => Object.values(published).every(side => side === ''))) {
-      if (performance.now() > deadline) throw new Error('not all containers came back after a restart of dockerd');
+      if (performance.now() > deadline)
+        throw new Error(`not back after a restart of dockerd: ${await this.#away(after)}`);
       await sleep(1000);
       after = await this.#publishedByAll();
     }
@@ -142,6 +144,18 @@ export class Churn {
     this.#count('listener');
     if (this.#listeners.length > 3) await this.#listeners.shift()!.close();
     this.#listeners.push(await this.#lab.listen({ address: '127.0.0.1', port: 0 }));
+  }
+
+  /** The containers without a port, and what Docker says of them. */
+  async #away(published: Record<string, Published>): Promise<string> {
+    const names = this.#names.filter(name => Object.values(published[name]!).every(side => side === ''));
+    const states = await Promise.all(
+      names.slice(0, 5).map(async name => {
+        const { State } = await this.#lab.inspect(name);
+        return `${name} ${State.Status} ${State.Error}`;
+      }),
+    );
+    return `${names.length} containers: ${states.join('; ')}`;
   }
 
   async #publishedByAll(): Promise<Record<string, Published>> {

@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { labRequirement, startLab, type DockerChoice } from '../lab/lab.ts';
-import { soak } from './soak.ts';
+import { costText, soak } from './soak.ts';
 import { complaints } from './verdict.ts';
 
 const { values } = parseArgs({
@@ -46,15 +46,16 @@ try {
       .map(([what, count]) => `${what} ${count}`)
       .join(', '),
   );
-  const [before, after] = [result.before, result.after].map(
-    cost => `heap ${(cost.heapBytes / 1e6).toFixed(1)} MB, ${cost.openFiles} open files`,
-  );
-  say(`before: ${before}; after: ${after}`);
+  say(`before: ${costText(result.before)}; after: ${costText(result.after)}`);
+  say(`heap in the course of it, MB: ${result.heaps.map(bytes => Math.round(bytes / 1e6)).join(' ')}`);
   const wrong = complaints(result);
   for (const line of wrong) say(line);
-  say(
-    `${result.changes} port changes, ${result.missed.length} missed, ${result.invented.length} invented, ${result.differences.length} statements differ: ${wrong.length === 0 ? 'all right' : 'not right'}`,
-  );
+  const verdict = [
+    `${result.changes} port changes, ${result.missed.length} missed, ${result.invented.length} invented`,
+    `${result.differences.length} statements differ from a fresh look`,
+    `${wrong.length === 0 ? 'ALL RIGHT' : 'NOT RIGHT'} after ${minutes} minutes with ${containers} containers on Docker ${values.docker}, seed ${seed}`,
+  ];
+  say(verdict.join('; '));
   process.exitCode = wrong.length === 0 ? 0 : 1;
 } finally {
   await lab.stop();

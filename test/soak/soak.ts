@@ -45,9 +45,14 @@ const agent = join(dirname(fileURLToPath(import.meta.url)), 'agent.ts');
 const root = join(dirname(agent), '..', '..');
 const actEveryMs = 1000;
 const costEveryMs = 15_000;
+const reportEveryMs = 60_000;
 /** What a change may take to be told at the end, and every reading to be taken again. */
 const settleMs = 25_000;
 const patienceMs = 120_000;
+
+/** A cost in words. */
+export const costText = ({ heapBytes, residentBytes, openFiles }: Cost): string =>
+  `heap ${(heapBytes / 1e6).toFixed(1)} MB, resident ${(residentBytes / 1e6).toFixed(0)} MB, ${openFiles} open files`;
 
 /** The agent as a thing that is asked. */
 class Agent {
@@ -122,6 +127,7 @@ export async function soak(lab: Lab, options: SoakOptions): Promise<SoakResult> 
   const startedAt = performance.now();
   const elapsed = (): number => performance.now() - startedAt;
   let costAt = 0;
+  let reportAt = 0;
   let restarted = 0;
   for (let turn = 1; elapsed() < seconds * 1000; turn += 1) {
     if (elapsed() > ((restarted + 1) * seconds * 1000) / (daemonRestarts + 1) && restarted < daemonRestarts) {
@@ -134,9 +140,13 @@ export async function soak(lab: Lab, options: SoakOptions): Promise<SoakResult> 
       costAt = elapsed();
       const cost = await costNow();
       heaps.push(cost.heapBytes);
-      report(
-        `${Math.round(costAt / 1000)} s: ${churn.changes.length} changes, ${program.events.length} events, heap ${(cost.heapBytes / 1e6).toFixed(1)} MB, ${cost.openFiles} files`,
-      );
+      if (elapsed() >= reportAt) {
+        reportAt += reportEveryMs;
+        const acts = Object.values(churn.acts).reduce((sum, count) => sum + count, 0);
+        report(
+          `${Math.round(costAt / 1000)} of ${seconds} s: ${acts} acts, ${churn.changes.length} ports changed, ${program.events.length} events, ${costText(cost)}`,
+        );
+      }
     }
     await sleep(Math.max(0, turn * actEveryMs - elapsed()));
   }
