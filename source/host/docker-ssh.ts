@@ -8,7 +8,7 @@ import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Connection } from './docker-endpoint.ts';
 import { HostError } from './host.ts';
-import { toolFolders } from './tools.ts';
+import { findProgram, trustedPath } from './tools.ts';
 
 type SshTarget = Extract<Connection, { kind: 'ssh' }>;
 
@@ -46,9 +46,10 @@ class SshConnection extends Duplex {
 
   constructor(target: SshTarget) {
     super();
-    this.#child = spawn('ssh', sshArguments(target), {
+    // It runs what the operator's ssh_config names, such as a ProxyCommand: that is not to be found in others' folders either.
+    this.#child = spawn(findProgram('ssh', 'openssh-client'), sshArguments(target), {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, PATH: toolFolders(process.env['PATH'] ?? '').join(':') },
+      env: { ...process.env, PATH: trustedPath() },
     });
     let complaint = '';
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {

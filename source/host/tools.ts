@@ -3,8 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { HostError, type Subscription, type Tool, type ToolResult } from './host.ts';
+import { isTrustedFolder, isTrustedProgram } from './trusted.ts';
 
 /** The Debian and Ubuntu package that brings each tool, for the message when it is not there. */
 const packageOf: Record<Tool, string> = {
@@ -23,40 +23,58 @@ const packageOf: Record<Tool, string> = {
 const systemFolders = ['/usr/sbin', '/sbin', '/usr/local/sbin', '/usr/bin', '/bin'];
 const defaultTimeoutMs = 5000;
 const maximumBytes = 64 * 1024 * 1024;
+/** Of what is followed, which is read line by line, and kept until the line is whole. */
+const maximumLine = 256 * 1024;
 
 /** The folders of a PATH, absolute ones only ('.' there must not run what lies about), then the system's. */
 export function toolFolders(path: string): string[] {
   return [...new Set([...path.split(':').filter(folder => isAbsolute(folder)), ...systemFolders])];
 }
 
-const found = new Map<Tool, string>();
+/** `toolFolders`, without those that others may write to: what tools themselves look for must not be found there either. */
+export function trustedPath(path = process.env['PATH'] ?? ''): string {
+  if (trusted?.of !== path) trusted = { of: path, folders: toolFolders(path).filter(isTrustedFolder).join(':') };
+  return trusted.folders;
+}
+
+let trusted: { of: string; folders: string } | undefined;
+
+const found = new Map<string, string>();
 
 /**
- * The absolute path of a tool, remembered once it was found.
+ * The absolute path of a program, remembered once it was found. One that others can put there or change is passed over.
  * @param folders where to look, in this order
- * @throws HostError `missing`, naming the package that has it
+ * @throws HostError `missing`, naming the package that has it, and what was passed over
  */
-export function findTool(tool: Tool, folders = toolFolders(process.env['PATH'] ?? '')): string {
-  const known = found.get(tool);
+export function findProgram(
+  name: string,
+  packageName: string,
+  folders = toolFolders(process.env['PATH'] ?? ''),
+): string {
+  const known = found.get(name);
   if (known) return known;
+  const passedOver: string[] = [];
   for (const folder of folders) {
-    const path = join(folder, tool);
+    const path = join(folder, name);
     try {
       accessSync(path, constants.X_OK);
-      if (!statSync(path).isFile() || !(isTrusted(path) && isTrusted(folder))) continue;
+      if (!statSync(path).isFile()) continue;
     } catch {
       continue;
     }
-    found.set(tool, path);
-    return path;
+    if (isTrustedProgram(path)) {
+      found.set(name, path);
+      return path;
+    }
+    passedOver.push(path);
   }
-  throw missingTool(tool);
+  const why = passedOver.length > 0 ? ` (${passedOver.join(', ')}: passed over, since others may change it)` : '';
+  throw notFound(name, packageName, why);
 }
 
-/** Whether nobody but root and the user who runs netdash can have put it there: a PATH may hold folders that are open to all. */
-function isTrusted(path: string): boolean {
-  const { uid, mode } = statSync(path);
-  return (uid === 0 || uid === process.geteuid?.()) && (mode & 0o002) === 0;
+/** `findProgram` for a tool. @throws HostError */
+export function findTool(tool: Tool, folders?: string[]): string {
+  return findProgram(tool, packageOf[tool], folders);
 }
 
 /** The arguments as they are run: nsenter gets the absolute path of the tool that it is to run, lest it look for one itself. */
@@ -66,19 +84,18 @@ function resolved(tool: Tool, args: readonly string[]): string[] {
 
 const isTool = (word: string): word is Tool => Object.hasOwn(packageOf, word);
 
-function missingTool(tool: Tool): HostError {
-  return new HostError('missing', `${tool} not found: install ${packageOf[tool]}`);
-}
+const notFound = (name: string, packageName: string, why = ''): HostError =>
+  new HostError('missing', `${name} not found: install ${packageName}${why}`);
 
 /** Messages in English, no colours, no pager. */
 function environment(): Record<string, string> {
-  return { LC_ALL: 'C', PATH: toolFolders(process.env['PATH'] ?? '').join(':') };
+  return { LC_ALL: 'C', PATH: trustedPath() };
 }
 
 function startError(tool: Tool, code: string): HostError {
   if (code === 'ENOENT') {
     found.delete(tool);
-    return missingTool(tool);
+    return notFound(tool, packageOf[tool]);
   }
   if (code === 'EACCES' || code === 'EPERM') return new HostError('denied', `${tool}: not permitted to run it`);
   return new HostError('failed', `${tool} could not be started: ${code}`);
@@ -147,8 +164,20 @@ export function followTool(tool: Tool, args: readonly string[], onLine: (line: s
   track(child);
   let stopped = false;
   let complaint = '';
-  createInterface({ input: child.stdout, crlfDelay: Infinity }).on('line', line => {
-    if (!stopped) onLine(line);
+  let begun = '';
+  let overlong = false;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    if (stopped || overlong) return;
+    const lines = (begun + text).split('\n');
+    begun = lines.pop() ?? '';
+    for (const line of lines) if (!stopped) onLine(line);
+    if (begun.length <= maximumLine) return;
+    overlong = true;
+    begun = '';
+    child.kill('SIGKILL');
+  });
+  child.stdout.on('end', () => {
+    if (!stopped && begun !== '') onLine(begun);
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaint = (complaint + text).slice(-400);
@@ -160,6 +189,9 @@ export function followTool(tool: Tool, args: readonly string[], onLine: (line: s
     });
     child.on('close', (code, signal) => {
       running.delete(child);
+      if (overlong && !stopped) {
+        return resolve(new HostError('too-large', `${tool} printed a line of more than ${maximumLine / 1024} KiB`));
+      }
       const words = complaint.trim().split('\n').at(-1) ?? '';
       const how = signal ? `ended by ${signal}` : `ended with status ${code}`;
       resolve(

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -17,7 +18,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { HostError, type DockerApi } from '../../source/host/host.ts';
 import { createLiveHost } from '../../source/host/live-host.ts';
-import { findTool, toolFolders } from '../../source/host/tools.ts';
+import { findProgram, findTool, toolFolders, trustedPath } from '../../source/host/tools.ts';
 
 const host = createLiveHost({ docker: {} as DockerApi });
 const folder = mkdtempSync(join(tmpdir(), 'netdash-live-host-'));
@@ -122,6 +123,51 @@ test('looks for tools in absolute folders of PATH only, and in the sbin folders 
   assert.throws(() => findTool('nft', [folder]), { code: 'missing', message: 'nft not found: install nftables' });
 });
 
+test('passes over a program that others can put there or change, as by a link, a group or a folder further up', () => {
+  const open = join(folder, 'open');
+  const inner = join(open, 'bin');
+  mkdirSync(inner, { recursive: true });
+  const program = join(inner, 'ssh');
+  writeFileSync(program, '#!/bin/sh\n', { mode: 0o755 });
+  const find = () => findProgram('ssh', 'openssh-client', [inner]);
+  const refused = {
+    code: 'missing',
+    message: `ssh not found: install openssh-client (${program}: passed over, since others may change it)`,
+  };
+  for (const [path, mode] of [
+    [program, 0o757],
+    [inner, 0o777],
+    [open, 0o777],
+    [open, 0o707],
+  ] as const) {
+    chmodSync(path, mode);
+    assert.throws(find, refused, `${path} ${mode.toString(8)}`);
+    chmodSync(path, 0o755);
+  }
+  if (process.geteuid?.() === 0) {
+    for (const path of [program, inner, open]) {
+      chownSync(path, 65534, 65534);
+      assert.throws(find, refused, `${path} is another user's`);
+      chownSync(path, 0, 65534);
+      chmodSync(path, 0o775);
+      assert.throws(find, refused, `${path} is open to a group`);
+      chownSync(path, 0, 0);
+      chmodSync(path, 0o755);
+    }
+  }
+  // What it is a link to counts as well.
+  const target = join(folder, 'target');
+  writeFileSync(target, '#!/bin/sh\n', { mode: 0o757 });
+  chmodSync(target, 0o757);
+  rmSync(program);
+  symlinkSync(target, program);
+  assert.throws(find, refused);
+  chmodSync(target, 0o755);
+  assert.equal(find(), program);
+  chmodSync(open, 0o777);
+  assert.ok(!trustedPath(`${inner}:/usr/bin`).includes(inner));
+});
+
 test('gives a tool its arguments unharmed, an English locale, no input, and takes its status as a result', async () => {
   tool('iptables-save', 'printf "%s|" "$@"; printf %s "$LC_ALL"; cat; echo oops >&2; exit 4');
   assert.deepEqual(await host.run('iptables-save', ['-c', 'a b', '$(id)', '']), {
@@ -179,6 +225,19 @@ test('follows a tool line by line until it is stopped, and leaves no child', asy
   await third;
   assert.deepEqual(lines.slice(1), ['two', 'three']);
   assert.equal(existsSync(`/proc/${lines[0]}`), false);
+});
+
+test('ends a followed tool that prints without end and without a line', async () => {
+  // A real program, by a name that no other test has.
+  tool('ipset', 'echo $$; echo whole; exec cat /dev/zero');
+  const lines: string[] = [];
+  const before = process.memoryUsage().rss;
+  const reason = await host.follow('ipset', [], line => lines.push(line)).ended;
+  assert.equal(reason?.code, 'too-large');
+  assert.match(reason.message, /^ipset printed a line of more than \d+ KiB$/);
+  assert.deepEqual(lines.slice(1), ['whole']);
+  assert.equal(existsSync(`/proc/${lines[0]}`), false);
+  assert.ok(process.memoryUsage().rss - before < 64 * 1024 * 1024);
 });
 
 test('says why a followed tool ended by itself, or could not begin', async () => {
