@@ -1,17 +1,17 @@
 /** Joins the readings of a host into facts: every part of the snapshot but findings and port changes. */
-import type { ContainerReading, LinkReading, NetfilterReading, Readings } from '../host/readings.ts';
-import { containerFacts } from './containers.ts';
+import type { ContainerReading, LinkReading, Readings } from '../host/readings.ts';
+import { containerRows, type ContainerRows } from './container-rows.ts';
 import { type DnatTarget, dnatTargets } from './dnat.ts';
 import { type HostContext, hostFacts, interfaceFacts, nothingFrom, sourceFacts } from './host-facts.ts';
 import { mapLinks, type LinkMap } from './link-map.ts';
 import { isRunning, mapNetns, type NetnsMap } from './netns.ts';
 import { modeIndex } from './network-mode.ts';
 import { networkFacts } from './networks.ts';
-import { claimKey, ownerIndex } from './owners.ts';
-import { listenerRow, orderListeners } from './ports.ts';
-import { ruleRows } from './rules.ts';
-import type { Link, Listener, Rule, Snapshot } from './schema.ts';
-import { reuse, reuseMap, type Step, stepping } from './sharing.ts';
+import { listenerRows, type ListenerRows } from './listener-rows.ts';
+import { ownerIndex } from './owners.ts';
+import { nextRuleRows, type RuleRows } from './rules.ts';
+import type { Snapshot } from './schema.ts';
+import { reuse, reuseMap, sameItems, type Step, stepping } from './sharing.ts';
 import { isComparable, trafficFacts, type TrafficSample } from './traffic.ts';
 
 /** What the join needs beside the readings. */
@@ -55,11 +55,6 @@ function addressesOf(container: ContainerReading, netns: NetnsMap): string[] {
   return addresses;
 }
 
-const linkKey = (link: Link): string => String(link.ifindex);
-const listenerKey = (listener: Listener): string =>
-  `${claimKey(listener.proto, listener.address, listener.port)} ${listener.device ?? ''} ${listener.pid ?? ''}`;
-const ruleKey = (rule: Rule): string => [rule.backend, rule.family, rule.table, rule.chain, rule.text].join('\0');
-
 /** The counters of a reading with the moment they were read at. */
 function sample(readings: Readings): TrafficSample | undefined {
   const { at: linksAt, trafficAt: at = linksAt, value } = readings.links;
@@ -99,14 +94,22 @@ export function joinFacts(
   const without = apart(readings);
   const withoutLinks = without.host ?? without.links;
   const inside = without.host === undefined ? readings.inside : noInside;
-  const insideParts = Object.values(inside);
+  // When something was read inside counts only where several containers share a netns.
+  const insideSaid = Object.entries(inside).flatMap(([id, { value, reason }]) => [id, value, reason]);
 
   const index = step('index', [containers, networks], () => modeIndex(containers, networks));
-  const netns = step('netns', [index, ...insideParts], () => mapNetns(containers, inside, index));
+  const names = step('names', [containers], (before: string[] | undefined) =>
+    sameItems(
+      before,
+      containers.flatMap(({ id, name }) => [id, name]),
+    ),
+  );
+  const netns = step('netns', [index, ...insideSaid], (before: NetnsMap | undefined) =>
+    mapNetns(containers, inside, index, before),
+  );
   const linkMap = step('links', [netns, links, withoutLinks], (before: LinkMap | undefined) => {
     const { namespaces } = netns;
-    const map = mapLinks({ links, networks, namespaces, index, impossible: withoutLinks });
-    return { ...map, links: reuse(before?.links, map.links, linkKey) };
+    return mapLinks({ links, networks, namespaces, index, impossible: withoutLinks }, before);
   });
   const ownersReason =
     sockets?.ownersReason ?? (processes ? undefined : `processes are not known: ${nothingFrom(readings.processes)}`);
@@ -128,23 +131,25 @@ export function joinFacts(
       ownersReason,
     }),
   );
-  const listeners = step('listeners', [sockets, owners], (before: Listener[] | null | undefined) => {
-    if (!sockets) return null;
-    const rows = orderListeners(sockets.listeners.map(socket => listenerRow(socket, owners)));
-    return reuse(before ?? undefined, rows, listenerKey);
-  });
+  const { rows: listeners } = step(
+    'listeners',
+    [sockets, owners, names],
+    (before: ListenerRows | { rows: null } | undefined): ListenerRows | { rows: null } =>
+      sockets ? listenerRows(sockets.listeners, owners, names, before?.rows ? before : undefined) : { rows: null },
+  );
   const socketsReason = sockets ? undefined : nothingFrom(readings.sockets);
-  const containerRows = step(
+  const sharedAt = netns.namespaces.flatMap(({ members }) =>
+    members.length > 1 ? members.map(({ id }) => inside[id]?.at) : [],
+  );
+  const rootless = docker?.engine.rootless;
+  const { rows: ofContainers } = step(
     'containers',
-    [linkMap, owners, listeners, socketsReason],
-    (before: Snapshot['containers'] | undefined) => {
+    [linkMap, owners, listeners, socketsReason, rootless, ...sharedAt],
+    (before: ContainerRows | undefined) => {
       const hostListeners = listeners ?? { reason: socketsReason ?? 'not read yet' };
-      const apartness = { withoutHost: without.host, withoutLinks, rootless: docker?.engine.rootless };
-      const input = { index, netns, linkMap, inside, owners, hostListeners, ...apartness };
-      return reuse(
-        before,
-        containers.map(container => containerFacts(container, input)),
-      );
+      const places = { index, networks, names, netns, linkMap, inside, owners, hostListeners };
+      const apartness = { withoutHost: without.host, withoutLinks, rootless };
+      return containerRows(containers, { ...places, ...apartness }, before);
     },
   );
   const networkRows = step('networks', [linkMap, networks], (before: Snapshot['networks'] | undefined) =>
@@ -160,8 +165,13 @@ export function joinFacts(
       String(item.ifindex),
     );
   });
-  const rules = step('rules', [netfilter, docker], (before: Rule[] | null | undefined) =>
-    ruleFacts(netfilter, readings, before),
+  // A remote daemon's containers have addresses that may be anybody's here.
+  const local = docker?.engine.local === false ? undefined : docker;
+  const { rows: rules } = step(
+    'rules',
+    [netfilter, local?.engine.rootless, local?.containers, local?.networks],
+    (before: RuleRows | { rows: null } | undefined): RuleRows | { rows: null } =>
+      netfilter ? nextRuleRows(netfilter, local, before?.rows ? before : undefined) : { rows: null },
   );
   const host = step('host', Object.values(readings), (before: Snapshot['host'] | undefined) =>
     reuse(before, hostFacts(readings, context.host)),
@@ -182,7 +192,7 @@ export function joinFacts(
     takenAt: new Date(context.now).toISOString(),
     sources: sourceFacts(readings, context.now),
     host,
-    containers: containerRows,
+    containers: ofContainers,
     networks: networkRows,
     interfaces,
     links: linkMap.links,
@@ -191,17 +201,6 @@ export function joinFacts(
     rules,
     traffic: rates.facts,
   };
-}
-
-function ruleFacts(
-  netfilter: NetfilterReading | undefined,
-  readings: Readings,
-  before: Rule[] | null | undefined,
-): Rule[] | null {
-  if (!netfilter) return null;
-  // A remote daemon's containers have addresses that may be anybody's here.
-  const docker = readings.docker.value?.engine.local === false ? undefined : readings.docker.value;
-  return reuse(before ?? undefined, ruleRows(netfilter, docker), ruleKey);
 }
 
 const none: never[] = [];

@@ -10,6 +10,7 @@ import type { EndpointReading, InsideInterface, LinkReading, NetworkReading } fr
 import type { Netns } from './netns.ts';
 import { type ModeIndex, networkOfEndpoint } from './network-mode.ts';
 import type { Link } from './schema.ts';
+import { reuse } from './sharing.ts';
 
 /** An interface in a container's namespace, with what is at its other end. */
 export interface End {
@@ -180,8 +181,29 @@ function strangerRow(
   };
 }
 
-/** Makes the link map. Pure; nothing in it rests on names or on order. */
-export function mapLinks(input: LinkMapInput): LinkMap {
+const isSameEnd = (a: End, b: End | undefined): boolean =>
+  a.interface === b?.interface &&
+  a.endpoint === b.endpoint &&
+  a.network === b.network &&
+  a.link === b.link &&
+  a.parent === b.parent &&
+  a.reason === b.reason;
+
+/** Puts the lists of before in the place of those in which nothing has changed. */
+function keepEnds(ends: Map<Netns, End[]>, before: LinkMap['ends']): void {
+  for (const [netns, list] of ends) {
+    const last = before.get(netns);
+    if (last?.length === list.length && list.every((end, place) => isSameEnd(end, last[place]))) ends.set(netns, last);
+  }
+}
+
+const linkKey = ({ ifindex }: Link): string => String(ifindex);
+
+/**
+ * Makes the link map. Pure; nothing in it rests on names or on order.
+ * @param before the map of the moment before: what is as it was keeps its identity
+ */
+export function mapLinks(input: LinkMapInput, before?: LinkMap): LinkMap {
   const byIndex = new Map(input.links.map(link => [link.ifindex, link]));
   const namespaces = input.impossible === undefined ? input.namespaces : [];
   const ends = new Map<Netns, End[]>();
@@ -221,5 +243,6 @@ export function mapLinks(input: LinkMapInput): LinkMap {
     })
     .sort((a, b) => a.ifindex - b.ifindex);
   for (const list of ends.values()) for (const end of list) end.reason = endReason(end, byIndex);
-  return { links, ends };
+  if (before) keepEnds(ends, before.ends);
+  return { links: reuse(before?.links, links, linkKey), ends };
 }

@@ -52,11 +52,22 @@ export function insideReason(
 
 const isOwner = (container: ContainerReading) => !container.networkMode.startsWith('container:');
 
-/** Groups the running containers by the network namespace they are in. */
+/** Whether nothing has changed in a namespace. */
+const isSame = (a: Netns, b: Netns): boolean =>
+  a.inside === b.inside &&
+  a.reason === b.reason &&
+  a.members.length === b.members.length &&
+  a.members.every((member, place) => member === b.members[place]);
+
+/**
+ * Groups the running containers by the network namespace they are in.
+ * @param before the map of the moment before, whose namespaces keep their identity where nothing changed in them
+ */
 export function mapNetns(
   containers: readonly ContainerReading[],
   inside: Readonly<Record<string, Reading<InsideReading>>>,
   index: ModeIndex,
+  before?: NetnsMap,
 ): NetnsMap {
   const byKey = new Map<string, Netns>();
   const byContainer = new Map<string, Netns>();
@@ -90,10 +101,15 @@ export function mapNetns(
     const value = insideOf(container, inside);
     if (value && (!netns.inside || (!netns.inside.interfaces && value.interfaces))) netns.inside = value;
   }
-  for (const netns of byKey.values()) {
-    if (netns.inside?.interfaces) continue;
-    const first = netns.members[0];
-    netns.reason = netns.inside?.interfacesReason ?? (first ? insideReason(first, inside) : undefined);
+  for (const [key, netns] of byKey) {
+    const [first] = netns.members;
+    if (!netns.inside?.interfaces) {
+      netns.reason = netns.inside?.interfacesReason ?? (first ? insideReason(first, inside) : undefined);
+    }
+    const last = first && before?.byContainer.get(first.id);
+    if (!last || !isSame(last, netns)) continue;
+    byKey.set(key, last);
+    for (const { id } of netns.members) byContainer.set(id, last);
   }
   return { namespaces: [...byKey.values()], byContainer, inHostNetns };
 }

@@ -293,6 +293,19 @@ function anonymousHolder(socket: SocketReading, index: OwnerIndex): Holder {
   return { owner: { kind: 'unknown', reason: index.ownersReason ?? 'the process that holds it could not be read' } };
 }
 
+const dockersOwn = new Set(['dockerd', 'docker-proxy']);
+
+/**
+ * The process by which a socket's owner is found, where that and the containers' names are all that it hangs on; undefined
+ * where it also hangs on what is published, on proxies or rules.
+ */
+export function ownsByItself({ processes }: SocketReading, index: OwnerIndex): ProcessReading | undefined {
+  const [opener] = processes ?? [];
+  if (!opener || dockersOwn.has(opener.name) || rootlessPortDrivers.has(opener.name)) return undefined;
+  if (processes?.some(({ pid }) => index.proxyByPid.has(pid))) return undefined;
+  return index.processes[opener.pid];
+}
+
 /** Who holds a socket of the host's netns. */
 export function holderOf(socket: SocketReading, index: OwnerIndex): Holder {
   const openers = socket.processes ?? [];

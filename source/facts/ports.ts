@@ -1,7 +1,6 @@
 /** Rows of listeners: of the host, and inside containers. Whose they are is found in owners.ts. */
 import type { ContainerReading, SocketReading } from '../host/readings.ts';
 import {
-  claimKey,
   containerOfCgroup,
   type Holder,
   holderOf,
@@ -75,22 +74,24 @@ export function insideRow(
   return row(socket, { owner, process: opener }, index, unread);
 }
 
-/** Orders listeners as the Ports pane lists them and drops rows that say the same twice (SO_REUSEPORT in one process). */
-export function orderListeners(listeners: readonly Listener[]): Listener[] {
-  const seen = new Set<string>();
-  return [...listeners]
-    .sort(
-      (a, b) =>
-        a.port - b.port ||
-        compare(a.proto, b.proto) ||
-        compare(a.address, b.address) ||
-        compare(a.device ?? '', b.device ?? '') ||
-        (a.pid ?? 0) - (b.pid ?? 0),
-    )
-    .filter(({ proto, address, port, device, v6only, pid }) => {
-      const key = `${claimKey(proto, address, port)} ${device ?? ''} ${v6only ?? ''} ${pid ?? ''}`;
-      return !seen.has(key) && seen.add(key);
-    });
+/** How the Ports pane orders listeners. */
+const compareRows = (a: Listener, b: Listener): number =>
+  a.port - b.port ||
+  compare(a.proto, b.proto) ||
+  compare(a.address, b.address) ||
+  compare(a.device ?? '', b.device ?? '') ||
+  (a.pid ?? 0) - (b.pid ?? 0) ||
+  compare(String(a.v6only ?? ''), String(b.v6only ?? ''));
+
+/**
+ * Orders listeners as the Ports pane lists them and drops rows that say the same twice (SO_REUSEPORT in one process).
+ * @param places which of several that say the same comes first; by default as they are given
+ */
+export function orderListeners(listeners: readonly Listener[], places?: ReadonlyMap<Listener, number>): Listener[] {
+  const rows = listeners.toSorted(
+    (a, b) => compareRows(a, b) || (places ? (places.get(a) ?? 0) - (places.get(b) ?? 0) : 0),
+  );
+  return rows.filter((each, place) => place === 0 || compareRows(rows[place - 1]!, each) !== 0);
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -12,6 +12,7 @@ import { authorOf, hasFirewalldChains } from './rule-authors.ts';
 import { RuleNaming } from './rule-naming.ts';
 import { evaluationOrder, hooksByChain, type PlacedRule } from './rule-order.ts';
 import type { Rule } from './schema.ts';
+import { reuse } from './sharing.ts';
 
 const portText = ([from, to]: Range): string => (from === to ? String(from) : `${from}-${to}`);
 const hex = (value: number): string => `0x${value.toString(16)}`;
@@ -71,15 +72,30 @@ function policyText(chain: ChainReading): string {
 
 const noHooks: ReadonlySet<Hook> = new Set();
 
+/** The rows, and which of them is of which rule (or chain, for its policy). */
+export interface RuleRows {
+  rows: Rule[];
+  made: ReadonlyMap<RuleReading | ChainReading, Rule>;
+}
+
 /**
  * All rules as rows in evaluation order (`evaluationOrder`), the policies of base chains among them with number 0.
  * @param docker undefined when there is no daemon whose containers live on this host: rows then name no container
  */
 export function ruleRows(netfilter: NetfilterReading, docker?: DockerReading): Rule[] {
+  return nextRuleRows(netfilter, docker).rows;
+}
+
+/**
+ * `ruleRows` with what is needed for the next time.
+ * @param before rows of the moment before: those that say the same keep their identity
+ */
+export function nextRuleRows(netfilter: NetfilterReading, docker?: DockerReading, before?: RuleRows): RuleRows {
   const naming = new RuleNaming(docker);
   const hooks = hooksByChain(netfilter.chains);
   const firewalld = hasFirewalldChains(netfilter);
-  return evaluationOrder(netfilter.chains).map(({ chain, rule }: PlacedRule): Rule => {
+  const made = new Map<RuleReading | ChainReading, Rule>();
+  const rows = evaluationOrder(netfilter.chains).map(({ chain, rule }: PlacedRule): Rule => {
     const { packets, bytes } = rule ?? chain;
     const row: Rule = {
       backend: chain.backend,
@@ -97,8 +113,11 @@ export function ruleRows(netfilter: NetfilterReading, docker?: DockerReading): R
     if (rule?.handle !== undefined) row.handle = rule.handle;
     if (packets !== undefined) row.packets = packets;
     if (bytes !== undefined) row.bytes = bytes;
-    return row;
+    const kept = reuse(before?.made.get(rule ?? chain), row);
+    made.set(rule ?? chain, kept);
+    return kept;
   });
+  return { rows: reuse(before?.rows, rows), made };
 }
 
 /** A rule that sends packets to another destination. */

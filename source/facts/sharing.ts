@@ -24,26 +24,87 @@ function isEqual(a: unknown, b: unknown): boolean {
   return surplus === 0;
 }
 
-/** How items of a list are told apart: by their `id`, else by their place. */
-function idOf(item: unknown, place: number): string {
-  return isObject(item) && typeof item.id === 'string' ? item.id : `#${place}`;
+/** How far apart two lists may be and still be found to go on alike: more than one container brings or takes. */
+const window = 8;
+
+/** Where an item of `list` equals `item`, from `from` on and not far from there; -1: nowhere. */
+function equalNear(list: readonly unknown[], from: number, item: unknown): number {
+  const end = Math.min(list.length, from + window);
+  for (let at = from; at < end; at++) if (isEqual(list[at], item)) return at;
+  return -1;
 }
+
+/** `reuse` for the items of a list without keys, which mostly go on as they were after one that came, went or changed. */
+function reuseInOrder(before: readonly unknown[], after: readonly unknown[]): unknown[] {
+  let at = 0;
+  return after.map((item, place) => {
+    const found = equalNear(before, at, item);
+    if (found >= 0) {
+      at = found + 1;
+      return before[found];
+    }
+    const isInserted = at < before.length && equalNear(after, place + 1, before[at]) >= 0;
+    return isInserted ? item : reuse(before[at++], item);
+  });
+}
+
+const hasIds = (items: readonly unknown[]): items is { id: string }[] => {
+  const [first] = items;
+  return isObject(first) && typeof first.id === 'string';
+};
 
 /**
  * Returns `before` when `after` equals it, else a value equal to `after` in which every equal part is the one of `before`.
- * @param keyOf tells which item of one list corresponds to which of the other, when they have no `id`
+ * @param keyOf tells which item of one list corresponds to which of the other, when they have no `id`; without either they are
+ * taken in order
  */
 export function reuse<T>(before: T | undefined, after: T, keyOf?: (item: never) => string): T {
   if (isEqual(before, after)) return before as T;
   if (!isObject(before) || !isObject(after) || Array.isArray(before) !== Array.isArray(after)) return after;
   if (Array.isArray(after)) {
-    const key = (item: unknown, place: number) => (keyOf ? keyOf(item as never) : idOf(item, place));
-    const known = new Map((before as unknown as unknown[]).map((item, place) => [key(item, place), item]));
-    return after.map((item: unknown, place) => reuse(known.get(key(item, place)), item)) as T;
+    const items = before as unknown as readonly unknown[];
+    if (!keyOf && !(hasIds(items) && hasIds(after))) return reuseInOrder(items, after) as T;
+    const key = (item: unknown) => (keyOf ? keyOf(item as never) : (item as { id: string }).id);
+    const known = new Map(items.map(item => [key(item), item]));
+    return after.map((item: unknown) => reuse(known.get(key(item)), item)) as T;
   }
   const object: Record<string, unknown> = {};
   for (const name of Object.keys(after)) object[name] = reuse(before[name], after[name]);
   return object as T;
+}
+
+/** `after`, or `before` when it has the very same items in the same order. */
+export function sameItems<T>(before: T[] | undefined, after: T[]): T[] {
+  return before?.length === after.length && before.every((item, place) => Object.is(item, after[place]))
+    ? before
+    : after;
+}
+
+/** Makes an item, or gives the one of before when it was made of the very same inputs. */
+export type Memo<K, T> = (key: K, inputs: readonly unknown[], make: () => T) => T;
+
+/** What was made of which inputs, by key. */
+export type Made<K, T> = ReadonlyMap<K, { inputs: readonly unknown[]; item: T }>;
+
+/**
+ * Remembers items, each with all that it is made of. What is made again and equals the item of before is that item.
+ * @param last what was made the time before
+ * @param next takes what is made or kept now; items that are not asked for again are forgotten
+ */
+export function memo<K, T>(
+  last: Made<K, T> | undefined,
+  next: Map<K, { inputs: readonly unknown[]; item: T }>,
+): Memo<K, T> {
+  return (key, inputs, make) => {
+    const known = last?.get(key);
+    const isDone =
+      known !== undefined &&
+      known.inputs.length === inputs.length &&
+      known.inputs.every((input, place) => Object.is(input, inputs[place]));
+    const item = isDone ? known.item : reuse(known?.item, make());
+    next.set(key, isDone ? known : { inputs, item });
+    return item;
+  };
 }
 
 /** `reuse` for a map of plain values. */

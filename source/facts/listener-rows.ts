@@ -1,0 +1,58 @@
+/** The rows of the host's listeners, of which only those are made again whose owner may be another now. */
+import type { SocketReading } from '../host/readings.ts';
+import { ownsByItself, type OwnerIndex } from './owners.ts';
+import { listenerRow, orderListeners } from './ports.ts';
+import type { Listener } from './schema.ts';
+import { reuse, sameItems } from './sharing.ts';
+
+/** The rows, and what each was made of. */
+export interface ListenerRows {
+  rows: Listener[];
+  made: ReadonlyMap<SocketReading, { inputs: readonly unknown[]; row: Listener }>;
+}
+
+/** What tells two listeners apart, but for the process that a socket is handed to. */
+const placeKey = ({ proto, address, port, device, v6only, pid }: Listener): string =>
+  `${proto} ${address} ${port} ${device ?? ''} ${v6only ?? ''} ${pid ?? ''}`;
+
+/**
+ * The rows of these sockets, in the order of the Ports pane.
+ * @param names the same object as long as all containers have the ids and names that they had
+ */
+export function listenerRows(
+  sockets: readonly SocketReading[],
+  owners: OwnerIndex,
+  names: unknown,
+  before: ListenerRows | undefined,
+): ListenerRows {
+  const made = new Map<SocketReading, { inputs: readonly unknown[]; row: Listener }>();
+  const fresh: SocketReading[] = [];
+  for (const socket of sockets) {
+    const process = ownsByItself(socket, owners);
+    const inputs = [process, names, owners.withoutDocker];
+    const known = before?.made.get(socket);
+    const isDone = process !== undefined && known?.inputs.every((input, place) => Object.is(input, inputs[place]));
+    if (known && isDone) made.set(socket, known);
+    else if (known) made.set(socket, { inputs, row: reuse(known.row, listenerRow(socket, owners)) });
+    else {
+      fresh.push(socket);
+      made.set(socket, { inputs, row: listenerRow(socket, owners) });
+    }
+  }
+  if (fresh.length > 0) {
+    // A socket that took the place of another in all that is shown of it.
+    const gone = new Map<string, Listener>();
+    for (const [socket, { row }] of before?.made ?? []) if (!made.has(socket)) gone.set(placeKey(row), row);
+    for (const socket of gone.size > 0 ? fresh : []) {
+      const entry = made.get(socket)!;
+      const last = gone.get(placeKey(entry.row));
+      if (last) made.set(socket, { ...entry, row: reuse(last, entry.row) });
+    }
+  }
+  const places = new Map<Listener, number>();
+  for (const { row } of made.values()) if (!places.has(row)) places.set(row, places.size);
+  // What is in order already is soon put in order.
+  const kept = new Set((before?.rows ?? []).filter(row => places.has(row)));
+  const rows = [...kept, ...[...places.keys()].filter(row => !kept.has(row))];
+  return { rows: sameItems(before?.rows, orderListeners(rows, places)), made };
+}
