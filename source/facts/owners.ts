@@ -301,7 +301,7 @@ const dockersOwn = new Set(['dockerd', 'docker-proxy']);
  */
 export function ownsByItself({ processes }: SocketReading, index: OwnerIndex): ProcessReading | undefined {
   const [opener] = processes ?? [];
-  if (!opener || dockersOwn.has(opener.name) || rootlessPortDrivers.has(opener.name)) return undefined;
+  if (!opener || dockersOwn.has(opener.name) || portHolders.has(opener.name)) return undefined;
   if (processes?.some(({ pid }) => index.proxyByPid.has(pid))) return undefined;
   return index.processes[opener.pid];
 }
