@@ -134,25 +134,25 @@ test('passes over a program that others can put there or change, as by a link, a
     code: 'missing',
     message: `ssh not found: install openssh-client (${program}: passed over, since others may change it)`,
   };
-  for (const [path, mode] of [
+  for (const [place, mode] of [
     [program, 0o757],
     [inner, 0o777],
     [open, 0o777],
     [open, 0o707],
   ] as const) {
-    chmodSync(path, mode);
-    assert.throws(find, refused, `${path} ${mode.toString(8)}`);
-    chmodSync(path, 0o755);
+    chmodSync(place, mode);
+    assert.throws(find, refused, `${place} ${mode.toString(8)}`);
+    chmodSync(place, 0o755);
   }
   if (process.geteuid?.() === 0) {
-    for (const path of [program, inner, open]) {
-      chownSync(path, 65534, 65534);
-      assert.throws(find, refused, `${path} is another user's`);
-      chownSync(path, 0, 65534);
-      chmodSync(path, 0o775);
-      assert.throws(find, refused, `${path} is open to a group`);
-      chownSync(path, 0, 0);
-      chmodSync(path, 0o755);
+    for (const place of [program, inner, open]) {
+      chownSync(place, 65534, 65534);
+      assert.throws(find, refused, `${place} is another user's`);
+      chownSync(place, 0, 65534);
+      chmodSync(place, 0o775);
+      assert.throws(find, refused, `${place} is open to a group`);
+      chownSync(place, 0, 0);
+      chmodSync(place, 0o755);
     }
   }
   // What it is a link to counts as well.
@@ -231,13 +231,13 @@ test('ends a followed tool that prints without end and without a line', async ()
   // A real program, by a name that no other test has.
   tool('ipset', 'echo $$; echo whole; exec cat /dev/zero');
   const lines: string[] = [];
-  const before = process.memoryUsage().rss;
+  const atFirst = process.memoryUsage().rss;
   const reason = await host.follow('ipset', [], line => lines.push(line)).ended;
   assert.equal(reason?.code, 'too-large');
   assert.match(reason.message, /^ipset printed a line of more than \d+ KiB$/);
   assert.deepEqual(lines.slice(1), ['whole']);
   assert.equal(existsSync(`/proc/${lines[0]}`), false);
-  assert.ok(process.memoryUsage().rss - before < 64 * 1024 * 1024);
+  assert.ok(process.memoryUsage().rss - atFirst < 64 * 1024 * 1024);
 });
 
 test('says why a followed tool ended by itself, or could not begin', async () => {
