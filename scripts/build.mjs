@@ -50,7 +50,7 @@ if (
   existsSync(outfile) &&
   statSync(outfile).mtimeMs > Math.max(...inputs.map(name => newest(join(root, name))))
 ) {
-  if (!isReadable && !isWarm()) warmUp();
+  if (!isWarm()) warmUp();
   process.exit(0);
 }
 
@@ -156,4 +156,4 @@ const program = inAscii(bundled.outputFiles[0].text);
 writeFileSync(outfile, packed(program, createHash('sha256').update(program).digest('hex').slice(0, 32)));
 chmodSync(outfile, 0o755);
 rmSync(cache, { force: true });
-if (!isReadable) warmUp();
+warmUp();

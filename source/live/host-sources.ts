@@ -43,6 +43,8 @@ const everyMs = { links: 40_000, netfilter: 30_000, sockets: 2000, kernel: 10_00
 /** Without `ip monitor`. */
 const unaidedLinksMs = 10_000;
 const ratesMs = 2000;
+/** To start a process takes milliseconds of the time that the first screen waits for: those that go on running come after it. */
+const followAfterMs = 1000;
 const countersMs = 5000;
 /** While the numbers of sockets stay, their tables are read this often: one that took another's place leaves them alone. */
 const sameCountsMs = 10_000;
@@ -61,6 +63,7 @@ export class HostSources {
   readonly #ruleHints: HintFollower;
   #attention: Attention = { rates: false, counters: false };
   #rates: NodeJS.Timeout | undefined;
+  #followTimer: NodeJS.Timeout | undefined;
   /** When the counters were read apart from the links, and whether they had moved. */
   #trafficAt = -Infinity;
   #moved = false;
@@ -157,11 +160,16 @@ export class HostSources {
 
   /** Begins; resolves when every source has answered or failed. */
   async start(hints: boolean): Promise<void> {
-    if (hints) {
-      this.#linkHints.start();
-      this.#ruleHints.start();
-    }
+    if (hints) this.#followTimer = setTimeout(() => this.#follow(), followAfterMs);
     await this.refresh();
+  }
+
+  /** Begins to be told of changes, and reads once more what may have changed before. */
+  #follow(): void {
+    this.#linkHints.start();
+    this.#ruleHints.start();
+    this.#links.hint(followAfterMs);
+    this.#netfilter.hint(followAfterMs);
   }
 
   /** Reads all of them now. */
@@ -202,6 +210,7 @@ export class HostSources {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#rates);
+    clearTimeout(this.#followTimer);
     for (const poller of [this.#links, this.#sockets, this.#netfilter, this.#kernel, this.#processes, this.#vitals]) {
       poller.stop();
     }

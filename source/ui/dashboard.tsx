@@ -55,7 +55,7 @@ function everyMinute(callback: () => void): () => void {
 }
 
 /** The first frame costs several times what the next ones do: it waits for something to show, until so many ms after the start of the program. */
-const patience = 400;
+const patience = 500;
 
 /** Resolves when every source has answered, or when it has taken too long. */
 function firstView(live: Live): Promise<void> {
