@@ -13,6 +13,7 @@ import type {
 import { networksByBridge } from './link-map.ts';
 import { isRunning } from './netns.ts';
 import { type DockerNames, looksLikeBridge } from './rule-authors.ts';
+import { reuse } from './sharing.ts';
 
 /** A rule for more ports than this is about a range, not about the containers that have a port in it. */
 const manyPorts = 64;
@@ -74,6 +75,25 @@ export class RuleNaming implements DockerNames {
     for (const { proto, hostIp, hostPort } of container.publishedPorts) {
       push(this.byPort, `${proto} ${hostPort}`, { containerId: container.id, hostIp });
     }
+  }
+
+  /**
+   * The addresses and ports (`wordsOfRule`) that belong to other containers than they did, the networks being the same ones.
+   * @param before an index of the same networks
+   */
+  changedFrom(before: RuleNaming): ReadonlySet<string> {
+    const changed = new Set<string>();
+    const compare = <T>(
+      a: ReadonlyMap<string, T[]>,
+      b: ReadonlyMap<string, T[]>,
+      word: (key: string) => string,
+    ): void => {
+      for (const [key, list] of a) if (reuse(b.get(key), list) !== b.get(key)) changed.add(word(key));
+      for (const key of b.keys()) if (!a.has(key)) changed.add(word(key));
+    };
+    compare(this.byAddress, before.byAddress, key => key);
+    compare(this.byPort, before.byPort, key => portWord(key.slice(key.indexOf(' ') + 1)));
+    return changed;
   }
 
   isBridge(name: string): boolean {
@@ -149,6 +169,36 @@ export class RuleNaming implements DockerNames {
     if (rule.target.kind === 'vmap') for (const { key } of rule.target.entries) noteBridge(key);
     return [...found];
   }
+}
+
+/** How a port is called among the words of a rule. */
+const portWord = (port: string | number): string => `port ${port}`;
+
+const wordsOf = new WeakMap<RuleReading, readonly string[] | undefined>();
+
+/**
+ * What a rule names of which the containers at hand decide whose it is: addresses, and ports by `portWord`. undefined: so many
+ * ports that they are not listed.
+ */
+export function wordsOfRule(rule: RuleReading): readonly string[] | undefined {
+  if (wordsOf.has(rule)) return wordsOf.get(rule);
+  const words = listWords(rule);
+  wordsOf.set(rule, words);
+  return words;
+}
+
+function listWords({ matches, target }: RuleReading): string[] | undefined {
+  const words: string[] = [];
+  for (const match of matches) {
+    for (const cidr of addressesOf(match)) words.push(hostOf(cidr) ?? cidr);
+    if (match.kind !== 'dport' && match.kind !== 'ctorigdport') continue;
+    for (const [from, to] of match.ports) {
+      if (to - from >= manyPorts) return undefined;
+      for (let port = from; port <= to; port++) words.push(portWord(port));
+    }
+  }
+  if ((target.kind === 'dnat' || target.kind === 'snat') && target.address !== undefined) words.push(target.address);
+  return words;
 }
 
 /** Whether packets to a published address can match the rule, by family and destination. */

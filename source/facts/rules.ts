@@ -9,7 +9,7 @@ import type {
   RuleTarget,
 } from '../host/readings.ts';
 import { authorOf, hasFirewalldChains } from './rule-authors.ts';
-import { RuleNaming } from './rule-naming.ts';
+import { RuleNaming, wordsOfRule } from './rule-naming.ts';
 import { evaluationOrder, hooksByChain, type PlacedRule } from './rule-order.ts';
 import type { Rule } from './schema.ts';
 import { reuse } from './sharing.ts';
@@ -76,6 +76,24 @@ const noHooks: ReadonlySet<Hook> = new Set();
 export interface RuleRows {
   rows: Rule[];
   made: ReadonlyMap<RuleReading | ChainReading, Rule>;
+  /** What they were made of. */
+  netfilter: NetfilterReading;
+  docker?: DockerReading;
+  naming: RuleNaming;
+}
+
+/** Whose row may be another one although no rule has changed and no network: undefined when it may be anybody's. */
+function renamedSince(
+  before: RuleRows | undefined,
+  netfilter: NetfilterReading,
+  docker: DockerReading | undefined,
+  naming: RuleNaming,
+): ReadonlySet<string> | undefined {
+  const isSame =
+    before?.netfilter === netfilter &&
+    before.docker?.networks === docker?.networks &&
+    before.docker?.engine.rootless === docker?.engine.rootless;
+  return isSame ? naming.changedFrom(before.naming) : undefined;
 }
 
 /**
@@ -95,7 +113,14 @@ export function nextRuleRows(netfilter: NetfilterReading, docker?: DockerReading
   const hooks = hooksByChain(netfilter.chains);
   const firewalld = hasFirewalldChains(netfilter);
   const made = new Map<RuleReading | ChainReading, Rule>();
+  const renamed = renamedSince(before, netfilter, docker, naming);
   const rows = evaluationOrder(netfilter.chains).map(({ chain, rule }: PlacedRule): Rule => {
+    const last = before?.made.get(rule ?? chain);
+    const isStill = renamed && (!rule || wordsOfRule(rule)?.every(word => !renamed.has(word)) === true);
+    if (last && isStill) {
+      made.set(rule ?? chain, last);
+      return last;
+    }
     const { packets, bytes } = rule ?? chain;
     const row: Rule = {
       backend: chain.backend,
@@ -113,11 +138,11 @@ export function nextRuleRows(netfilter: NetfilterReading, docker?: DockerReading
     if (rule?.handle !== undefined) row.handle = rule.handle;
     if (packets !== undefined) row.packets = packets;
     if (bytes !== undefined) row.bytes = bytes;
-    const kept = reuse(before?.made.get(rule ?? chain), row);
+    const kept = reuse(last, row);
     made.set(rule ?? chain, kept);
     return kept;
   });
-  return { rows: reuse(before?.rows, rows), made };
+  return { rows: reuse(before?.rows, rows), made, netfilter, naming, ...(docker && { docker }) };
 }
 
 /** A rule that sends packets to another destination. */
