@@ -52,6 +52,9 @@ function forgetOldest(containers: Ledger['containers'], present: ReadonlyMap<str
   return true;
 }
 
+/** Running containers with the entries that say all there is to say of them: neither is ever changed, only replaced. */
+const settled = new WeakMap<ContainerReading, LedgerEntry>();
+
 /** A ledger that is being brought up to date with a reading. */
 class Update {
   readonly containers: Ledger['containers'];
@@ -132,7 +135,7 @@ class Update {
     const { id, name, restartCount, inspectedAt } = container;
     const startedAt = container.startedAt ?? null;
     const entry = this.containers[id];
-    if (entry !== undefined && isOutdated(container, entry)) return;
+    if (entry !== undefined && (settled.get(container) === entry || isOutdated(container, entry))) return;
     const bindings = pickedBindings(container);
     const isReadable = bindings.some(({ sides }) => sides.length > 0);
     if (bindings.length > 0 && !isReadable) return;
@@ -153,7 +156,10 @@ class Update {
       return;
     }
     const isSameRun = entry !== undefined && entry.startedAt === startedAt && entry.away !== true;
-    if (isSameRun && moved.length === 0 && JSON.stringify(entry.bindings) === JSON.stringify(known)) return;
+    if (isSameRun && moved.length === 0 && JSON.stringify(entry.bindings) === JSON.stringify(known)) {
+      settled.set(container, entry);
+      return;
+    }
     const place = predecessor !== undefined && !hasMadeWay ? { id: predecessor, since: this.now } : entry?.inPlaceOf;
     const kept = { ...(entry?.formerNames && { formerNames: entry.formerNames }), ...(place && { inPlaceOf: place }) };
     this.put(id, { name, bindings: known, startedAt, restartCount, inspectedAt, ...kept });

@@ -5,6 +5,7 @@
  */
 import type { NetfilterReading, RuleReading } from '../../host/readings.ts';
 import type { Container } from '../schema.ts';
+import { parseAddress, spanOfPrefix, type Span } from '../walk/address.ts';
 import type { FindingContext } from './detector.ts';
 
 /** Rests on something that the comparison does not see (another container's answer): looked at anew after this, in ms. */
@@ -81,6 +82,7 @@ interface Surroundings {
   /** Those that were asked for already. */
   bases: Map<Container, Basis>;
   common: string;
+  strangers: string;
   /** Rules by the one container's address, or the one port, that they ask for. */
   rules: ReadonlyMap<string, string>;
   /** Listeners of the host by port. */
@@ -127,13 +129,48 @@ function ownOf(container: Container, { rules, listeners, links }: Surroundings):
   return parts.join('\u0000');
 }
 
+const spans = new Map<string, Span | undefined>();
+const mostSpans = 16_384;
+
+/** `parseAddress` for what is asked again with every reading of the rules. */
+function spanOf(text: string): Span | undefined {
+  if (spans.has(text)) return spans.get(text);
+  if (spans.size >= mostSpans) spans.clear();
+  const span = parseAddress(text);
+  spans.set(text, span);
+  return span;
+}
+
+/**
+ * Tells the addresses that can only be a container's: those that one has, and, since rules come and go at another moment than
+ * what Docker says of a container, all others in the networks of containers but this host's own.
+ */
+function containerAddresses({ facts, readings }: FindingContext): (text: string) => boolean {
+  const taken = new Set(facts.containers.flatMap(addressesOf));
+  const hosts = new Set(
+    readings.links.value?.links.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
+  );
+  const subnets = facts.networks.flatMap(network =>
+    network.subnets.flatMap(({ subnet }) => {
+      const [text = '', length] = subnet.split('/');
+      const base = parseAddress(text);
+      return (base && spanOfPrefix(base, Number(length))) ?? [];
+    }),
+  );
+  return text => {
+    if (taken.has(text)) return true;
+    const span = hosts.has(text) ? undefined : spanOf(text);
+    return subnets.some(({ family, from, to }) => family === span?.family && from <= span.from && span.to <= to);
+  };
+}
+
 /** What a rule asks for that only one container has: its address, else a port; undefined: it may be anybody's. */
-function keyOf({ matches }: RuleReading, addresses: ReadonlySet<string>): string | undefined {
+function keyOf({ matches }: RuleReading, isContainers: (address: string) => boolean): string | undefined {
   let port: string | undefined;
   for (const match of matches) {
     if ((match.kind === 'daddr' || match.kind === 'saddr') && !match.negate && match.addresses.length === 1) {
       const address = (match.addresses[0] ?? '').replace(/\/(32|128)$/, '');
-      if (addresses.has(address)) return address;
+      if (isContainers(address)) return address;
     }
     if ((match.kind === 'dport' || match.kind === 'ctorigdport') && !match.negate) {
       const [range, more] = match.ports;
@@ -159,8 +196,9 @@ function ipsetsOf(netfilter: NetfilterReading | undefined): string {
   return text;
 }
 
-function survey({ readings, facts }: FindingContext): Surroundings {
-  const addresses = new Set(facts.containers.flatMap(addressesOf));
+function survey(context: FindingContext): Surroundings {
+  const { readings, facts } = context;
+  const isContainers = containerAddresses(context);
   const common: string[] = [];
   const rules = new Lists<string>();
   const { netfilter, kernel, links, docker } = readings;
@@ -171,7 +209,7 @@ function survey({ readings, facts }: FindingContext): Surroundings {
     // How many of the common rules stand before one tells where it acts.
     let place = 0;
     for (const rule of chain.rules) {
-      const key = keyOf(rule, addresses);
+      const key = keyOf(rule, isContainers);
       const text = backend === 'nft' ? rule.text.replace(counter, '') : rule.text;
       if (key === undefined) {
         common.push(text);
@@ -184,12 +222,14 @@ function survey({ readings, facts }: FindingContext): Surroundings {
   const isPort = new Set<string>();
   const owners = new Map(facts.links.map(link => [link.veth, link.containerId]));
   const ends = new Lists<string>();
+  const strangers: string[] = [];
   for (const link of linkValue?.links ?? []) {
     const { name, kind, up, addresses: own, nfCall, master, bridgePort } = link;
-    if (kind === 'veth' && master !== undefined) {
+    // One that is on no bridge and has no address is on its way to one.
+    if (kind === 'veth' && (master !== undefined || own.every(({ scope }) => scope === 'link'))) {
       isPort.add(name);
       const containerId = owners.get(name);
-      if (containerId === undefined) common.push(`stranger on ${master} ${up}`);
+      if (containerId === undefined) strangers.push(`${master} ${up}`);
       else ends.add(containerId, `${name} ${up} ${master} ${JSON.stringify(bridgePort)}`);
     } else common.push(JSON.stringify([name, kind, up, own, nfCall, master, kernelValue?.interfaces[name]]));
   }
@@ -215,6 +255,7 @@ function survey({ readings, facts }: FindingContext): Surroundings {
   return {
     bases: new Map(),
     common: oneOf(common.join('\n')),
+    strangers: strangers.join('\n'),
     rules: rules.texts,
     listeners: listeners.texts,
     links: ends.texts,
