@@ -26,7 +26,7 @@ export interface PollerOptions<T> {
   everyMs(): number | undefined;
   /** After this long a read counts as failed, though nothing can end it. */
   timeoutMs: number;
-  /** Hints are obeyed at most once in this many ms. */
+  /** Hints are obeyed at most once in this many ms, and less and less often while they do not cease (`busyMs`). */
   hintGapMs: number;
   /** Called after every read. `changed` is false when state, reason and value are as before. */
   onReading(reading: Reading<T>, changed: boolean): void;
@@ -40,6 +40,12 @@ export interface PollerOptions<T> {
 const longestBackOffMs = 30_000;
 const firstBackOffMs = 1000;
 
+/**
+ * Every hint obeyed within so many ms makes the pause before the next one longer by half of what it is at first: what happens alone
+ * is read at once, but a host on which containers restart every second is not to be read as often.
+ */
+const busyMs = 10_000;
+
 /** One source. Made idle: the first `poke` starts it. */
 export class Poller<T> {
   /** The latest reading; its value keeps its identity while it stays equal. */
@@ -52,6 +58,8 @@ export class Poller<T> {
   #running: Promise<void> | undefined;
   #again: Promise<void> | undefined;
   #lastStart = -Infinity;
+  /** When hints were obeyed in the last `busyMs`. */
+  #obeyed: number[] = [];
   #failures = 0;
   #stopped = false;
 
@@ -118,17 +126,26 @@ export class Poller<T> {
     return Math.min(longestBackOffMs, firstBackOffMs * 2 ** (this.#failures - 1));
   }
 
+  #hintGap(): number {
+    const since = performance.now() - busyMs;
+    this.#obeyed = this.#obeyed.filter(at => at > since);
+    return this.#options.hintGapMs * (1 + this.#obeyed.length / 2);
+  }
+
   /** Sets the timer for what is due first. */
   #arm(): void {
     clearTimeout(this.#timer);
     if (this.#stopped) return;
-    const gap = this.#failures > 0 ? this.#backOff() : this.#options.hintGapMs;
+    const gap = this.#failures > 0 ? this.#backOff() : this.#hintGap();
     const at = Math.min(this.#regularAt, Math.max(this.#hintAt, this.#lastStart + gap));
     if (at === Infinity) return;
     this.#timer = setTimeout(
       () => {
         // A timer may fire a moment early.
-        if (this.#hintAt <= at) this.#hintAt = Infinity;
+        if (this.#hintAt <= at) {
+          this.#hintAt = Infinity;
+          this.#obeyed.push(performance.now());
+        }
         void this.poke();
       },
       Math.max(0, at - performance.now()),

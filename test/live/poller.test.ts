@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HostError } from '../../source/host/host.ts';
 import type { Outcome, Reading } from '../../source/host/readings.ts';
 import { Poller, type PollerOptions } from '../../source/live/poller.ts';
@@ -186,4 +187,28 @@ test('a pinned store shows the pin while it goes on, and the newest value afterw
   unsubscribe();
   store.set(5);
   assert.deepEqual(shown, [2, 2, 4]);
+});
+
+test('hints that do not cease are obeyed less and less often, and the last one still is', async () => {
+  let reads = 0;
+  const gap = 20;
+  const poller = new Poller<number>({
+    read: () => Promise.resolve({ value: (reads += 1) }),
+    now: () => 0,
+    everyMs: () => undefined,
+    timeoutMs: 10_000,
+    hintGapMs: gap,
+    onReading: () => undefined,
+  });
+  const end = performance.now() + 30 * gap;
+  while (performance.now() < end) {
+    poller.hint(0);
+    await sleep(1);
+  }
+  // A slow machine makes fewer, never more: without the longer pauses it would be thirty.
+  assert.ok(reads >= 1 && reads <= 15, `${reads} reads`);
+  const before = reads;
+  poller.hint(0);
+  while (reads === before) await sleep(gap);
+  poller.stop();
 });
