@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { Script } from 'node:vm';
 import { cacheHead, packed, unpacked } from '../../scripts/program-file.mjs';
@@ -98,4 +98,16 @@ test('this Node takes the cache that the build made', () => {
 test('the bundle alone, copied elsewhere, is the whole program', () => {
   copyFileSync(bundle, file);
   assert.match(run('--version'), /^netdash \d+\./);
+});
+
+test('run by itself it is started with what memory needs, its arguments as they are', () => {
+  const words = 'JSON.stringify([process.argv.slice(2),process.env.MALLOC_MMAP_THRESHOLD_])';
+  writeFileSync(file, packed(`(function(require){require('node:fs').writeSync(1,${words})\n})`, id));
+  chmodSync(file, 0o755);
+  const start = (env: Record<string, string>): unknown => {
+    const PATH = `${dirname(process.execPath)}:/usr/bin:/bin`;
+    return JSON.parse(execFileSync(file, ['a b', '$HOME', '"', ''], { encoding: 'utf8', env: { PATH, ...env } }));
+  };
+  assert.deepEqual(start({}), [['a b', '$HOME', '"', ''], '131072']);
+  assert.deepEqual(start({ MALLOC_MMAP_THRESHOLD_: '65536' }), [['a b', '$HOME', '"', ''], '65536']);
 });
