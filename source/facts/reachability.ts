@@ -9,7 +9,8 @@ import type { Answered, Exposure, Place } from './exposure.ts';
 import { serviceOf, type Service, type ServiceClues } from './sensitive-services.ts';
 import { adviceFor, type Advice } from './walk/advice.ts';
 import { questionsAbout, type From, type Subject } from './walk/subjects.ts';
-import { makeWorld, walk, type Question, type Verdict, type World } from './walk/walk.ts';
+import { verdictIn, worldAt } from './walk/moment.ts';
+import type { Question, Verdict, World } from './walk/walk.ts';
 
 type Facts = Pick<Snapshot, 'containers' | 'links' | 'listeners' | 'interfaces' | 'networks' | 'rules'>;
 
@@ -83,19 +84,10 @@ function sameRules(a: NetfilterReading | undefined, b: NetfilterReading | undefi
   });
 }
 
-/** The walk over one moment's readings; its world is made for the first question, each of which is answered once. */
+/** The walk over one moment's readings; its world is made for the first question. */
 function answering(readings: Readings, facts: Facts): (question: Question) => Verdict {
-  const known = new Map<string, Verdict>();
   let world: World | undefined;
-  return question => {
-    const key = JSON.stringify(question);
-    const before = known.get(key);
-    if (before) return before;
-    world ??= makeWorld(readings, facts);
-    const verdict = walk(world, question);
-    known.set(key, verdict);
-    return verdict;
-  };
+  return question => verdictIn((world ??= worldAt(readings, facts)), question);
 }
 
 function makeExposures(readings: Readings, facts: Facts, ask: Reachability['ask']): Exposures {

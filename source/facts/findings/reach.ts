@@ -1,7 +1,8 @@
 /** What the packet walk says of the ports that containers publish, for the detectors that judge by it. */
 import type { Container, PublishedPort } from '../schema.ts';
 import { lanInterfaces } from '../walk/subjects.ts';
-import { makeWorld, walk, type Question, type Vantage, type Verdict, type World } from '../walk/walk.ts';
+import { verdictIn, worldAt } from '../walk/moment.ts';
+import type { Question, Vantage, Verdict, World } from '../walk/walk.ts';
 import type { FindingContext } from './detector.ts';
 import { perBasis } from './reach-basis.ts';
 import { isElsewhere } from './shared.ts';
@@ -22,7 +23,7 @@ const worlds = new WeakMap<FindingContext, World>();
 export function worldOf(context: FindingContext): World {
   const known = worlds.get(context);
   if (known) return known;
-  const world = makeWorld(context.readings, context.facts);
+  const world = worldAt(context.readings, context.facts);
   worlds.set(context, world);
   return world;
 }
@@ -51,7 +52,9 @@ function askAbout(port: PublishedPort, context: FindingContext): Reach[] {
     to: { address, port: port.hostPort, proto: port.proto },
   }));
   const world = questions.length > 0 ? worldOf(context) : undefined;
-  return questions.flatMap(question => (world ? [{ port, question, verdict: settled(walk(world, question)) }] : []));
+  return questions.flatMap(question =>
+    world ? [{ port, question, verdict: settled(verdictIn(world, question)) }] : [],
+  );
 }
 
 /**

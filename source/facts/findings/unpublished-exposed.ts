@@ -1,5 +1,6 @@
 import { lanInterfaces } from '../walk/subjects.ts';
-import { walk, type Question } from '../walk/walk.ts';
+import { verdictIn } from '../walk/moment.ts';
+import type { Question } from '../walk/walk.ts';
 import type { Container } from '../schema.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { canWalk, mayLackRules, walkNeeds, worldOf } from './reach.ts';
@@ -38,7 +39,7 @@ function questionsFor(container: Container, context: FindingContext): Question[]
 }
 
 const openQuestions = perBasis((container, context) =>
-  questionsFor(container, context).filter(question => walk(worldOf(context), question).verdict === 'reachable'),
+  questionsFor(container, context).filter(question => verdictIn(worldOf(context), question).verdict === 'reachable'),
 );
 
 function draftOf(container: Container, open: readonly Question[]): FindingDraft {
