@@ -74,10 +74,11 @@ const save = async (): Promise<void> => {
 };
 try {
   const empty = [process.execPath, await buildEmpty(lab.dir)];
-  // A copy: the bundle may be made anew while this runs.
-  const netdash = [process.execPath, join(lab.dir, 'netdash.mjs')];
-  await copyFile(bundle, netdash[1]!);
-  await copyFile(bundle.replace(/mjs$/, 'cache'), netdash[1]!.replace(/mjs$/, 'cache'));
+  // A copy: the bundle may be made anew while this runs. It is run by itself, as its user runs it.
+  const program = join(lab.dir, 'netdash.mjs');
+  const netdash = [program];
+  await copyFile(bundle, program);
+  await copyFile(bundle.replace(/mjs$/, 'cache'), program.replace(/mjs$/, 'cache'));
   const usage = await Usage.of(lab);
   let running = 0;
   for (const containers of sizes.toSorted((a, b) => a - b)) {
