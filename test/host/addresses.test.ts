@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { addressOfBytes, canonicalAddress, ipv4Number, procAddress } from '../../source/host/addresses.ts';
+import { rounds } from '../rounds.ts';
 
 test('writes addresses in one form', () => {
   for (const [given, expected] of [
@@ -45,6 +46,7 @@ test('any 16 bytes make an address that node knows as IPv6, and that is canonica
         assert.equal(canonicalAddress(text), text);
       },
     ),
+    { numRuns: rounds(100) },
   );
 });
 

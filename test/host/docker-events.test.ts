@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { eventReader, parseEvent } from '../../source/host/docker-events.ts';
 import type { DockerEvent } from '../../source/host/host.ts';
+import { rounds } from '../rounds.ts';
 
 // valibot leaves members of these names out of records, for good reason.
 const unsafe = ['__proto__', 'prototype', 'constructor'];
@@ -43,6 +44,7 @@ test('the same events come out however the stream is cut', () => {
         );
       },
     ),
+    { numRuns: rounds(100) },
   );
 });
 
@@ -56,6 +58,7 @@ test('lines that are no events are passed over, whatever they are', () => {
       read(Buffer.from(`${good}\n`));
       assert.deepEqual(events, [{ type: 'container', action: 'start', id: 'a', attributes: {}, at: 5000 }]);
     }),
+    { numRuns: rounds(100) },
   );
 });
 

@@ -10,6 +10,7 @@ import { inspectContainer, listContainers, readContainers, readDocker } from '..
 import { HostError, type Host } from '../../source/host/host.ts';
 import { isObject } from '../../source/host/json.ts';
 import { fixtureHost, fixtureRecording, hostFixtures } from '../fixtures/hosts.ts';
+import { rounds } from '../rounds.ts';
 
 /** All answers of a recorded daemon. */
 async function answers(): Promise<{ path: string; answer: unknown }[]> {
@@ -317,7 +318,7 @@ test('no damaged answer makes a parser throw', async () => {
         }
       },
     ),
-    { numRuns: 300 },
+    { numRuns: rounds(300) },
   );
 });
 

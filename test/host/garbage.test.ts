@@ -9,6 +9,7 @@ import { readLinks } from '../../source/host/links.ts';
 import { readProcesses } from '../../source/host/processes.ts';
 import { readSockets } from '../../source/host/sockets.ts';
 import { readVitals } from '../../source/host/vitals.ts';
+import { rounds } from '../rounds.ts';
 
 const id = 'd41fd89b6673b573a33551cdfc943eba0c75c02c5d2210dbebd63770de1bb27f';
 const codes: HostErrorCode[] = ['missing', 'denied', 'gone', 'timeout', 'too-large', 'refused', 'failed'];
@@ -108,7 +109,7 @@ for (const [name, read] of Object.entries(readers)) {
           }
         },
       ),
-      { numRuns: 300, examples: [[[vitalLines], [['eth0']], 0]] },
+      { numRuns: rounds(300), examples: [[[vitalLines], [['eth0']], 0]] },
     );
     assert.ok(readings > 0, 'no answers at all were taken for a reading');
   });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { ipArray, parseLinks, parseRoutes } from '../../source/host/ip-json.ts';
+import { rounds } from '../rounds.ts';
 
 const result = (stdout: string, code: number | null = 0, stderr = '', signal: string | null = null) => ({
   code,
@@ -178,5 +179,6 @@ test('survives any JSON', () => {
       assert.ok(links.length + skipped <= entries.length);
       parseRoutes(entries);
     }),
+    { numRuns: rounds(100) },
   );
 });

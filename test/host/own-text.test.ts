@@ -37,11 +37,14 @@ const rule = (port: number): string =>
 const socketLine = (port: number): string =>
   `tcp LISTEN 0 128 127.0.0.1:${port} 0.0.0.0:* users:(("a-long-name-of-it",pid=7,fd=3)) ino:${port} sk:1 cgroup:/system.slice/unit-${port}.service v6only:0 <->`;
 
+const ruleDump = (port: (index: number) => number): string =>
+  `*nat\n:DOCKER - [0:0]\n${all(index => rule(port(index)))}\nCOMMIT\n`;
+
+const socketDump = (port: (index: number) => number): string => all(index => socketLine(port(index)));
+
 test('rules that stay do not keep the dumps in which they were first read', () => {
-  const dump = (port: (index: number) => number): string =>
-    `*nat\n:DOCKER - [0:0]\n${all(index => rule(port(index)))}\nCOMMIT\n`;
-  const size = dump(() => 20_000).length;
-  const kept = keptPerDump(dump, text => {
+  const size = ruleDump(() => 20_000).length;
+  const kept = keptPerDump(ruleDump, text => {
     const { chains } = parseSave(text, 'ip');
     assert.equal(chains[0]?.rules.length, lines);
     return chains;
@@ -50,9 +53,8 @@ test('rules that stay do not keep the dumps in which they were first read', () =
 });
 
 test('nor do sockets', () => {
-  const dump = (port: (index: number) => number): string => all(index => socketLine(port(index)));
-  const size = dump(() => 20_000).length;
-  const kept = keptPerDump(dump, stdout => {
+  const size = socketDump(() => 20_000).length;
+  const kept = keptPerDump(socketDump, stdout => {
     const sockets = ssLines('ss', { code: 0, signal: null, stdout, stderr: '' });
     assert.equal(sockets.length, lines);
     return sockets;

@@ -8,6 +8,7 @@ import {
   parseIfInet6,
   parseNetDev,
 } from '../../source/host/proc-net.ts';
+import { rounds } from '../rounds.ts';
 
 const dev = `Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
@@ -112,5 +113,6 @@ test('survives any text', () => {
         parseConnectedRoutes(text);
       },
     ),
+    { numRuns: rounds(100) },
   );
 });

@@ -11,6 +11,7 @@ import {
   parseUid,
   unitOf,
 } from '../../source/host/proc-pid.ts';
+import { rounds } from '../rounds.ts';
 
 const id = 'd41fd89b6673b573a33551cdfc943eba0c75c02c5d2210dbebd63770de1bb27f';
 const other = '0000d89b6673b573a33551cdfc943eba0c75c02c5d2210dbebd63770de1bb27f';
@@ -85,5 +86,6 @@ test('survives any text', () => {
       unitOf(path);
       containerIdOf(path);
     }),
+    { numRuns: rounds(100) },
   );
 });

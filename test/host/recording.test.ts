@@ -12,6 +12,7 @@ import { loadRecording, packRecording, parseRecording } from '../../source/host/
 import { recordHost } from '../../source/host/recording/record-host.ts';
 import { replayHost, type Clock } from '../../source/host/recording/replay-host.ts';
 import { UsageError } from '../../source/host/usage-error.ts';
+import { rounds } from '../rounds.ts';
 
 /** Time that passes only when told to. */
 class ManualClock implements Clock {
@@ -308,5 +309,6 @@ test('whatever a file holds, it is a recording or it is refused', () => {
         assert.ok(error instanceof UsageError, String(error));
       }
     }),
+    { numRuns: rounds(100) },
   );
 });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { parseSocketTable, readSocketCounts, readSocketTables } from '../../source/host/socket-tables.ts';
 import { textHost } from './text-host.ts';
+import { rounds } from '../rounds.ts';
 
 const heading = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
 const tcp = `${heading}
@@ -72,6 +73,7 @@ test('survives any text', () => {
       const { listeners } = parseSocketTable(`${heading}\n${parts.join(' ')}`, 'tcp', family);
       for (const { port, inode } of listeners) assert.ok(port > 0 && port < 65_536 && Number.isInteger(inode));
     }),
+    { numRuns: rounds(100) },
   );
 });
 

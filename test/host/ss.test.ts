@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { parseSsLine, ssLines } from '../../source/host/ss.ts';
+import { rounds } from '../rounds.ts';
 
 const id = '07e47b96ae873142000c3609e268faa3093e69e7f7e2fb91cfd5767950fa230d';
 
@@ -79,7 +80,7 @@ test('gives the openers as they are or not at all, whatever processes call thems
       clear += 1;
       assert.deepEqual(said, truth);
     }),
-    { numRuns: 2000 },
+    { numRuns: rounds(2000) },
   );
   assert.ok(clear > 100);
 });
@@ -122,5 +123,6 @@ test('survives any text', () => {
       parseSsLine(`tcp LISTEN 0 5 0.0.0.0:1 0.0.0.0:* ${parts.join('')}`);
       parseSsLine(parts.join(' '));
     }),
+    { numRuns: rounds(100) },
   );
 });

@@ -29,10 +29,11 @@ import { fixtureRecording } from '../fixtures/hosts.ts';
 import { readOnce } from '../facts/read-once.ts';
 import { assertPlain } from './judge.ts';
 import { damaged, damagedRecording, damages } from './mutate.ts';
+import { rounds } from '../rounds.ts';
 
 /** Seeds that found something, to be tried again each time. */
 const regressions: number[] = [];
-const rounds = Number(process.env['FUZZ_ROUNDS'] ?? 40);
+const hosts = rounds(40);
 
 const recordings = {
   '20': fixtureRecording('20'),
@@ -72,9 +73,9 @@ for (const [name, loading] of Object.entries(recordings)) {
         assertPlain(lines.join('\n'), 'a table');
       if (snapshot.containers.length > 0) understood += 1;
     });
-    await fc.assert(property, { numRuns: rounds });
-    for (const seed of regressions) await fc.assert(property, { numRuns: rounds, seed });
-    assert.ok(understood > rounds / 3, `only ${understood} of ${rounds} hosts were understood at all`);
+    await fc.assert(property, { numRuns: hosts });
+    for (const seed of regressions) await fc.assert(property, { numRuns: hosts, seed });
+    assert.ok(understood > hosts / 3, `only ${understood} of ${hosts} hosts were understood at all`);
   });
 }
 
@@ -91,7 +92,7 @@ test('a damaged recording is refused in one line, or replayed', async () => {
         assert.doesNotMatch(error.message, /\n/);
       }
     }),
-    { numRuns: 200 },
+    { numRuns: rounds(200) },
   );
 });
 
@@ -124,7 +125,7 @@ test('a damaged state file is refused, or what it says is understood whole', () 
       }
       portStateFormat.merge(state, state);
     }),
-    { numRuns: 500 },
+    { numRuns: rounds(500) },
   );
 });
 
@@ -148,6 +149,6 @@ test('damaged files of the Docker CLI are passed over or told as a mistake', () 
         assert.ok(error instanceof UsageError, String(error));
       }
     }),
-    { numRuns: 500 },
+    { numRuns: rounds(500) },
   );
 });

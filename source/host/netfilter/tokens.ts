@@ -37,14 +37,14 @@ export function tokenize(line: string): Token[] {
   return tokens;
 }
 
-/** Whether a quote that was opened in `text` is still open at its end. */
-function isOpen(text: string): boolean {
-  let open = false;
+/** Whether a quote is open at the end of `text`. @param open whether one is at its beginning */
+function endsOpen(text: string, open: boolean): boolean {
+  let isOpen = open;
   for (let at = 0; at < text.length; at++) {
-    if (open && text[at] === '\\') at++;
-    else if (text[at] === '"' && (open || text[at - 1] === ' ')) open = !open;
+    if (isOpen && text[at] === '\\') at++;
+    else if (text[at] === '"' && (isOpen || text[at - 1] === ' ')) isOpen = !isOpen;
   }
-  return open;
+  return isOpen;
 }
 
 /** Longer than any rule: the kernel takes comments of 255 bytes. */
@@ -52,12 +52,18 @@ const longestRule = 64 * 1024;
 
 /** The lines of iptables-save. A comment may hold line breaks, which are printed as they are: a rule goes on until its quote is closed. */
 export function* ruleLines(stdout: string): Generator<string> {
-  let rule: string | undefined;
+  let parts: string[] = [];
+  let length = 0;
   for (const line of stdout.split('\n')) {
-    const whole: string = rule === undefined ? line : `${rule}\n${line}`;
-    const isRule = /^(?:\[\d+:\d+\] )?-A /.test(whole) && whole.length < longestRule;
-    rule = isRule && whole.includes('"') && isOpen(whole) ? whole : undefined;
-    if (rule === undefined) yield ownText(whole);
+    const goesOn = parts.length > 0;
+    parts.push(line);
+    length += line.length + 1;
+    const isRule = goesOn || /^(?:\[\d+:\d+\] )?-A /.test(line);
+    // Only what is new is looked at: a quote that is never closed must not cost the square of what follows it.
+    if (isRule && length < longestRule && (goesOn || line.includes('"')) && endsOpen(line, goesOn)) continue;
+    yield ownText(parts.join('\n'));
+    parts = [];
+    length = 0;
   }
-  if (rule !== undefined) yield ownText(rule);
+  if (parts.length > 0) yield ownText(parts.join('\n'));
 }
