@@ -4,6 +4,7 @@ import type { Severity, Snapshot } from '../facts/schema.ts';
 import { cell, type Line } from '../present/cell.ts';
 import { inCharset } from '../terminal/charset.ts';
 import { findingDetails } from '../present/finding-table.ts';
+import { commandWithRights } from '../present/rights.ts';
 import { sanitise, type SafeText } from '../terminal/sanitise.ts';
 import type { Invocation } from './command.ts';
 import { doctorJson } from './doctor-json.ts';
@@ -66,10 +67,12 @@ function summary(snapshot: Snapshot, { sources, codes }: Unjudged): SafeText[] {
   const { containersRunning, containersTotal } = snapshot.host;
   const whose = `${containersRunning} of ${containersTotal} containers running`;
   const partial = Object.entries(snapshot.sources).filter(([, { state }]) => state === 'partial');
+  const rights = commandWithRights(snapshot, 'netdash doctor');
   return [
     ...sources.map(({ name, reason }) => `not readable: ${name}: ${reason}`),
     ...partial.map(([name, { reason }]) => `incomplete: ${name}: ${reason ?? ''}`),
     ...(codes.length > 0 ? [`not judged for want of that: ${codes.join(', ')}`] : []),
+    ...(rights === undefined ? [] : [`to see what rights are lacking for: ${rights}`]),
     judged === 0
       ? 'Nothing could be judged: every kind of trouble that is looked for needs what could not be read.'
       : `${clean} of the ${judged} kinds of trouble that could be looked for are absent (${containersTotal === null ? 'Docker does not answer' : whose}).`,

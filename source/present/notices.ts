@@ -4,6 +4,7 @@ import type { LiveView } from '../live/live.ts';
 import { glyphs } from '../terminal/charset.ts';
 import { cell } from './cell.ts';
 import type { Line } from './cell.ts';
+import { commandWithRights, isForWantOfRights } from './rights.ts';
 import { age } from './units.ts';
 
 /** The source that a pane cannot do without. */
@@ -16,7 +17,7 @@ const remedies: Readonly<Record<PaneSource, string>> = {
   links: 'netdash reads links with `ip` (package iproute2).',
   sockets:
     'netdash reads sockets with `ss` (package iproute2) or from /proc/net; owners of other users’ sockets need root.',
-  netfilter: 'Reading firewall rules needs root (or CAP_NET_ADMIN) and iptables-save or nft: run `sudo netdash`.',
+  netfilter: 'Reading firewall rules needs root (or CAP_NET_ADMIN) and iptables-save or nft.',
 };
 
 /** ` reading…`, or when that takes long ` waiting 3 s`. */
@@ -27,7 +28,11 @@ function stateLines(name: PaneSource, source: Source | undefined, view: LiveView
   if (!source || source.waitingMs !== undefined) return [[cell(`${name}:${waitingText(source)}`, 'dim')]];
   const reason = source.reason ?? source.state;
   if (source.state === 'ok') return [];
-  if (source.state === 'partial') return [[cell(`${glyphs.warning} ${name} incomplete: ${reason}`, 'warn')]];
+  const command = isForWantOfRights(reason) ? commandWithRights(view.snapshot, 'netdash') : undefined;
+  const how: Line[] = command === undefined ? [] : [[cell(`To see it: ${command}`, 'dim')]];
+  if (source.state === 'partial') {
+    return [[cell(`${glyphs.warning} ${name} incomplete: ${reason}`, 'warn')], ...how];
+  }
   if (source.ageMs !== null) {
     return [
       [
@@ -41,7 +46,11 @@ function stateLines(name: PaneSource, source: Source | undefined, view: LiveView
   // No right and no package brings the sources of a machine that netdash is not on.
   const isElsewhere = name !== 'docker' && view.snapshot.host.docker?.local === false;
   const remedy = isElsewhere ? 'Run netdash on the host of that daemon to see them.' : remedies[name];
-  return [[cell(`${glyphs.failed} unknown, ${name} cannot be read: ${reason}`, 'bad')], [cell(remedy, 'dim')]];
+  return [
+    [cell(`${glyphs.failed} unknown, ${name} cannot be read: ${reason}`, 'bad')],
+    [cell(remedy, 'dim')],
+    ...(isElsewhere ? [] : how),
+  ];
 }
 
 /** Lines above a pane's rows: nothing while its source is well. */

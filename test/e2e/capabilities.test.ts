@@ -37,7 +37,7 @@ const asUser = (groups: string, capabilities: readonly string[]): string[] => {
   ];
 };
 
-async function lookInContainer(lab: Lab, as: string): Promise<string> {
+async function lookInContainer(lab: Lab, as: string, command = looking): Promise<string> {
   const own = as.includes("Docker's own");
   const folders = [
     '/usr',
@@ -57,8 +57,8 @@ async function lookInContainer(lab: Lab, as: string): Promise<string> {
   };
   await lab.run('looker', { network: 'host', cmd: ['sleep', '1000'], hostConfig });
   try {
-    const { code, stdout, stderr } = await lab.exec('looker', looking);
-    assert.equal(code, 0, stderr);
+    const { code, stdout, stderr } = await lab.exec('looker', command);
+    if (command === looking) assert.equal(code, 0, stderr);
     return stdout;
   } finally {
     await lab.remove('looker');
@@ -162,6 +162,37 @@ describeLab('rights', {}, lab => {
   });
 
   test('the table is read', () => assert.equal(rows.length, 15));
+
+  /** What `doctor` says is the command, the last word of its line on it. */
+  const advised = (stdout: string): string =>
+    /^to see what rights are lacking for: (.+)$/m.exec(stdout)?.[1] ?? assert.fail(`no command in: ${stdout}`);
+
+  for (const as of ['a user', 'a user in the group docker']) {
+    test(`doctor tells ${as} the command, which then shows all`, async () => {
+      const groups = as === 'a user' ? '65534' : String(groupDocker);
+      const env = { HOME: '/nonexistent', XDG_STATE_HOME: '' };
+      const { stdout } = await lab().inHost([...asUser(groups, []), ...netdash('doctor')], { env });
+      const command = advised(stdout);
+      assert.equal(command, `sudo netdash doctor --host unix://${lab().socket}`);
+      // As sudo would run it.
+      const again = await lab().inHost(netdash(...command.split(' ').slice(2)));
+      assert.doesNotMatch(again.stdout, /^(?:not readable|incomplete|not judged|to see)/m);
+      const { stdout: panes } = await lab().inHost([...asUser(groups, []), ...netdash('snapshot')], { env });
+      assert.match(panes, /FIREWALL[^]*To see it: sudo netdash --host/);
+    });
+  }
+
+  test('doctor tells root in a container without capabilities the command, which then shows all', async context => {
+    if (lab().dockerMajor > 20) return context.skip('this dockerd does not see node');
+    const told = await lookInContainer(lab(), 'without capabilities', netdash('doctor'));
+    const command = advised(told);
+    assert.match(
+      command,
+      /^docker run .*--net=host --pid=host --cap-drop ALL .*-v \S+:\/var\/run\/docker\.sock IMAGE netdash doctor$/,
+    );
+    const again = await lookInContainer(lab(), command.replaceAll('--cap-add ', ''), netdash('doctor'));
+    assert.doesNotMatch(again, /^(?:not readable|incomplete|not judged|to see)/m);
+  });
 
   for (const { as, expected } of rows) {
     test(as, async context => {
