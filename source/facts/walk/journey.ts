@@ -303,6 +303,10 @@ export class Journey {
     if (isLinkLocal(next) || this.world.hasStrangers(bridge)) {
       return unsureStop(bridge, `who has ${spanText(next)} on ${bridge} is not known`);
     }
+    // Until its detection of duplicates is over (1 to 2 s, RFC 4862), and where that failed, an address has no local route.
+    if (this.world.addresses(bridge, next.family).some(({ address }) => sameSpan(address, next))) {
+      return unsureStop(bridge, `${bridge} has ${spanText(next)}, but the kernel does not use it (yet)`);
+    }
     return stop('blocked', bridge, 'bridge', `nobody on ${bridge} has ${spanText(next)}`);
   }
 

@@ -70,6 +70,25 @@ describe('the packet walk', () => {
     );
   });
 
+  test('does not say that nobody has an address which the kernel does not use yet', () => {
+    const ofGateway = (withAddress: boolean): HostOptions['change'] => {
+      return same => {
+        const links = same.links.value!;
+        const routes = links.routes.filter(({ destination }) => destination !== '172.17.0.1/32');
+        const bridged = links.links.map(each =>
+          each.name === 'docker0' && !withAddress ? { ...each, addresses: [] } : each,
+        );
+        return { ...same, links: { ...same.links, value: { ...links, links: bridged, routes } } };
+      };
+    };
+    const tentative = ask(walkWorld({ change: ofGateway(true) }), lan, host, 8000);
+    assert.equal(tentative.verdict, 'unknown');
+    assert.match(tentative.decidedBy?.detail ?? '', /docker0 has 172\.17\.0\.1, but the kernel does not use it/);
+    const gone = ask(walkWorld({ change: ofGateway(false) }), lan, host, 8000);
+    assert.equal(gone.verdict, 'blocked');
+    assert.match(gone.decidedBy?.detail ?? '', /nobody on docker0 has 172\.17\.0\.1/);
+  });
+
   test('names the rule, its place, counter and author', () => {
     const { verdict, decidedBy } = ask(
       walkWorld({ rules: [user('-s 192.0.2.1/32 -j DROP'), user('-i eth0 -p tcp -m tcp --dport 80 -j DROP')] }),
