@@ -53,6 +53,18 @@ const chain = (policy: 'accept' | 'drop', rules: ChainReading['rules'] = [], pri
 const vmap = (key: string, entries: { key: string; verdict: string }[]) =>
   chain('accept', [{ number: 1, text: 'vmap', matches: [], target: { kind: 'vmap', key, entries } }]);
 
+/** Takes the local route of docker0's address, or the address with it. */
+const ofGateway = (withAddress: boolean): HostOptions['change'] => {
+  return same => {
+    const links = same.links.value!;
+    const routes = links.routes.filter(({ destination }) => destination !== '172.17.0.1/32');
+    const bridged = links.links.map(each =>
+      each.name === 'docker0' && !withAddress ? { ...each, addresses: [] } : each,
+    );
+    return { ...same, links: { ...same.links, value: { ...links, links: bridged, routes } } };
+  };
+};
+
 describe('the packet walk', () => {
   test('follows a published port through DNAT, FORWARD and the bridge to the socket', () => {
     const { verdict, path } = ask(walkWorld(), lan, host, 8000);
@@ -71,16 +83,6 @@ describe('the packet walk', () => {
   });
 
   test('does not say that nobody has an address which the kernel does not use yet', () => {
-    const ofGateway = (withAddress: boolean): HostOptions['change'] => {
-      return same => {
-        const links = same.links.value!;
-        const routes = links.routes.filter(({ destination }) => destination !== '172.17.0.1/32');
-        const bridged = links.links.map(each =>
-          each.name === 'docker0' && !withAddress ? { ...each, addresses: [] } : each,
-        );
-        return { ...same, links: { ...same.links, value: { ...links, links: bridged, routes } } };
-      };
-    };
     const tentative = ask(walkWorld({ change: ofGateway(true) }), lan, host, 8000);
     assert.equal(tentative.verdict, 'unknown');
     assert.match(tentative.decidedBy?.detail ?? '', /docker0 has 172\.17\.0\.1, but the kernel does not use it/);
