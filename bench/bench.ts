@@ -19,11 +19,19 @@ export interface Site {
 /** One part of `npm run bench`. */
 export type Bench = (site: Site, report: (line: string) => void) => Promise<Findings>;
 
-/** Bundles the empty Ink program as netdash is bundled; returns the file. */
-export const buildEmpty = async (folder: string): Promise<string> => {
-  const outfile = join(folder, 'empty.mjs');
+/**
+ * Bundles an Ink program of this folder into one file as is usual, with nothing that netdash's own build does to start sooner.
+ * @param define constants for it, as text of JavaScript
+ * @returns the file
+ */
+export const buildInk = async (
+  folder: string,
+  name: 'empty' | 'floor',
+  define: Record<string, string> = {},
+): Promise<string> => {
+  const outfile = join(folder, `${name}.mjs`);
   await build({
-    entryPoints: [join(import.meta.dirname, 'empty-app.tsx')],
+    entryPoints: [join(import.meta.dirname, `${name}-app.tsx`)],
     outfile,
     bundle: true,
     platform: 'node',
@@ -31,7 +39,7 @@ export const buildEmpty = async (folder: string): Promise<string> => {
     target: 'node20',
     minify: true,
     jsx: 'automatic',
-    define: { 'process.env.NODE_ENV': '"production"' },
+    define: { ...define, 'process.env.NODE_ENV': '"production"' },
     banner: { js: `import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);` },
     plugins: [
       {

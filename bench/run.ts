@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle } from '../test/e2e/netdash.ts';
 import { labRequirement, startLab } from '../test/lab/lab.ts';
-import { buildEmpty, type Bench, type Site } from './bench.ts';
+import { buildInk, type Bench, type Site } from './bench.ts';
 import { table, times, type Row } from './figures.ts';
 import { growth, idle } from './idle.ts';
 import { keys } from './keys.ts';
@@ -73,7 +73,7 @@ const save = async (): Promise<void> => {
   await writeFile(file, `${JSON.stringify({ at: startedAt, machine, load, rows, raw }, null, 1)}\n`);
 };
 try {
-  const empty = [process.execPath, await buildEmpty(lab.dir)];
+  const empty = [process.execPath, await buildInk(lab.dir, 'empty')];
   // A copy: the bundle may be made anew while this runs. It is run by itself, as its user runs it.
   const program = join(lab.dir, 'netdash.mjs');
   const netdash = [program];
