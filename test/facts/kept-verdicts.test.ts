@@ -19,21 +19,25 @@ const context = (ms: number): SnapshotContext => ({
   hints: { events: new Map(), daemonRestarts: [], following: false },
 });
 
-/** The rules once more, in objects of their own, with a counter that has moved. */
-function recounted(readings: Readings, packets: number): Readings {
+/** The rules once more, in objects of their own: counters have moved, and what one of three containers is reached by is written otherwise. */
+function changed(readings: Readings, turn: number): Readings {
   const value = structuredClone(readings.netfilter.value!);
-  for (const chain of value.chains)
-    for (const rule of chain.rules) Object.assign(rule, { packets, bytes: 60 * packets });
+  for (const chain of value.chains) {
+    for (const rule of chain.rules) {
+      Object.assign(rule, { packets: turn, bytes: 60 * turn });
+      if (rule.text.includes(`--dport ${8000 + (turn % 3)} `)) rule.text += ` -m comment --comment turn${turn}`;
+    }
+  }
   return { ...readings, netfilter: { ...readings.netfilter, value } };
 }
 
-/** Judges a host again and again while the counters of its rules move; gives what is remembered, and the rules of each time. */
+/** Judges a host again and again, each time another of its containers anew; gives what is remembered, and the rules of each time. */
 function judgeOften(times: number): { memory: SnapshotMemory; last: Readings; rules: WeakRef<NetfilterReading>[] } {
   let readings = walkReadings({ containers: 3 });
   let memory = emptyMemory();
   const rules: WeakRef<NetfilterReading>[] = [];
   for (let turn = 0; turn < times; turn += 1) {
-    readings = recounted(readings, turn);
+    readings = changed(readings, turn);
     rules.push(new WeakRef(readings.netfilter.value!));
     ({ memory } = snapshot(memory, readings, context(turn * 1000)));
   }
