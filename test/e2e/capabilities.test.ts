@@ -135,6 +135,10 @@ function compare(seen: Snapshot, root: Snapshot): Seen {
   };
 }
 
+/** What `doctor` says is the command to run. */
+const advised = (stdout: string): string =>
+  /^to see what rights are lacking for: (.+)$/m.exec(stdout)?.[1] ?? assert.fail(`no command in: ${stdout}`);
+
 describeLab('rights', {}, lab => {
   before(async () => {
     await lab().networkCreate('app');
@@ -162,10 +166,6 @@ describeLab('rights', {}, lab => {
   });
 
   test('the table is read', () => assert.equal(rows.length, 15));
-
-  /** What `doctor` says is the command, the last word of its line on it. */
-  const advised = (stdout: string): string =>
-    /^to see what rights are lacking for: (.+)$/m.exec(stdout)?.[1] ?? assert.fail(`no command in: ${stdout}`);
 
   for (const as of ['a user', 'a user in the group docker']) {
     test(`doctor tells ${as} the command, which then shows all`, async () => {
