@@ -24,17 +24,21 @@ export function countText({ list, notices }: PaneModel): string {
 
 /** The pane's own rule, when several panes are on screen. */
 export function paneRule(model: PaneModel): Line {
-  const { pane, place, focused, shape, state } = model;
+  const { pane, place, focused } = model;
   const title = [
     cell(`${pane.hotkey} `, focused ? 'accent' : 'dim'),
     cell(pane.title, focused ? 'title' : 'plain'),
     cell(` ${countText(model)}`, 'dim'),
   ];
-  const isScrolled = shape.lineCount > shape.height;
-  const right = isScrolled
-    ? `${state.top + 1}-${Math.min(shape.lineCount, state.top + shape.height)} of ${shape.lineCount}`
-    : '';
-  return ruleLine(title, right, place.width, focused);
+  return ruleLine(title, whichRows(model), place.width, focused);
+}
+
+/** `3-17 of 64`: which rows are on screen, headings not counted, where not all of them are. */
+function whichRows({ entries, shape, state }: PaneModel): string {
+  if (shape.lineCount <= shape.height) return '';
+  const rows = entries.slice(state.top, state.top + shape.height).filter(entry => entry.kind === 'row');
+  const [first, last] = [rows.at(0), rows.at(-1)];
+  return first && last ? `${first.index + 1}-${last.index + 1} of ${shape.keys.length}` : '';
 }
 
 function filterLine(model: PaneModel, editing: boolean): Line {
