@@ -45,6 +45,8 @@ export interface WatchOptions {
   tools?: string;
   /** A module that is loaded before it (`node --import`). */
   preload?: string;
+  /** The user (and group) as whom it runs, without any rights; root by default. */
+  user?: number;
   /** More of its environment. */
   env?: Record<string, string>;
 }
@@ -58,7 +60,10 @@ export async function startWatch(lab: Lab, options: WatchOptions = {}): Promise<
   if (options.tools !== undefined) env['PATH'] = `${options.tools}:${lab.env['PATH'] ?? ''}`;
   const [node = '', ...args] = netdash('watch', '--json');
   const preload = options.preload === undefined ? [] : ['--import', options.preload];
-  const program = await lab.spawnInHost([node, ...preload, ...args], { cwd: root, env });
+  const { user } = options;
+  const as =
+    user === undefined ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--no-new-privs'];
+  const program = await lab.spawnInHost([...as, node, ...preload, ...args], { cwd: root, env });
   let complaint = '';
   program.child.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint += text));
   let ended = false;
