@@ -29,6 +29,8 @@ export async function readLinks(host: Host, known?: LinksReading): Promise<Outco
     throw error;
   });
   const { links, skipped } = parseLinks(ipArray('ip -j -d addr', answer));
+  // Every netns has its loopback interface.
+  if (links.length === 0 && skipped === 0) throw new HostError('failed', 'ip -j -d addr printed no interface at all');
   const missing = skipped > 0 ? [`${skipped} interfaces not understood`] : [];
   const value: LinksReading = { links, routes: [], traffic: {} };
   if (known && routed(known.links) === routed(links)) {
@@ -60,6 +62,9 @@ function takeRouting(value: LinksReading, [routes, rules]: Routing): string[] {
     if (routes.status === 'rejected') throw routes.reason;
     const parsed = parseRoutes(ipArray('ip -j route show table all', routes.value));
     value.routes = parsed.routes;
+    // An address of an interface that is up makes a route, if only one to itself.
+    const isConnected = value.links.some(({ up, addresses }) => up && addresses.length > 0);
+    if (isConnected && parsed.routes.length + parsed.skipped === 0) missing.push('routes: ip printed none at all');
     if (parsed.skipped > 0) missing.push(`${parsed.skipped} routes not understood`);
   } catch (error) {
     if (!(error instanceof HostError)) throw error;

@@ -15,7 +15,7 @@ import { netdash, startWatch, type Watch } from './watching.ts';
 
 const tools = ['ip', 'ss', 'nft', 'iptables-save', 'ip6tables-save'] as const;
 type Tool = (typeof tools)[number];
-const faults = { crashes: 'kill -SEGV $$', fails: 'echo no >&2; exit 1' } as const;
+const faults = { crashes: 'kill -SEGV $$', fails: 'echo no >&2; exit 1', 'says nothing': 'exit 0' } as const;
 type Fault = keyof typeof faults;
 
 /** Stand-ins for the tools: each is the real one until it is told otherwise, and notes that it was called. */
@@ -129,6 +129,7 @@ labTest('tools that fail one by one and in pairs take no finding with them, and 
       ['crashes', 'ip'],
       ['fails', 'ss', 'ip6tables-save'],
       ['fails', 'ip', 'iptables-save'],
+      ['says nothing', 'ip', 'iptables-save'],
       ['crashes', 'ip', 'nft'],
     ];
     for (const [fault, ...broken] of rounds) {

@@ -187,6 +187,10 @@ function gapsOf({ savers, nft, gaps }: Answers, joined: Joined): string[] {
       found.push(`${tool} printed ${output.strange.length} lines that netdash does not understand`);
     }
   }
+  for (const { tool, output, error } of savers) {
+    const isSilent = !error && output?.chains.length === 0;
+    if (isSilent && tool.includes('legacy')) found.push(`${tool} prints none of the tables that the kernel lists`);
+  }
   if (nft.error) found.push(`rules of native nftables tables: ${nft.error.message}`);
   if (joined.halfRead > 0) {
     const why = savers.find(answer => answer.error)?.error?.message ?? 'iptables-save does not print their tables';

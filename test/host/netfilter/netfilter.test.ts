@@ -215,6 +215,8 @@ suite('tools that fail', () => {
     const hidden = await readNetfilter(scripted(answers, { [names]: new HostError('denied', 'no') }));
     assert.match(hidden.missing ?? '', /legacy iptables rules, if any/);
     assert.equal((await readNetfilter(scripted(answers, { [names]: '' }))).missing, undefined);
+    const silent = await readNetfilter(scripted({ ...answers, 'iptables-legacy-save': [none] }, { [names]: 'nat\n' }));
+    assert.match(silent.missing ?? '', /iptables-legacy-save prints none of the tables that the kernel lists/);
   });
 
   test('an empty answer of a legacy saver that may not look is a refusal', async () => {
