@@ -137,7 +137,8 @@ if (tracer === undefined) {
     );
     assert.deepEqual(
       trace.ioctl.filter(
-        request => !/^(?:FIONBIO|SIOCG\w+|TCGETS2?|TIOCG\w+|SNDCTL_TMR_ST(?:OP|ART) or TCSETSW?|TCSETSW?)$/.test(request),
+        request =>
+          !/^(?:FIONBIO|SIOCG\w+|TCGETS2?|TIOCG\w+|SNDCTL_TMR_ST(?:OP|ART) or TCSETSW?|TCSETSW?)$/.test(request),
       ),
       [],
     );
