@@ -39,8 +39,10 @@ export async function startDockerWitness(daemon: string, socket: string): Promis
     asked.push({ method: `upgrade ${incoming.method}`, path: incoming.url ?? '', bytes: 0 });
     connection.destroy();
   });
-  server.on('clientError', (_error, connection) => {
-    asked.push({ method: 'no HTTP', path: '', bytes: 0 });
+  server.on('clientError', (error: NodeJS.ErrnoException, connection) => {
+    // Who ends lets go of what it still waits for; nothing was said in that.
+    const isLeft = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+    if (!isLeft) asked.push({ method: `no HTTP (${error.code})`, path: '', bytes: 0 });
     connection.destroy();
   });
   server.listen(socket);
