@@ -63,7 +63,7 @@ const isSame = (a: readonly unknown[], b: readonly unknown[]): boolean =>
 /** Whether two readings of the rules differ in nothing but what their counters say. */
 function sameRules(a: NetfilterReading | undefined, b: NetfilterReading | undefined): boolean {
   if (a === b) return true;
-  if (!a || !b || a.chains.length !== b.chains.length || a.sets !== b.sets) return false;
+  if (!a || !b || a.chains.length !== b.chains.length || a.sets !== b.sets || a.ipsets !== b.ipsets) return false;
   return a.chains.every((chain, index) => {
     const other = b.chains[index]!;
     return (

@@ -1,4 +1,4 @@
-/** Verdicts are kept from one moment to the next; what they were worked out from is not. */
+/** Verdicts are kept from one moment to the next, as long as they hold; what they were worked out from is not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
@@ -6,8 +6,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { NetfilterReading, Readings } from '../../source/host/readings.ts';
 import { reachesOf } from '../../source/facts/findings/reach.ts';
+import { joinFacts } from '../../source/facts/join.ts';
+import { reachability } from '../../source/facts/reachability.ts';
 import { emptyMemory, snapshot, type SnapshotContext, type SnapshotMemory } from '../../source/facts/snapshot.ts';
-import { now } from './build.ts';
+import { network, now } from './build.ts';
 import { walkReadings } from './walk/host.ts';
 
 setFlagsFromString('--expose-gc');
@@ -57,4 +59,81 @@ test('a verdict that stands keeps no older reading of the rules alive, and still
   const passed = hops.filter(({ hop }) => hop === 'FORWARD').map(({ passedBy }) => passedBy?.() ?? []);
   assert.equal(passed.length, 3);
   for (const by of passed) assert.ok(by.some(({ text }) => text?.includes('-j ACCEPT')));
+});
+
+type Rules = Parameters<typeof walkReadings>[0]['rules'];
+
+/** A host with two containers at 172.17.0.3 and .4, which are on the network `bridge`, and a macvlan network on its LAN. */
+const plain = walkReadings({ containers: 2 });
+const subnets = { docker0: '172.17.0.0/16', lan: '10.77.0.0/24' };
+plain.docker.value!.networks = [
+  network('bridge', {
+    options: { 'com.docker.network.bridge.name': 'docker0' },
+    ipam: [{ subnet: subnets.docker0, gateway: '172.17.0.1', auxiliaryAddresses: {} }],
+  }),
+  network('lan', {
+    driver: 'macvlan',
+    ipam: [{ subnet: subnets.lan, gateway: '10.77.0.1', auxiliaryAddresses: {} }],
+  }),
+];
+
+/** That host with other rules; all else is the very same. */
+const withRules = (rules: Rules = []): Readings => ({
+  ...plain,
+  netfilter: walkReadings({ containers: 2, rules }).netfilter,
+});
+
+/** How the LAN meets the port of the first container, as judged a second after these rules have taken the place of others. */
+function wordAfter(before: Rules, after: Rules): { kept: string | undefined; anew: string | undefined } {
+  const first = snapshot(emptyMemory(), withRules(before), context(0));
+  const readings = withRules(after);
+  const { memory } = snapshot(first.memory, readings, context(1000));
+  const word = (of: SnapshotMemory): string | undefined => {
+    const facts = of.snapshot!;
+    const judged = { readings, facts, now: now + 1000, previous: [] };
+    return reachesOf(facts.containers[0]!, judged)[0]?.verdict.verdict;
+  };
+  return { kept: word(memory), anew: word(snapshot(emptyMemory(), readings, context(1000)).memory) };
+}
+
+const user = (rule: string) => ['filter', 'DOCKER-USER', rule] as const;
+const nat = (rule: string) => ['nat', 'PREROUTING', rule] as const;
+
+test('a verdict is worked out anew when rules by which it may be another change', () => {
+  const both = [user('-d 172.17.0.3/32 -j ACCEPT'), user('-p tcp -m tcp --dport 80 -j DROP')];
+  const toOther = nat('-p tcp -m tcp --dport 8000 -j DNAT --to-destination 172.17.0.4:80');
+  const toHost = nat('-p tcp -m tcp --dport 8000 -j REDIRECT --to-ports 9090');
+  const cases: Record<string, [before: Rules, after: Rules, word: string]> = {
+    'the order of two, one by address and one by port': [both, both.toReversed(), 'blocked'],
+    'a whole subnet': [[], [user('-d 172.17.0.0/16 -j DROP')], 'blocked'],
+    'an address that one of the LAN may have, though a Docker network has its subnet': [
+      [],
+      [user('-s 10.77.0.50/32 -j DROP')],
+      'unknown',
+    ],
+    'the container to which another rule leads': [[toOther], [toOther, user('-d 172.17.0.4/32 -j DROP')], 'blocked'],
+    'the port to which another rule leads': [
+      [toHost],
+      [toHost, ['filter', 'INPUT', '-p tcp -m tcp --dport 9090 -j DROP']],
+      'blocked',
+    ],
+  };
+  for (const [what, [before, after, word]] of Object.entries(cases)) {
+    assert.deepEqual(wordAfter(before, after), { kept: word, anew: word }, what);
+  }
+});
+
+test('the same rules let others through when a set that they ask for has changed', () => {
+  const rules = [user('-m set --match-set closed dst -j DROP')];
+  const of = withRules(rules);
+  const having = (elements: string[]): Readings => {
+    const ipsets = { closed: { type: 'hash:ip', elements, exceptions: [] } };
+    return { ...of, netfilter: { ...of.netfilter, value: { ...of.netfilter.value!, ipsets } } };
+  };
+  const facts = joinFacts(of, context(0));
+  const open = reachability(having([]), facts);
+  const place = { address: '0.0.0.0', port: 8000, proto: 'tcp' } as const;
+  const word = ({ exposures }: typeof open) => exposures.of(place).answers.map(({ verdict }) => verdict.verdict);
+  assert.deepEqual(word(open), ['reachable']);
+  assert.deepEqual(word(reachability(having(['172.17.0.3']), facts, open)), ['blocked']);
 });

@@ -3,10 +3,12 @@
  * something happens to one of them: its own row, what is inside, the rules and listeners that name its addresses and ports,
  * and all that names no container in particular.
  */
-import type { NetfilterReading, RuleReading } from '../../host/readings.ts';
+import type { NetfilterReading } from '../../host/readings.ts';
 import type { Container } from '../schema.ts';
-import { parseAddress, spanOfPrefix, type Span } from '../walk/address.ts';
+import { covers, parseAddress, spanOfPrefix, type Span } from '../walk/address.ts';
+import { lanInterfaces } from '../walk/subjects.ts';
 import type { FindingContext } from './detector.ts';
+import { keyOf, KeyedRules } from './keyed-rules.ts';
 
 /** Rests on something that the comparison does not see (another container's answer): looked at anew after this, in ms. */
 const longestKept = 60_000;
@@ -82,9 +84,7 @@ interface Surroundings {
   /** Those that were asked for already. */
   bases: Map<Container, Basis>;
   common: string;
-  strangers: string;
-  /** Rules by the one container's address, or the one port, that they ask for. */
-  rules: ReadonlyMap<string, string>;
+  rules: KeyedRules;
   /** Listeners of the host by port. */
   listeners: ReadonlyMap<number, string>;
   /** Host ends of a container's links. */
@@ -118,14 +118,14 @@ const addressesOf = ({ endpoints }: Container): string[] =>
 
 function ownOf(container: Container, { rules, listeners, links }: Surroundings): string {
   const parts = [links.get(container.id) ?? ''];
-  for (const address of addressesOf(container)) parts.push(rules.get(address) ?? '');
+  const keys = new Set(addressesOf(container));
   for (const { hostPort, containerPort, proto } of container.publishedPorts) {
-    parts.push(listeners.get(hostPort) ?? '', rules.get(`${hostPort}`) ?? '');
-    if (containerPort !== hostPort) parts.push(rules.get(`${containerPort}`) ?? '');
-    parts.push(proto);
+    parts.push(listeners.get(hostPort) ?? '', proto);
+    keys.add(`${hostPort}`).add(`${containerPort}`);
   }
   // A port that is not published is asked for as well, by its own number.
-  for (const { port } of container.listeners ?? []) parts.push(rules.get(`${port}`) ?? '');
+  for (const { port } of container.listeners ?? []) keys.add(`${port}`);
+  parts.push(rules.textOf(keys));
   return parts.join('\u0000');
 }
 
@@ -141,9 +141,16 @@ function spanOf(text: string): Span | undefined {
   return span;
 }
 
+/** The subnet of an address with a prefix length. */
+function subnetSpan(address: string, length: number): Span | [] {
+  const base = parseAddress(address);
+  return (base && spanOfPrefix(base, length)) ?? [];
+}
+
 /**
  * Tells the addresses that can only be a container's: those that one has, and, since rules come and go at another moment than
- * what Docker says of a container, all others in the networks of containers but this host's own.
+ * what Docker says of a container, all others in the networks of containers but this host's own. In the subnet of a LAN, which
+ * macvlan and ipvlan containers share, any address may be that of somebody who asks.
  */
 function containerAddresses({ facts, readings }: FindingContext): (text: string) => boolean {
   const taken = new Set(facts.containers.flatMap(addressesOf));
@@ -153,31 +160,17 @@ function containerAddresses({ facts, readings }: FindingContext): (text: string)
   const subnets = facts.networks.flatMap(network =>
     network.subnets.flatMap(({ subnet }) => {
       const [text = '', length] = subnet.split('/');
-      const base = parseAddress(text);
-      return (base && spanOfPrefix(base, Number(length))) ?? [];
+      return subnetSpan(text, Number(length));
     }),
   );
+  const lans = lanInterfaces(facts).flatMap(each =>
+    each.addresses.flatMap(({ address, prefixLength }) => subnetSpan(address, prefixLength)),
+  );
   return text => {
-    if (taken.has(text)) return true;
     const span = hosts.has(text) ? undefined : spanOf(text);
-    return subnets.some(({ family, from, to }) => family === span?.family && from <= span.from && span.to <= to);
+    if (!span || lans.some(lan => covers(lan, span))) return false;
+    return taken.has(text) || subnets.some(subnet => covers(subnet, span));
   };
-}
-
-/** What a rule asks for that only one container has: its address, else a port; undefined: it may be anybody's. */
-function keyOf({ matches }: RuleReading, isContainers: (address: string) => boolean): string | undefined {
-  let port: string | undefined;
-  for (const match of matches) {
-    if ((match.kind === 'daddr' || match.kind === 'saddr') && !match.negate && match.addresses.length === 1) {
-      const address = (match.addresses[0] ?? '').replace(/\/(32|128)$/, '');
-      if (isContainers(address)) return address;
-    }
-    if ((match.kind === 'dport' || match.kind === 'ctorigdport') && !match.negate) {
-      const [range, more] = match.ports;
-      if (range && !more && range[0] === range[1]) port = String(range[0]);
-    }
-  }
-  return port;
 }
 
 let last = '';
@@ -200,7 +193,7 @@ function survey(context: FindingContext): Surroundings {
   const { readings, facts } = context;
   const isContainers = containerAddresses(context);
   const common: string[] = [];
-  const rules = new Lists<string>();
+  const rules = new KeyedRules();
   const { netfilter, kernel, links, docker } = readings;
   for (const chain of netfilter.value?.chains ?? []) {
     const { backend, family, table, name, hook, type, priority, policy } = chain;
@@ -214,7 +207,7 @@ function survey(context: FindingContext): Surroundings {
       if (key === undefined) {
         common.push(text);
         place += 1;
-      } else rules.add(key, `${title} ${place} ${text}`);
+      } else rules.add(key, `${title} ${place} ${text}`, rule);
     }
   }
   const { value: kernelValue } = kernel;
@@ -222,15 +215,13 @@ function survey(context: FindingContext): Surroundings {
   const isPort = new Set<string>();
   const owners = new Map(facts.links.map(link => [link.veth, link.containerId]));
   const ends = new Lists<string>();
-  const strangers: string[] = [];
   for (const link of linkValue?.links ?? []) {
     const { name, kind, up, addresses: own, nfCall, master, bridgePort } = link;
     // One that is on no bridge and has no address is on its way to one.
     if (kind === 'veth' && (master !== undefined || own.every(({ scope }) => scope === 'link'))) {
       isPort.add(name);
       const containerId = owners.get(name);
-      if (containerId === undefined) strangers.push(`${master} ${up}`);
-      else ends.add(containerId, `${name} ${up} ${master} ${JSON.stringify(bridgePort)}`);
+      if (containerId !== undefined) ends.add(containerId, `${name} ${up} ${master} ${JSON.stringify(bridgePort)}`);
     } else common.push(JSON.stringify([name, kind, up, own, nfCall, master, kernelValue?.interfaces[name]]));
   }
   const settings = { ...kernelValue, interfaces: undefined, conntrackCount: undefined };
@@ -255,8 +246,7 @@ function survey(context: FindingContext): Surroundings {
   return {
     bases: new Map(),
     common: oneOf(common.join('\n')),
-    strangers: strangers.join('\n'),
-    rules: rules.texts,
+    rules,
     listeners: listeners.texts,
     links: ends.texts,
   };
