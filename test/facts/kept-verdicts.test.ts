@@ -69,11 +69,11 @@ const subnets = { docker0: '172.17.0.0/16', lan: '10.77.0.0/24' };
 plain.docker.value!.networks = [
   network('bridge', {
     options: { 'com.docker.network.bridge.name': 'docker0' },
-    ipam: [{ subnet: subnets.docker0, gateway: '172.17.0.1', auxiliaryAddresses: {} }],
+    ipam: [{ subnet: subnets.docker0, gateway: '172.17.0.1' }],
   }),
   network('lan', {
     driver: 'macvlan',
-    ipam: [{ subnet: subnets.lan, gateway: '10.77.0.1', auxiliaryAddresses: {} }],
+    ipam: [{ subnet: subnets.lan, gateway: '10.77.0.1' }],
   }),
 ];
 
