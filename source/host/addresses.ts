@@ -1,6 +1,7 @@
 /** IP addresses in the one text form that readings use. */
 import { endianness } from 'node:os';
 import ipaddr from 'ipaddr.js';
+import { ownText } from './own-text.ts';
 
 /** Four decimal parts of at most 255, without leading zeros: already canonical, and most of all addresses by far. */
 const plainIpv4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
@@ -15,10 +16,20 @@ export function canonicalAddress(address: string): string | undefined {
   const bare = address.split('%')[0]!;
   if (!bare.includes(':'))
     return ipaddr.IPv4.isValidFourPartDecimal(bare) ? ipaddr.IPv4.parse(bare).toString() : undefined;
-  if (!ipaddr.IPv6.isValid(bare)) return undefined;
-  const parsed = ipaddr.IPv6.parse(bare);
-  return parsed.isIPv4MappedAddress() ? `::ffff:${parsed.toIPv4Address().toString()}` : parsed.toRFC5952String();
+  let text = textOf.get(bare);
+  if (text === undefined) {
+    if (!ipaddr.IPv6.isValid(bare)) return undefined;
+    const parsed = ipaddr.IPv6.parse(bare);
+    text = parsed.isIPv4MappedAddress() ? `::ffff:${parsed.toIPv4Address().toString()}` : parsed.toRFC5952String();
+    if (textOf.size > mostTexts) textOf.clear();
+    textOf.set(ownText(bare), text);
+  }
+  return text;
 }
+
+/** Canonical texts of IPv6 addresses by others, so many at most: to parse one takes long, and the same few come with every reading. */
+const textOf = new Map<string, string>();
+const mostTexts = 10_000;
 
 const littleEndian = endianness() === 'LE';
 
@@ -34,21 +45,11 @@ export function procAddress(hex: string, wordsAreLittleEndian = littleEndian): s
   return addressOfBytes(bytes);
 }
 
-const textOf = new Map<string, string>();
-
-/** Canonical text of the 16 bytes of an IPv6 address; undefined for another number of bytes. Remembered: the same few come with every reading. */
+/** Canonical text of the 16 bytes of an IPv6 address; undefined for another number of bytes. */
 export function addressOfBytes(bytes: readonly number[]): string | undefined {
   const groups: string[] = [];
   for (let at = 0; at < 16; at += 2) groups.push(((bytes[at]! << 8) | bytes[at + 1]!).toString(16));
-  const long = groups.join(':');
-  let text = textOf.get(long);
-  if (text === undefined) {
-    text = canonicalAddress(long);
-    if (text === undefined) return undefined;
-    if (textOf.size > 10_000) textOf.clear();
-    textOf.set(long, text);
-  }
-  return text;
+  return canonicalAddress(groups.join(':'));
 }
 
 /** An IPv4 address as an unsigned number; undefined for anything else. */
