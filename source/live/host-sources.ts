@@ -42,7 +42,8 @@ export interface HostSourcesOptions {
 const everyMs = { links: 40_000, netfilter: 30_000, sockets: 2000, kernel: 10_000, processes: 30_000, vitals: 60_000 };
 /** Without `ip monitor`. */
 const unaidedLinksMs = 10_000;
-const ratesMs = 2000;
+/** The budget has rates every two to three seconds: with 200 containers something moves all the time, and each time is a frame. */
+const ratesMs = 3000;
 /** To start a process takes milliseconds of the time that the first screen waits for: those that go on running come after it. */
 const followAfterMs = 1000;
 const countersMs = 5000;
