@@ -203,7 +203,7 @@ class LiveSession implements Live {
     this.#stateOf = daemonId;
     this.#stateLoaded = false;
     const before = this.#state;
-    const state = new PortState(folder, daemonId, () => this.#soon(gatherMs));
+    const state = new PortState(folder, daemonId, () => this.#soon(gatherMs), undefined, this.#once);
     this.#state = state;
     await before?.stop();
     const kept = await state.load();

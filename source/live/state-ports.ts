@@ -86,19 +86,22 @@ export class PortState {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   readonly #retryMs: number;
+  readonly #once: boolean;
   #saving: Promise<void> = Promise.resolve();
 
   /**
    * @param folder as `stateFolder` gives it
    * @param onProblem called when `problem` has changed
    * @param retry ms until what could not be written is tried again
+   * @param once a problem stays although the file was mended since: whoever looks once is to be told of it
    */
-  constructor(folder: string, daemonId: string, onProblem: () => void, retry = retryMs) {
+  constructor(folder: string, daemonId: string, onProblem: () => void, retry = retryMs, once = false) {
     const hash = createHash('sha256').update(daemonId).digest('hex').slice(0, 16);
     this.#file = new StateFile(folder, `ports-${hash}.json`, portStateFormat);
     this.#daemonId = daemonId;
     this.#onProblem = onProblem;
     this.#retryMs = retry;
+    this.#once = once;
   }
 
   /** What the last run left; never throws: `problem` says why there is nothing. */
@@ -137,7 +140,9 @@ export class PortState {
     this.#written = value;
     this.#saving = this.#saving.then(() =>
       this.#file.save(value).then(
-        () => this.#report(undefined),
+        () => {
+          if (!this.#once) this.#report(undefined);
+        },
         (error: unknown) => {
           this.#written = undefined;
           this.#report(error instanceof Error ? error.message : String(error));

@@ -111,6 +111,14 @@ test('a file of another version, or a damaged one, is told of and does not stop 
     await kept.stop();
     assert.equal(kept.problem, undefined);
     assert.match(readFileSync(path, 'utf8'), /"netdashState":1/);
+
+    writeFileSync(path, content);
+    const once = new PortState(base, 'D', () => undefined, undefined, true);
+    await once.load();
+    once.update({ ledger: ledger(['a', 1, 5]), portChanges: [] });
+    await once.stop();
+    assert.match(readFileSync(path, 'utf8'), /"netdashState":1/);
+    assert.match(once.problem ?? '', words, 'who looks once is told though it is mended by then');
   }
 });
 
