@@ -11,6 +11,8 @@ import { pageText, type ContainerDetails, type Lab } from '../lab/lab.ts';
 import { netdash } from './netdash.ts';
 
 const skip = enginesObstacle() ?? false;
+/** In which verdicts are told by ✓ and ✗. */
+const utf8 = { LC_ALL: 'C.UTF-8' };
 
 async function look(lab: Lab, engine: Engine, prefix: string[] = []): Promise<Snapshot> {
   const env = { DOCKER_HOST: engine.url, HOME: '/nonexistent', XDG_STATE_HOME: '' };
@@ -145,7 +147,7 @@ describeLab('rootless Docker', {}, lab => {
 
   test('verdicts are unknown, and doctor says what it could not judge', { skip }, async () => {
     const env = { DOCKER_HOST: engine.url };
-    const verdict = await lab().inHost(netdash('explain', '8080'), { env });
+    const verdict = await lab().inHost(netdash('explain', '8080'), { env: { ...env, ...utf8 } });
     assert.equal(verdict.code, 3);
     assert.doesNotMatch(verdict.stdout, /✓|✗/);
     const doctor = await lab().inHost(netdash('doctor'), { env });
@@ -244,7 +246,7 @@ describeLab('Podman', {}, lab => {
         ['host', '127.0.0.1'],
         ['lan', lab().addresses.host],
       ] as const) {
-        const env = { DOCKER_HOST: engine.url };
+        const env = { DOCKER_HOST: engine.url, ...utf8 };
         const question = from === 'host' ? [] : ['--from', 'lan'];
         const { stdout } = await lab().inHost(netdash('explain', `${address}:${port}`, ...question), { env });
         const reached = (await lab().fetchFrom(from, address, port)) !== undefined;
