@@ -9,9 +9,9 @@ import { resolveEndpoint } from '../../source/host/docker-endpoint.ts';
 import { createLiveHost } from '../../source/host/live-host.ts';
 import { startLive } from '../../source/live/start-live.ts';
 
-const host = createLiveHost({ docker: connectDocker(resolveEndpoint({ env: process.env })) });
-
 async function judge(questions: readonly Question[]) {
+  // Its connection to Docker ends with each look.
+  const host = createLiveHost({ docker: connectDocker(resolveEndpoint({ env: process.env })) });
   const live = await startLive(host, { once: true });
   try {
     await new Promise<void>(resolve => {
