@@ -6,7 +6,6 @@ import { HostError, type DockerEvent, type Host, type Subscription } from '../..
 import type { Recording } from '../../source/host/recording/format.ts';
 import { dumpAnswers, netfilterAnswers, socketAnswers } from './grown-answers.ts';
 import { Template, type Clone } from './template.ts';
-import { realNow } from './virtual-time.ts';
 
 /** How large the host is to be. */
 export interface Size {
@@ -36,7 +35,7 @@ const never = (stop: () => void): Subscription => ({ stop, ended: new Promise(()
 
 /** A host that can grow, and whose containers can be restarted. */
 export class GrownHost {
-  /** Real ms that making answers took: not netdash's cost. */
+  /** CPU ms that making answers took: not netdash's cost. */
   spentMs = 0;
   readonly host: Host;
   readonly #template: Template;
@@ -80,7 +79,7 @@ export class GrownHost {
   }
 
   #make(): Answers {
-    const begun = realNow();
+    const begun = process.cpuUsage();
     const running = this.#clones.filter(clone => clone !== this.#down);
     const template = this.#template;
     const answers: Answers = {
@@ -93,7 +92,8 @@ export class GrownHost {
     dumpAnswers(answers, template, this.#clones, this.#down);
     netfilterAnswers(answers, template, running, this.#size.rules);
     socketAnswers(answers, template, running, this.#size.listeners);
-    this.spentMs += realNow() - begun;
+    const { user, system } = process.cpuUsage(begun);
+    this.spentMs += (user + system) / 1000;
     return answers;
   }
 
