@@ -52,8 +52,24 @@ export class Journey {
     if (from.kind === 'node') return this.fromNode(packet, from.node);
     const direct = this.world.onParent(from.interface, packet.destination);
     if (direct?.attached.kind === 'parent') return this.atNode(packet, direct);
+    if (this.isBeside(packet, from.interface)) {
+      const who = spanText(packet.destination);
+      return unsureStop(
+        'route',
+        `${who} is on the LAN of ${from.interface} itself: what comes from there does not pass this host`,
+      );
+    }
     const framed = this.hooks.frame(packet);
     return framed ?? this.neighbours.learnHost(packet, from.interface) ?? this.intoHost(packet, from.interface);
+  }
+
+  /** Whether a packet from beyond an interface is for somebody else who is there too, as the host's routes have it. */
+  private isBeside({ destination, source }: Packet, iif: string): boolean {
+    if (this.isOwn(destination)) return false;
+    const answer = this.world.fib.lookup({ destination, source, iif });
+    if (answer.kind !== 'route') return false;
+    const { gateway, reading } = answer.route;
+    return gateway === undefined && reading.type === 'unicast' && reading.device === iif;
   }
 
   /** The host's route for a packet; a stop where there is none. */

@@ -326,6 +326,14 @@ class Exchange {
         `dockerd only holds port ${goal.port} for ${name}: without docker-proxy nobody answers there, only DNAT leads on`,
       );
     }
+    if (owner.kind === 'docker' && owner.via === 'dockerd' && !this.world.isDockerRead) {
+      return stop(
+        'unknown',
+        'listener',
+        'proxy',
+        `for whom dockerd holds port ${goal.port} is not known: ${owner.reason}`,
+      );
+    }
     if (owner.kind === 'container' && owner.via === undefined) {
       return stop(
         'unknown',

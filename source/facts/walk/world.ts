@@ -46,6 +46,8 @@ export interface World extends MatchWorld {
   downBridgeOf(address: Span): string | undefined;
   /** Nodes that have an address, whatever they hang on. */
   withAddress(address: Span): Node | undefined;
+  /** Whether Docker has said what containers there are. */
+  isDockerRead: boolean;
   /** Whether a container's processes stand still. */
   isPaused(containerId: string): boolean;
   /** Why nothing at all can be judged: the daemon's containers are not on this host. */
@@ -135,6 +137,7 @@ export function makeWorld(
     hasStrangers: bridge => strangers.has(bridge),
     downBridgeOf: address => onDownBridge.get(keyOf(address)),
     withAddress: address => byAddress.get(keyOf(address)),
+    isDockerRead: readings.docker.value !== undefined,
     isPaused: id => states.get(id) === 'paused',
   };
   const gap = gapOf(readings);

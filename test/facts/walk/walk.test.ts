@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ChainReading } from '../../../source/host/readings.ts';
-import { hexId } from '../build.ts';
+import { hexId, ok, socket } from '../build.ts';
 import { ask, lan, walkWorld, type HostOptions } from './host.ts';
 
 const host = '10.77.0.100';
@@ -198,6 +198,29 @@ describe('what is not known', () => {
       word({ change: withRule('192.0.2.0/24') }, { kind: 'lan', interface: 'eth0', address: '10.77.0.6' }),
       'reachable',
     );
+  });
+
+  test('whoever else is on the LAN is met there, and not by way of this host', () => {
+    const { verdict, decidedBy } = ask(walkWorld(), lan, '10.77.0.64', 80);
+    assert.equal(verdict, 'unknown');
+    assert.equal(
+      decidedBy?.detail,
+      '10.77.0.64 is on the LAN of eth0 itself: what comes from there does not pass this host',
+    );
+  });
+
+  test('while Docker says nothing, a port that dockerd holds may lead to nobody', () => {
+    const held: HostOptions['change'] = same => ({
+      ...same,
+      docker: { state: 'failed', reason: 'no answer' },
+      sockets: ok({
+        listeners: [socket('127.0.0.1', 8000, { processes: [{ pid: 9, name: 'dockerd' }] })],
+        holding: [],
+      }),
+    });
+    const { verdict, decidedBy } = ask(walkWorld({ change: held }), { kind: 'loopback' }, '127.0.0.1', 8000);
+    assert.equal(verdict, 'unknown');
+    assert.match(decidedBy?.detail ?? '', /^for whom dockerd holds port 8000 is not known: .*no answer/);
   });
 
   test('a daemon on another machine leaves nothing to judge', () => {
