@@ -109,9 +109,9 @@ export class VirtualTerminal {
     await new Promise<void>(resolve => this.#terminal.write('', resolve));
   }
 
-  /** Resolves when the screen shows `text`. @throws when it does not within ten seconds, with what it shows instead */
+  /** Resolves when the screen shows `text`. @throws when it does not for much longer than anything takes, with what it shows instead */
   async until(text: string | RegExp): Promise<void> {
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 60_000;
     const shows = () => (typeof text === 'string' ? this.text().includes(text) : text.test(this.text()));
     while (!shows()) {
       if (Date.now() > deadline) throw new Error(`the screen does not show ${String(text)}:\n${this.text()}`);
