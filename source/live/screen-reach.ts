@@ -5,9 +5,29 @@
  */
 import type { Readings } from '../host/readings.ts';
 import type { Exposure, Place } from '../facts/exposure.ts';
+import { PlaceBases, type PlaceBasis } from '../facts/findings/place-basis.ts';
+import { settled } from '../facts/findings/reach.ts';
 import { reachability, type Exposures, type Reachability } from '../facts/reachability.ts';
+import type { Snapshot } from '../facts/schema.ts';
 
-type Facts = Parameters<typeof reachability>[1];
+type Facts = Parameters<typeof reachability>[1] & Pick<Snapshot, 'interfaces'>;
+
+/** An answer, and for what it was worked out; without that it is worked out anew. */
+interface Answer {
+  exposure: Exposure;
+  basis?: PlaceBasis;
+  /** Whether it keeps nothing of its moment alive. */
+  isSettled?: boolean;
+}
+
+/** The same answer, to be kept for long. */
+function settledAnswer({ exposure, basis }: Answer): Answer {
+  const { deciding } = exposure;
+  const answers = exposure.answers.map(each => ({ ...each, verdict: settled(each.verdict) }));
+  const at = deciding ? exposure.answers.indexOf(deciding) : -1;
+  const kept: Exposure = { ...exposure, answers, ...(answers[at] && { deciding: answers[at] }) };
+  return { exposure: kept, isSettled: true, ...(basis && { basis }) };
+}
 
 const notJudged: Exposure = { word: 'unknown', answers: [], reason: 'not judged yet' };
 
@@ -21,7 +41,7 @@ class Remembering implements Exposures {
   isCurrent = true;
   /** What a screen has asked for, not the judgement. */
   readonly asked = new Map<string, Place>();
-  readonly #answers = new Map<string, Exposure>();
+  readonly #answers = new Map<string, Answer>();
 
   constructor(source: Exposures) {
     this.source = source;
@@ -30,13 +50,22 @@ class Remembering implements Exposures {
   of(place: Place): Exposure {
     const key = keyOf(place);
     this.asked.set(key, place);
-    return this.#answers.get(key) ?? (this.isCurrent ? this.learn(place) : notJudged);
+    return this.#answers.get(key)?.exposure ?? (this.isCurrent ? this.learn(place) : notJudged);
   }
 
-  learn(place: Place): Exposure {
+  learn(place: Place, basis?: PlaceBasis): Exposure {
     const exposure = this.source.of(place);
-    this.#answers.set(keyOf(place), exposure);
+    this.#answers.set(keyOf(place), { exposure, ...(basis && { basis }) });
     return exposure;
+  }
+
+  /** Takes up what is known of a place if that still holds; else works it out anew. */
+  follow(place: Place, before: Remembering, bases: PlaceBases): void {
+    const key = keyOf(place);
+    const last = before.#answers.get(key);
+    const basis = bases.of(place, last?.basis);
+    if (last && basis && basis === last.basis) this.#answers.set(key, last.isSettled ? last : settledAnswer(last));
+    else this.learn(place, basis);
   }
 }
 
@@ -45,8 +74,12 @@ export class ScreenReach {
   #fresh: Reachability;
   #judged: Remembering;
   #shown: Reachability;
+  #readings: Readings;
+  #facts: Facts;
 
   constructor(readings: Readings, facts: Facts) {
+    this.#readings = readings;
+    this.#facts = facts;
     this.#fresh = reachability(readings, facts);
     this.#judged = new Remembering(this.#fresh.exposures);
     this.#shown = { ...this.#fresh, exposures: this.#judged };
@@ -60,16 +93,22 @@ export class ScreenReach {
   /** Takes the readings and facts of this moment: its verdicts, but for exposures those of the last judgement. */
   update(readings: Readings, facts: Facts): void {
     const fresh = reachability(readings, facts, this.#fresh);
+    this.#readings = readings;
+    this.#facts = facts;
     if (fresh !== this.#fresh) this.#present(fresh);
   }
 
-  /** Works out anew what was asked for, in pieces, and shows it from then on. */
-  *judge(): Generator<void, void> {
+  /**
+   * Works out anew, in pieces, what was asked for and may have another answer now, and shows it from then on.
+   * @param now ms since the epoch
+   */
+  *judge(now: number): Generator<void, void> {
     const { exposures } = this.#fresh;
     if (exposures === this.#judged.source) return;
     const next = new Remembering(exposures);
+    const bases = new PlaceBases({ readings: this.#readings, facts: this.#facts, now });
     for (const place of this.#judged.asked.values()) {
-      next.learn(place);
+      next.follow(place, this.#judged, bases);
       yield;
     }
     this.#judged = next;

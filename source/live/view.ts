@@ -105,7 +105,7 @@ export class ViewKeeper {
     const readings = this.#readings;
     const judged = yield* judgement(this.#memory, readings, context);
     const { shown } = this.#reach;
-    yield* this.#reach.judge();
+    yield* this.#reach.judge(context.now);
     if (judged) {
       const made = withFindings(this.#memory, judged);
       this.#memory = made.memory;

@@ -33,17 +33,24 @@ function leadsOf({ target, effects = [] }: RuleReading): string[] {
 export class KeyedRules {
   readonly #rules = new Map<string, { order: number; text: string }[]>();
   readonly #leads = new Map<string, string[]>();
+  readonly #all: string[] = [];
   #count = 0;
 
   /** To be called in the order of the rules. @param text all that tells what the rule does and where it stands among the common ones */
   add(key: string, text: string, rule: RuleReading): void {
     this.#count += 1;
+    this.#all.push(text);
     const list = this.#rules.get(key);
     const item = { order: this.#count, text };
     if (list) list.push(item);
     else this.#rules.set(key, [item]);
     const leadsTo = leadsOf(rule);
     if (leadsTo.length > 0) this.#leads.set(key, [...(this.#leads.get(key) ?? []), ...leadsTo]);
+  }
+
+  /** All of them. */
+  whole(): string {
+    return this.#all.join('\n');
   }
 
   /** Those of several keys, and of the addresses and ports that they translate to, in the order in which they stand. */

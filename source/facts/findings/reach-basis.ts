@@ -3,14 +3,22 @@
  * something happens to one of them: its own row, what is inside, the rules and listeners that name its addresses and ports,
  * and all that names no container in particular.
  */
-import type { NetfilterReading } from '../../host/readings.ts';
+import type { NetfilterReading, Readings, RuleTarget } from '../../host/readings.ts';
 import type { Container } from '../schema.ts';
 import { covers, parseAddress, spanOfPrefix, type Span } from '../walk/address.ts';
 import { lanInterfaces } from '../walk/subjects.ts';
 import type { FindingContext } from './detector.ts';
 import { keyOf, KeyedRules } from './keyed-rules.ts';
 
-/** Rests on something that the comparison does not see (another container's answer): looked at anew after this, in ms. */
+/** What a basis is told from. */
+export type Moment = Pick<FindingContext, 'readings' | 'now'> & {
+  facts: Pick<FindingContext['facts'], 'containers' | 'networks' | 'links' | 'listeners' | 'interfaces'>;
+};
+
+/**
+ * May rest on something that the comparison does not see (another container's answer): looked at anew when something changed
+ * this long, in ms, after it was known to hold.
+ */
 const longestKept = 60_000;
 
 /** The state of things for which something about a container was worked out. The same object as long as that holds. */
@@ -20,7 +28,9 @@ export interface Basis {
   readonly own: string;
   /** Which reading of the rules: the reading itself would be kept as long as any basis of its time. */
   readonly rulesOf: number;
-  readonly at: number;
+  /** The era in which it was last known to hold, by its number, and when that was. */
+  era: number;
+  at: number;
   /** Set by who finds something that a reader will see with its counters: it is worked out anew with each reading of the rules. */
   isShown: boolean;
 }
@@ -54,17 +64,24 @@ function judgeBasis(container: Container, context: FindingContext, surroundings:
   const inside = readings.inside[container.id]?.value;
   const rulesOf = numberOf(readings.netfilter.value);
   const own = ownOf(container, surroundings);
+  const { era } = surroundings;
   const holds =
     before !== undefined &&
     before.inside === inside &&
     before.common === surroundings.common &&
     before.own === own &&
     (before.rulesOf === rulesOf || !before.isShown) &&
-    Math.abs(now - before.at) < longestKept;
+    isFresh(before, era, now);
   if (holds) return before;
-  const made: Basis = { inside, common: surroundings.common, own, rulesOf, at: now, isShown: false };
+  const made: Basis = { inside, common: surroundings.common, own, rulesOf, era: era.number, at: now, isShown: false };
   bases.set(container, made);
   return made;
+}
+
+/** Whether what was worked out then is not too old; as long as nothing at all changes it does not age. */
+export function isFresh(before: { era: number; at: number }, { number: era }: Era, now: number): boolean {
+  if (before.era === era) before.at = now;
+  return Math.abs(now - before.at) < longestKept;
 }
 
 /** Works something out for a container once for each basis. */
@@ -80,7 +97,16 @@ export function perBasis<T>(
   };
 }
 
-interface Surroundings {
+/** All that verdicts rest on but counters. The same object as long as none of it changes. */
+export interface Era {
+  readonly number: number;
+  readonly objects: readonly unknown[];
+  readonly rules: string;
+  readonly links: ReadonlyMap<string, string>;
+}
+
+/** What is around containers at one moment, by what names it. */
+export interface Surroundings {
   /** Those that were asked for already. */
   bases: Map<Container, Basis>;
   common: string;
@@ -89,16 +115,33 @@ interface Surroundings {
   listeners: ReadonlyMap<number, string>;
   /** Host ends of a container's links. */
   links: ReadonlyMap<string, string>;
+  /** Where rules translate to, by the same keys; under '' those that are nobody's in particular. */
+  translations: ReadonlyMap<string, readonly RuleTarget[]>;
+  era: Era;
 }
 
-const surveyed = new WeakMap<FindingContext, Surroundings>();
+/** Those who judge and those who show look at the same moment. */
+let newest: { readings: Readings; facts: Moment['facts']; surroundings: Surroundings } | undefined;
 
-function surroundingsOf(context: FindingContext): Surroundings {
-  const found = surveyed.get(context);
-  if (found) return found;
-  const made = survey(context);
-  surveyed.set(context, made);
-  return made;
+/** What is around containers now; made once for each moment. */
+export function surroundingsOf(moment: Moment): Surroundings {
+  const { readings, facts } = moment;
+  if (newest?.readings === readings && newest.facts === facts) return newest.surroundings;
+  const surroundings = survey(moment, newest?.surroundings.era);
+  newest = { readings, facts, surroundings };
+  return surroundings;
+}
+
+const sameTexts = <K>(a: ReadonlyMap<K, string>, b: ReadonlyMap<K, string>): boolean =>
+  a.size === b.size && [...a].every(([key, text]) => b.get(key) === text);
+
+function eraOf(before: Era | undefined, now: Omit<Era, 'number'>): Era {
+  const isSame =
+    before?.objects.length === now.objects.length &&
+    before.objects.every((item, place) => Object.is(item, now.objects[place])) &&
+    before.rules === now.rules &&
+    sameTexts(before.links, now.links);
+  return isSame && before ? before : { ...now, number: (before?.number ?? 0) + 1 };
 }
 
 /** nft prints what a rule has counted in its text. */
@@ -113,10 +156,12 @@ class Lists<K> {
   }
 }
 
-const addressesOf = ({ endpoints }: Container): string[] =>
+/** The addresses that Docker gave a container. */
+export const addressesOf = ({ endpoints }: Container): string[] =>
   endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter(address => address !== undefined));
 
-function ownOf(container: Container, { rules, listeners, links }: Surroundings): string {
+/** All that names a container's addresses and ports, as one text. */
+export function ownOf(container: Container, { rules, listeners, links }: Surroundings): string {
   const parts = [links.get(container.id) ?? ''];
   const keys = new Set(addressesOf(container));
   for (const { hostPort, containerPort, proto } of container.publishedPorts) {
@@ -152,7 +197,7 @@ function subnetSpan(address: string, length: number): Span | [] {
  * what Docker says of a container, all others in the networks of containers but this host's own. In the subnet of a LAN, which
  * macvlan and ipvlan containers share, any address may be that of somebody who asks.
  */
-function containerAddresses({ facts, readings }: FindingContext): (text: string) => boolean {
+function containerAddresses({ facts, readings }: Moment): (text: string) => boolean {
   const taken = new Set(facts.containers.flatMap(addressesOf));
   const hosts = new Set(
     readings.links.value?.links.flatMap(({ addresses }) => addresses.map(({ address }) => address)),
@@ -189,11 +234,14 @@ function ipsetsOf(netfilter: NetfilterReading | undefined): string {
   return text;
 }
 
-function survey(context: FindingContext): Surroundings {
+const translating: ReadonlySet<RuleTarget['kind']> = new Set(['dnat', 'natmap', 'netmap', 'redirect']);
+
+function survey(context: Moment, era: Era | undefined): Surroundings {
   const { readings, facts } = context;
   const isContainers = containerAddresses(context);
   const common: string[] = [];
   const rules = new KeyedRules();
+  const translations = new Map<string, RuleTarget[]>();
   const { netfilter, kernel, links, docker } = readings;
   for (const chain of netfilter.value?.chains ?? []) {
     const { backend, family, table, name, hook, type, priority, policy } = chain;
@@ -204,6 +252,9 @@ function survey(context: FindingContext): Surroundings {
     for (const rule of chain.rules) {
       const key = keyOf(rule, isContainers);
       const text = backend === 'nft' ? rule.text.replace(counter, '') : rule.text;
+      for (const target of [rule.target, ...(rule.effects ?? [])]) {
+        if (translating.has(target.kind)) translations.set(key ?? '', [...(translations.get(key ?? '') ?? []), target]);
+      }
       if (key === undefined) {
         common.push(text);
         place += 1;
@@ -243,11 +294,27 @@ function survey(context: FindingContext): Surroundings {
   for (const { port, proto, address, v6only, device, owner, target } of facts.listeners ?? []) {
     listeners.add(port, JSON.stringify([proto, address, v6only, device, owner, target]));
   }
+  const all = oneOf(common.join('\n'));
+  const objects = [
+    all,
+    docker.value?.containers,
+    docker.value?.networks,
+    linkValue?.links,
+    linkValue?.routes,
+    facts.containers,
+    facts.networks,
+    facts.links,
+    facts.listeners,
+    facts.interfaces,
+    ...Object.values(readings.inside).map(({ value }) => value),
+  ];
   return {
     bases: new Map(),
-    common: oneOf(common.join('\n')),
+    common: all,
     rules,
     listeners: listeners.texts,
     links: ends.texts,
+    translations,
+    era: eraOf(era, { objects, rules: rules.whole(), links: ends.texts }),
   };
 }

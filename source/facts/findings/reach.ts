@@ -61,7 +61,7 @@ function askAbout(port: PublishedPort, context: FindingContext): Reach[] {
  * The same verdict, to be kept for long: what would tell on demand which rules a hook was passed by keeps everything alive that
  * the packet walked through, and verdicts of many moments are kept at once.
  */
-function settled(verdict: Verdict): Verdict {
+export function settled(verdict: Verdict): Verdict {
   const path = verdict.path.map(hop => {
     if (!hop.passedBy) return hop;
     const passedBy = hop.passedBy();
