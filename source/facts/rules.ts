@@ -163,8 +163,16 @@ export interface DnatRule {
   hooks: ReadonlySet<Hook>;
 }
 
-/** Every DNAT with a fixed destination; those through a map are not among them. */
-export function dnatRules(netfilter: NetfilterReading): DnatRule[] {
+const dnatsOf = new WeakMap<NetfilterReading, readonly DnatRule[]>();
+
+/** Every DNAT with a fixed destination; those through a map are not among them. Worked out once for each reading. */
+export function dnatRules(netfilter: NetfilterReading): readonly DnatRule[] {
+  const known = dnatsOf.get(netfilter) ?? findDnats(netfilter);
+  dnatsOf.set(netfilter, known);
+  return known;
+}
+
+function findDnats(netfilter: NetfilterReading): DnatRule[] {
   const hooks = hooksByChain(netfilter.chains);
   return netfilter.chains.flatMap(chain =>
     chain.rules.flatMap(rule => {

@@ -29,17 +29,28 @@ export type Behind =
 export function servedPorts({ readings }: FindingContext): ServedPort[] {
   const docker = readings.docker.value;
   if (docker === undefined || docker.engine.local === false) return [];
-  return docker.containers.filter(isUp).flatMap(container => {
-    const ports = new Map<string, ServedPort>();
-    for (const { proto, containerPort, hostIp, hostPort } of container.publishedPorts) {
-      if (proto === 'sctp') continue;
-      const key = `${containerPort}/${proto}`;
-      const served = ports.get(key) ?? { container, proto, port: containerPort, places: [] };
-      if (Number(hostPort) > 0) served.places.push({ proto, address: hostIp, port: Number(hostPort) });
-      ports.set(key, served);
-    }
-    return [...ports.values()].filter(({ places }) => places.length > 0);
-  });
+  return docker.containers.filter(isUp).flatMap(portsServed);
+}
+
+const servedBy = new WeakMap<ContainerReading, readonly ServedPort[]>();
+
+/** The published ports of a container: the same objects as long as Docker says the same of it. */
+function portsServed(container: ContainerReading): readonly ServedPort[] {
+  const known = servedBy.get(container) ?? servedPortsOf(container);
+  servedBy.set(container, known);
+  return known;
+}
+
+function servedPortsOf(container: ContainerReading): ServedPort[] {
+  const ports = new Map<string, ServedPort>();
+  for (const { proto, containerPort, hostIp, hostPort } of container.publishedPorts) {
+    if (proto === 'sctp') continue;
+    const key = `${containerPort}/${proto}`;
+    const served = ports.get(key) ?? { container, proto, port: containerPort, places: [] };
+    if (Number(hostPort) > 0) served.places.push({ proto, address: hostIp, port: Number(hostPort) });
+    ports.set(key, served);
+  }
+  return [...ports.values()].filter(({ places }) => places.length > 0);
 }
 
 function isLoopback(address: string): boolean {
@@ -56,13 +67,25 @@ function takes(socket: SocketReading, family: 4 | 6): boolean | undefined {
   return socket.v6only === undefined ? undefined : !socket.v6only;
 }
 
+const unread: Behind = { kind: 'unknown' };
+const verdicts = new WeakMap<Reading<InsideReading>, WeakMap<ServedPort, Behind>>();
+
 /**
- * Judges one reading of a container's netns.
+ * Judges one reading of a container's netns; once for each port and reading.
  * @param reading of that container; one from before the end of its start-up grace, or of another run, tells nothing
  */
-export function behind({ container, proto, port }: ServedPort, reading: Reading<InsideReading> | undefined): Behind {
-  const inside = reading?.value;
-  const unreadable = reading === undefined || (reading.state !== 'ok' && reading.state !== 'partial');
+export function behind(served: ServedPort, reading: Reading<InsideReading> | undefined): Behind {
+  if (!reading) return unread;
+  const known = verdicts.get(reading) ?? new WeakMap<ServedPort, Behind>();
+  verdicts.set(reading, known);
+  const verdict = known.get(served) ?? judge(served, reading);
+  known.set(served, verdict);
+  return verdict;
+}
+
+function judge({ container, proto, port }: ServedPort, reading: Reading<InsideReading>): Behind {
+  const inside = reading.value;
+  const unreadable = reading.state !== 'ok' && reading.state !== 'partial';
   if (unreadable || inside?.listeners === undefined || inside.pid !== container.pid) return { kind: 'unknown' };
   if (container.startedAt === undefined || reading.at === undefined) return { kind: 'unknown' };
   if (reading.at - container.startedAt < graceMs) return { kind: 'unknown' };
