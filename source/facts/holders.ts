@@ -15,6 +15,8 @@ export interface Holder {
   /** What said it. */
   source: string;
   containerId?: string;
+  /** Docker holds it, and not known for whom. */
+  isDockers?: boolean;
   /** False when it may not really be in the way (a connection whose SO_REUSEADDR is not known). */
   certain: boolean;
 }
@@ -66,6 +68,7 @@ const listenerHolder = (listener: Listener): Holder => ({
   source: 'ss -tulnp',
   certain: true,
   ...(listener.owner.containerId === undefined ? {} : { containerId: listener.owner.containerId }),
+  ...(listener.owner.kind === 'docker' ? { isDockers: true } : {}),
 });
 
 /**

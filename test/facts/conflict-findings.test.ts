@@ -188,6 +188,35 @@ const waiting = (name: string, ...asked: ReturnType<typeof port>[]) =>
   container(name, { state: 'created', requestedPorts: asked, endpoints: [] });
 
 describe('port-conflict-pending and -rivals', () => {
+  it('is not said of a container that has just ended and may be starting again: the docker-proxy may be its own', () => {
+    const ended = (secondsAgo: number) =>
+      container('web', {
+        state: 'exited',
+        finishedAt: now - secondsAgo * 1000,
+        requestedPorts: [port('8080', 80)],
+        endpoints: [],
+        publishedPorts: [],
+      });
+    const at = (secondsAgo: number) =>
+      briefly(
+        judging(
+          dockerWith(
+            { containers: [ended(secondsAgo)] },
+            {
+              links,
+              sockets: ok({ listeners: proxySockets, holding: [] }),
+              processes: ok({
+                processes: { 501: process(501, 'docker-proxy'), 502: process(502, 'docker-proxy') },
+                proxies,
+              }),
+            },
+          ),
+        ),
+      ).filter(text => text.startsWith('port-conflict-pending'));
+    assert.deepEqual(at(3), []);
+    assert.deepEqual(at(60), ['port-conflict-pending web']);
+  });
+
   it('tells of a created and of an exited container whose port is held, with the holder', () => {
     const old = { ...waiting('old', port('9090', 80)), state: 'exited' as const };
     const findings = judging(

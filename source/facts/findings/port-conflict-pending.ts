@@ -3,6 +3,9 @@ import { hostTraits, requestsOf } from '../requests.ts';
 import type { Detector } from './detector.ts';
 import { failedStart, uniquePorts } from './shared.ts';
 
+/** A container that ended so long ago may be starting again, in ms: its own docker-proxy is there before Docker says that it runs. */
+const restartMs = 10_000;
+
 /**
  * A container that is not running asks for a host port that somebody holds now. Only for containers that somebody may
  * start (created, exited); one that `port-conflict-failed` tells of is left to that.
@@ -25,9 +28,10 @@ export const portConflictPending: Detector = {
       if (container.state !== 'created' && container.state !== 'exited') return [];
       const failed = failedStart(container)?.kind;
       if (failed === 'taken' || failed === 'exhausted') return [];
+      const mayStart = context.now - (container.finishedAt ?? 0) < restartMs;
       const blockers = (requestsOf(container, docker, traits) ?? [])
         .flatMap(request => blockersFor(request, held))
-        .filter(blocker => blocker.verdict === true);
+        .filter(({ verdict, holder }) => verdict === true && !(mayStart && holder.isDockers === true));
       if (blockers.length === 0) return [];
       const ports = uniquePorts(blockers.map(({ asked }) => asked));
       return [
