@@ -23,7 +23,7 @@ export const startup: Bench = async (site, report) => {
   const floorApp = [process.execPath, await buildInk(lab.dir, 'floor', { LINES: JSON.stringify(lines) })];
   for (let run = 0; run < runs; run += 1) {
     const idle = await TerminalProgram.start(lab, site.empty, { screen: true });
-    empty.push((await idle.until(lines => lines[0]!.startsWith('count'))) - idle.startedAt);
+    empty.push((await idle.until(([top = '']) => top.startsWith('count'))) - idle.startedAt);
     await idle.end();
     const constant = await TerminalProgram.start(lab, floorApp, { screen: true });
     const isDrawn = (screen: string[]): boolean => screen.every((line, row) => line.trimEnd() === lines[row]);
@@ -31,7 +31,7 @@ export const startup: Bench = async (site, report) => {
     await constant.end();
     const netdash = await TerminalProgram.start(lab, site.netdash, { screen: true });
     const since = (at: number): number => at - netdash.startedAt;
-    first.push(since(await netdash.until(lines => lines.some(line => line.includes('1 Containers')))));
+    first.push(since(await netdash.until(screen => screen.some(line => line.includes('1 Containers')))));
     sources.push(
       since(await netdash.until(([, second = '']) => second.includes('docker ✓') && !second.includes('reading'))),
     );

@@ -16,6 +16,9 @@ import { summarise } from './trace.ts';
 
 const secret = 'correct-horse-battery-staple';
 
+/** Whether a program was run through a loader of its own. */
+const isLoader = ({ args }: { args: string[] }): boolean => args[0] === '--library-path';
+
 labTest('Docker is asked with GET and HEAD only, and no environment leaves it', {}, async lab => {
   const labels = { 'com.docker.compose.project': 'told-to-all' };
   await lab.run('web', { publish: ['8080:80'], env: [`PASSWORD=${secret}`], labels });
@@ -151,7 +154,6 @@ if (tracer === undefined) {
     assert.deepEqual([trace.signalled, trace.others], [[], []]);
 
     // Where the lab's tools are another distribution's, scripts of the lab run them through that one's loader, with more in the environment.
-    const isLoader = ({ args }: { args: string[] }) => args[0] === '--library-path';
     const areScripts = trace.executed.some(isLoader);
     const tools = trace.executed.filter(run => run.path !== process.execPath && !isLoader(run));
     for (const { path, args, variables } of tools) {

@@ -192,8 +192,13 @@ test('a pinned store shows the pin while it goes on, and the newest value afterw
 test('hints that do not cease are obeyed less and less often, and the last one still is', async () => {
   let reads = 0;
   const gap = 20;
+  let told: (() => void) | undefined;
   const poller = new Poller<number>({
-    read: () => Promise.resolve({ value: (reads += 1) }),
+    read: () => {
+      reads += 1;
+      told?.();
+      return Promise.resolve({ value: reads });
+    },
     now: () => 0,
     everyMs: () => undefined,
     timeoutMs: 10_000,
@@ -207,8 +212,9 @@ test('hints that do not cease are obeyed less and less often, and the last one s
   }
   // A slow machine makes fewer, never more: without the longer pauses it would be thirty.
   assert.ok(reads >= 1 && reads <= 15, `${reads} reads`);
-  const before = reads;
-  poller.hint(0);
-  while (reads === before) await sleep(gap);
+  await new Promise<void>(resolve => {
+    told = resolve;
+    poller.hint(0);
+  });
   poller.stop();
 });

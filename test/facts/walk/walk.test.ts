@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ChainReading } from '../../../source/host/readings.ts';
-import { hexId, ok, socket } from '../build.ts';
+import { hexId, ok as read, socket } from '../build.ts';
 import { ask, lan, walkWorld, type HostOptions } from './host.ts';
 
 const host = '10.77.0.100';
@@ -32,6 +32,12 @@ const withRule =
     };
     return { ...same, links: { ...same.links, value: { ...links, rules: base, routes: [...links.routes, vpn] } } };
   };
+
+const withoutDocker: HostOptions['change'] = same => ({
+  ...same,
+  docker: { state: 'failed', reason: 'no answer' },
+  sockets: read({ listeners: [socket('127.0.0.1', 8000, { processes: [{ pid: 9, name: 'dockerd' }] })], holding: [] }),
+});
 
 const elsewhere: HostOptions['change'] = same => {
   const value = same.docker.value!;
@@ -210,15 +216,7 @@ describe('what is not known', () => {
   });
 
   test('while Docker says nothing, a port that dockerd holds may lead to nobody', () => {
-    const held: HostOptions['change'] = same => ({
-      ...same,
-      docker: { state: 'failed', reason: 'no answer' },
-      sockets: ok({
-        listeners: [socket('127.0.0.1', 8000, { processes: [{ pid: 9, name: 'dockerd' }] })],
-        holding: [],
-      }),
-    });
-    const { verdict, decidedBy } = ask(walkWorld({ change: held }), { kind: 'loopback' }, '127.0.0.1', 8000);
+    const { verdict, decidedBy } = ask(walkWorld({ change: withoutDocker }), { kind: 'loopback' }, '127.0.0.1', 8000);
     assert.equal(verdict, 'unknown');
     assert.match(decidedBy?.detail ?? '', /^for whom dockerd holds port 8000 is not known: .*no answer/);
   });
