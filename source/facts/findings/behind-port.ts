@@ -68,7 +68,7 @@ function takes(socket: SocketReading, family: 4 | 6): boolean | undefined {
 }
 
 const unread: Behind = { kind: 'unknown' };
-const verdicts = new WeakMap<Reading<InsideReading>, WeakMap<ServedPort, Behind>>();
+const judged = new WeakMap<Reading<InsideReading>, WeakMap<ServedPort, Behind>>();
 
 /**
  * Judges one reading of a container's netns; once for each port and reading.
@@ -76,8 +76,8 @@ const verdicts = new WeakMap<Reading<InsideReading>, WeakMap<ServedPort, Behind>
  */
 export function behind(served: ServedPort, reading: Reading<InsideReading> | undefined): Behind {
   if (!reading) return unread;
-  const known = verdicts.get(reading) ?? new WeakMap<ServedPort, Behind>();
-  verdicts.set(reading, known);
+  const known = judged.get(reading) ?? new WeakMap<ServedPort, Behind>();
+  judged.set(reading, known);
   const verdict = known.get(served) ?? judge(served, reading);
   known.set(served, verdict);
   return verdict;
