@@ -2,6 +2,8 @@
 // it is given what it made of it before (scripts/warm-up.mjs): `netdash.cache` beside the file. Without that, or with
 // another Node, the file runs as well, and starts more slowly.
 
+import { crc32 } from 'node:zlib';
+
 const opening = '\n/*netdash\n';
 const closing = '\n*/\n';
 // No comment may hold the end of one. The program holds no such control character.
@@ -30,8 +32,11 @@ function start(path, id) {
       if (!cache.isFile() || cache.uid !== program.uid || isOpen) return undefined;
       const bytes = readFileSync(handle);
       const head = `${id} ${process.version} ${process.arch}\n`;
-      const isOurs = bytes.length > head.length && bytes.latin1Slice(0, head.length) === head;
-      return isOurs ? bytes.subarray(head.length) : undefined;
+      if (bytes.latin1Slice(0, head.length) !== head) return undefined;
+      // V8 does not check what it is given, and dies of a byte that a disk or an interrupted copy has changed.
+      const data = bytes.subarray(head.length + 9);
+      const sum = node('node:zlib').crc32(data).toString(16).padStart(8, '0');
+      return data.length > 0 && bytes.latin1Slice(head.length, head.length + 9) === `${sum}\n` ? data : undefined;
     } catch {
       return undefined;
     } finally {
@@ -77,3 +82,7 @@ export function unpacked(file) {
 
 /** What the cache begins with. */
 export const cacheHead = id => `${id} ${process.version} ${process.arch}\n`;
+
+/** The whole of it: the head, the checksum of V8's data in a line of its own, the data. */
+export const cacheFile = (id, data) =>
+  Buffer.concat([Buffer.from(`${cacheHead(id)}${crc32(data).toString(16).padStart(8, '0')}\n`, 'latin1'), data]);

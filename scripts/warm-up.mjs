@@ -12,7 +12,7 @@ import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { cacheHead, unpacked } from './program-file.mjs';
+import { cacheFile, unpacked } from './program-file.mjs';
 
 const path = process.argv[2];
 const cache = path.replace(/\.mjs$/, '.cache');
@@ -101,6 +101,6 @@ await run(['--host', `unix://${socket}`], ['', '', 'q']);
 setFlags('--flush-bytecode');
 const data = script.createCachedData();
 rmSync(folder, { recursive: true, force: true });
-writeFileSync(`${cache}.new`, Buffer.concat([Buffer.from(cacheHead(id), 'latin1'), data]), { mode: 0o644 });
+writeFileSync(`${cache}.new`, cacheFile(id, data), { mode: 0o644 });
 renameSync(`${cache}.new`, cache);
 exit(0);

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { Script } from 'node:vm';
-import { cacheHead, packed, unpacked } from '../../scripts/program-file.mjs';
+import { cacheFile, cacheHead, packed, unpacked } from '../../scripts/program-file.mjs';
 import { bundle } from '../e2e/netdash.ts';
 
 const id = '0123456789abcdef';
@@ -39,8 +39,10 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** A cache of another program, which shows whether it is taken. */
-const plant = (head = cacheHead(id)): void =>
-  writeFileSync(cache, Buffer.concat([Buffer.from(head), made(program('other'))]), { mode: 0o644 });
+const plant = (head = cacheHead(id)): void => {
+  const whole = cacheFile(id, made(program('other')));
+  writeFileSync(cache, Buffer.concat([Buffer.from(head), whole.subarray(cacheHead(id).length)]), { mode: 0o644 });
+};
 
 test('a program is packed and unpacked as it is', () => {
   assert.deepEqual(unpacked(readFileSync(file, 'utf8')), { program: program('right'), id });
@@ -49,11 +51,25 @@ test('a program is packed and unpacked as it is', () => {
 
 test('runs without a cache, and with one that is empty, cut off or of nothing', () => {
   assert.equal(run(), 'right */ true');
-  const whole = Buffer.concat([Buffer.from(cacheHead(id)), made(program('right'))]);
+  const whole = cacheFile(id, made(program('right')));
   for (const bytes of ['', 'x', cacheHead(id), `${cacheHead(id)}nothing`, whole.subarray(0, whole.length / 2), whole]) {
     writeFileSync(cache, bytes);
     assert.equal(run(), 'right */ true');
   }
+});
+
+test('a cache in which a byte has changed is none: V8 would die of it', () => {
+  plant();
+  const whole = readFileSync(cache);
+  const first = cacheHead(id).length;
+  for (const at of [first, first + 8, first + 9, first + 40, (first + whole.length) >> 1, whole.length - 1]) {
+    const damaged = Buffer.from(whole);
+    damaged[at]! ^= 0xff;
+    writeFileSync(cache, damaged);
+    assert.equal(run(), 'right */ true', String(at));
+  }
+  writeFileSync(cache, Buffer.concat([whole.subarray(0, -200), Buffer.alloc(200)]));
+  assert.equal(run(), 'right */ true', 'zeros at the end');
 });
 
 test('takes the cache that its builder made, and none of another program or Node', () => {
@@ -92,7 +108,9 @@ test('this Node takes the cache that the build made', () => {
   const bytes = readFileSync(bundle.replace(/mjs$/, 'cache'));
   const head = cacheHead(name);
   assert.equal(bytes.subarray(0, head.length).toString('latin1'), head);
-  assert.equal(new Script(text, { cachedData: bytes.subarray(head.length) }).cachedDataRejected, false);
+  const data = bytes.subarray(head.length + 9);
+  assert.deepEqual(cacheFile(name, data), bytes);
+  assert.equal(new Script(text, { cachedData: data }).cachedDataRejected, false);
 });
 
 test('the bundle alone, copied elsewhere, is the whole program', () => {
