@@ -1,4 +1,5 @@
 /** What goes on at a busy host, in an order that a seed gives again; what it did to the ports is told by Docker itself. */
+import { EngineError } from '../lab/engine.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { changes, changesBetween, publishedBy, type Published, type Told } from '../live/told-changes.ts';
 import type { Lab } from '../lab/lab.ts';
@@ -105,7 +106,17 @@ export class Churn {
   async #moving(what: string, cause: Told['cause'], act: (name: string) => Promise<void>): Promise<void> {
     this.#count(what);
     const name = this.#pick();
-    this.changes.push(...(await changes(this.#lab, [name], cause, () => act(name))));
+    let actual = cause;
+    const made = await changes(this.#lab, [name], cause, () =>
+      act(name).catch(async (error: unknown) => {
+        if (!(error instanceof EngineError) || error.status !== 500) throw error;
+        // Docker itself fails now and then under this load ("failed to start shim: file exists"): it gets a new container.
+        this.#count('failed by Docker');
+        await this.#recreate(name);
+        actual = 'recreate';
+      }),
+    );
+    this.changes.push(...made.map(change => ({ ...change, cause: actual })));
     this.#restingUntil.set(name, performance.now() + restMs);
   }
 
