@@ -10,6 +10,9 @@ import type { Connection } from './docker-endpoint.ts';
 import { HostError } from './host.ts';
 import { findProgram, trustedPath } from './tools.ts';
 
+/** What ssh said last, of why it ended, is read within it. */
+const lastWordsMs = 1000;
+
 type SshTarget = Extract<Connection, { kind: 'ssh' }>;
 
 /** As one word of a POSIX shell, which is what runs the command at the other end. */
@@ -67,6 +70,8 @@ class SshConnection extends Duplex {
           : new HostError('failed', `ssh could not be started: ${error.message}`),
       );
     });
+    // A master connection (ControlPersist) or a ProxyCommand that ssh leaves behind holds its standard error.
+    this.#child.on('exit', () => setTimeout(() => this.#child.stderr.destroy(), lastWordsMs).unref());
     this.#child.on('close', code => {
       if (code === 0) {
         this.push(null);
@@ -91,6 +96,7 @@ class SshConnection extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#child.kill();
+    for (const pipe of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) pipe.destroy();
     done(error);
   }
 

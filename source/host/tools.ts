@@ -25,6 +25,8 @@ const defaultTimeoutMs = 5000;
 const maximumBytes = 64 * 1024 * 1024;
 /** Of what is followed, which is read line by line, and kept until the line is whole. */
 const maximumLine = 256 * 1024;
+/** A pipe of a tool that has ended and that is open and silent for so long is held by a process that the tool started. */
+const silenceMs = 1000;
 
 /** The folders of a PATH, absolute ones only ('.' there must not run what lies about), then the system's. */
 export function toolFolders(path: string): string[] {
@@ -135,6 +137,7 @@ export async function runTool(
       },
     );
     child.stdin?.end();
+    letGoAfterExit(child);
     track(child);
   });
 }
@@ -149,6 +152,32 @@ function track(child: ChildProcess): void {
   watchingExit = true;
   process.on('exit', () => {
     for (const each of running) each.kill('SIGKILL');
+  });
+}
+
+/**
+ * Lets go of what a child prints, so that it counts as closed once it has ended. Processes that it started hold its pipes as
+ * well: without this they would keep netdash waiting, and alive, for as long as they live.
+ */
+function letGo(child: ChildProcess): void {
+  child.stdout?.destroy();
+  child.stderr?.destroy();
+}
+
+/** Lets go of a child that ends, once all that it printed has been read. */
+function letGoAfterExit(child: ChildProcess): void {
+  child.on('exit', () => {
+    let silent = false;
+    let timer: NodeJS.Timeout | undefined;
+    for (const pipe of [child.stdout, child.stderr]) pipe?.on('data', () => (silent = false));
+    const wait = (): void => {
+      if (silent) return letGo(child);
+      silent = true;
+      // By the next turn Node has read what came while something else kept it busy.
+      timer = setTimeout(() => void setImmediate().then(wait), silenceMs);
+    };
+    wait();
+    child.on('close', () => clearTimeout(timer));
   });
 }
 
@@ -175,6 +204,7 @@ export function followTool(tool: Tool, args: readonly string[], onLine: (line: s
     overlong = true;
     begun = '';
     child.kill('SIGKILL');
+    letGo(child);
   });
   child.stdout.on('end', () => {
     if (!stopped && begun !== '') onLine(begun);
@@ -187,6 +217,7 @@ export function followTool(tool: Tool, args: readonly string[], onLine: (line: s
       running.delete(child);
       resolve(startError(tool, error.code ?? error.message));
     });
+    letGoAfterExit(child);
     child.on('close', (code, signal) => {
       running.delete(child);
       if (overlong && !stopped) {
@@ -203,6 +234,7 @@ export function followTool(tool: Tool, args: readonly string[], onLine: (line: s
     stop: () => {
       stopped = true;
       child.kill('SIGKILL');
+      letGo(child);
     },
     ended,
   };
