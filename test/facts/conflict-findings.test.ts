@@ -187,16 +187,17 @@ describe('port-conflict-failed', () => {
 const waiting = (name: string, ...asked: ReturnType<typeof port>[]) =>
   container(name, { state: 'created', requestedPorts: asked, endpoints: [] });
 
+const ended = (secondsAgo: number) =>
+  container('web', {
+    state: 'exited',
+    finishedAt: now - secondsAgo * 1000,
+    requestedPorts: [port('8080', 80)],
+    endpoints: [],
+    publishedPorts: [],
+  });
+
 describe('port-conflict-pending and -rivals', () => {
   it('is not said of a container that has just ended and may be starting again: the docker-proxy may be its own', () => {
-    const ended = (secondsAgo: number) =>
-      container('web', {
-        state: 'exited',
-        finishedAt: now - secondsAgo * 1000,
-        requestedPorts: [port('8080', 80)],
-        endpoints: [],
-        publishedPorts: [],
-      });
     const at = (secondsAgo: number) =>
       briefly(
         judging(
