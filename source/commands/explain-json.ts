@@ -43,7 +43,16 @@ export const VerdictSchema = v.object({
   ),
   decidedBy: v.optional(DecidedBySchema),
   path: about(
-    v.array(v.object({ hop: v.string(), ok: v.boolean(), detail: v.string() })),
+    v.array(
+      v.object({
+        hop: v.string(),
+        ok: v.boolean(),
+        unknown: v.optional(
+          about(v.literal(true), 'Whether it gets past here is not known: rules were not read. ok is false then.'),
+        ),
+        detail: v.string(),
+      }),
+    ),
     'The way of the first packet, hop by hop; the last one is not ok where it ends.',
   ),
   fix: v.optional(about(v.string(), 'What the operator can do.')),
@@ -83,7 +92,7 @@ export function verdictJson({ target, question, verdict, advice }: Answer): v.In
     to: question.to,
     verdict: word,
     ...(decidedBy && { decidedBy }),
-    path: path.map(({ hop, ok, detail }) => ({ hop, ok, detail })),
+    path: path.map(({ hop, ok, unknown, detail }) => ({ hop, ok, ...(unknown && { unknown }), detail })),
     ...advice,
   };
 }

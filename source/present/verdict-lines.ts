@@ -74,8 +74,11 @@ export function verdictLines(
       cell(`  from ${vantageText(question.from, facts)} to `),
       cell(`${socketAddress(address, port)}/${proto}`, 'accent'),
     ],
-    ...verdict.path.map(({ hop, ok, detail }): Line => [
-      cell(`    ${ok ? glyphs.ok : verdict.verdict === 'unknown' ? '?' : glyphs.failed} `, ok ? 'good' : tone),
+    ...verdict.path.map(({ hop, ok, unknown, detail }): Line => [
+      cell(
+        `    ${ok ? glyphs.ok : unknown || verdict.verdict === 'unknown' ? '?' : glyphs.failed} `,
+        ok ? 'good' : unknown ? verdictLooks.unknown.tone : tone,
+      ),
       cell(`${hop}: `, 'title'),
       cell(detail),
     ]),

@@ -81,6 +81,13 @@ export class HookWalk {
       this.note(() => {
         const by = accepted.at(-1)?.();
         const passedBy = () => [...returned, ...accepted].map(each => each());
+        const { rulesGap } = this.world;
+        if (rulesGap !== undefined) {
+          const isPart = before.length + nat.length + after.length > 0;
+          const why = `${isPart ? 'not all rules' : 'rules not'} read (${rulesGap.replace('firewall rules: ', '')})`;
+          const detail = by ? `${why}; of those that were, ${by.detail} accepts it` : why;
+          return { hop: titles[hook], ok: false, unknown: true, detail, passedBy };
+        }
         return { hop: titles[hook], ok: true, detail: by ? `accepted by ${by.detail}` : 'accepted', passedBy };
       });
     }

@@ -37,6 +37,8 @@ export interface Hop {
   /** Where: `filter FORWARD`, `route`, `bridge docker0`, `web`… */
   hop: string;
   ok: boolean;
+  /** Whether it gets past here is not known, since rules were not read; `ok` is false then. */
+  unknown?: true;
   detail: string;
   /** At a hook that was passed: the rules that accepted the packet, or sent it back to the chain before, in order. */
   passedBy?: () => DecidedBy[];

@@ -197,7 +197,11 @@ class Exchange {
       const inner = this.hostClient(proxied.address);
       return inner instanceof Stop ? inner : this.connect(inner, proxied.address, proxied.port, proto);
     }
-    this.note({ hop: 'answer', ok: true, detail: 'the answer finds its way back' });
+    // What the first packet's way does not say of rules, that of the answer does not either.
+    if (this.path.some(({ unknown: isOpen }) => isOpen)) {
+      const detail = 'the answer finds its way back, if rules that were not read let it';
+      this.note({ hop: 'answer', ok: false, unknown: true, detail });
+    } else this.note({ hop: 'answer', ok: true, detail: 'the answer finds its way back' });
     return undefined;
   }
 

@@ -198,6 +198,35 @@ describe('what is not known', () => {
     assert.notEqual(word({ change }, { kind: 'loopback' }, '127.0.0.1', 23), 'reachable');
   });
 
+  test('no hook is said to be passed where its rules were not read, and no answer to come back', () => {
+    const hops = (options: HostOptions, from = lan, port = 8000) =>
+      ask(walkWorld(options), from, host, port).path.map(({ hop, ok, unknown, detail }) => ({
+        hop,
+        mark: ok ? '+' : unknown ? '?' : '-',
+        detail,
+      }));
+    const change: HostOptions['change'] = same => ({
+      ...same,
+      netfilter: { state: 'failed', reason: 'nft needs root' },
+    });
+    const proxied = hops({ change, proxies: true, rules: [['filter', 'INPUT', '-j DROP']] }, { kind: 'loopback' });
+    assert.deepEqual(
+      proxied.map(({ hop, mark }) => `${mark} ${hop}`),
+      ['? OUTPUT', '? INPUT', '+ listener', '+ docker-proxy', '? OUTPUT', '+ bridge docker0', '+ c0', '? answer'],
+    );
+    for (const { hop, detail } of proxied)
+      if (/PUT$/.test(hop)) assert.equal(detail, 'rules not read (nft needs root)');
+    // Of what was read in part, what was read is told.
+    const inPart: HostOptions['change'] = same => ({
+      ...same,
+      netfilter: { ...same.netfilter, state: 'partial', reason: 'rules of native nftables tables: nft needs root' },
+    });
+    const forward = hops({ change: inPart }).find(({ hop }) => hop === 'FORWARD');
+    assert.equal(forward?.mark, '?');
+    assert.match(forward.detail, /^not all rules read \(rules of native .* root\); of those that were, .* accepts it$/);
+    assert.equal(hops({}).find(({ hop }) => hop === 'FORWARD')?.mark, '+');
+  });
+
   test('a routing rule that may apply makes it unknown, one for others does not', () => {
     assert.equal(word({ change: withRule('10.77.0.0/24') }), 'unknown');
     assert.equal(
