@@ -196,26 +196,28 @@ const ended = (secondsAgo: number) =>
     publishedPorts: [],
   });
 
+/** Which containers will not start, when `web` ended so long ago and docker-proxies hold its port. */
+const pendingAfter = (secondsAgo: number) =>
+  briefly(
+    judging(
+      dockerWith(
+        { containers: [ended(secondsAgo)] },
+        {
+          links,
+          sockets: ok({ listeners: proxySockets, holding: [] }),
+          processes: ok({
+            processes: { 501: process(501, 'docker-proxy'), 502: process(502, 'docker-proxy') },
+            proxies,
+          }),
+        },
+      ),
+    ),
+  ).filter(text => text.startsWith('port-conflict-pending'));
+
 describe('port-conflict-pending and -rivals', () => {
   it('is not said of a container that has just ended and may be starting again: the docker-proxy may be its own', () => {
-    const at = (secondsAgo: number) =>
-      briefly(
-        judging(
-          dockerWith(
-            { containers: [ended(secondsAgo)] },
-            {
-              links,
-              sockets: ok({ listeners: proxySockets, holding: [] }),
-              processes: ok({
-                processes: { 501: process(501, 'docker-proxy'), 502: process(502, 'docker-proxy') },
-                proxies,
-              }),
-            },
-          ),
-        ),
-      ).filter(text => text.startsWith('port-conflict-pending'));
-    assert.deepEqual(at(3), []);
-    assert.deepEqual(at(60), ['port-conflict-pending web']);
+    assert.deepEqual(pendingAfter(3), []);
+    assert.deepEqual(pendingAfter(60), ['port-conflict-pending web']);
   });
 
   it('tells of a created and of an exited container whose port is held, with the holder', () => {
