@@ -5,7 +5,7 @@ import { findingLine } from '../present/finding-table.ts';
 import { headerLines } from '../present/header.ts';
 import { linkRows, linkTable } from '../present/link-table.ts';
 import { networkRows, networkTable } from '../present/network-table.ts';
-import { emptyLines, paneNotices, type PaneSource } from '../present/notices.ts';
+import { emptyLines, isBlind, paneNotices, type PaneSource } from '../present/notices.ts';
 import { portRows, portTable } from '../present/port-table.ts';
 import { renderTable } from '../present/render-table.ts';
 import { ruleRows, ruleTable } from '../present/rule-table.ts';
@@ -59,7 +59,7 @@ export function snapshotText(view: LiveView, layout: Layout, title?: string): Sa
     ...section(networkTable, networkRows(snapshot), 'docker', 'no networks', view, layout),
     ...section(ruleTable, ruleRows(snapshot), 'netfilter', 'no rules', view, layout),
     ...['', `FINDINGS (${findings.length})`].map(line => sanitise(line)),
-    ...(findings.length > 0 ? findings : [sanitise('none')]),
+    ...(findings.length > 0 ? findings : [sanitise(isBlind(snapshot) ? 'none in what can be read' : 'none')]),
   ];
 }
 

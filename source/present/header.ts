@@ -8,7 +8,7 @@ import { cell } from './cell.ts';
 import type { Cell, Line, Tone } from './cell.ts';
 import { severities } from './common-cells.ts';
 import { trafficOf } from './lookup.ts';
-import { waitingText } from './notices.ts';
+import { isBlind, waitingText } from './notices.ts';
 import { fitSegments, spread } from './segments.ts';
 import type { Segment } from './segments.ts';
 import { age, hoursMinutes, plural, rate, timeOfDay } from './units.ts';
@@ -96,8 +96,9 @@ export function findingCounts({ snapshot, ready }: Pick<LiveView, 'snapshot' | '
     .filter(({ number }) => number > 0);
   if (counts.length === 0) {
     if (!ready) return [[cell('not judged yet', 'dim')]];
-    const blind = Object.values(snapshot.sources).some(source => source.state === 'failed');
-    return [[blind ? cell('no findings in what can be read', 'dim') : cell(`${glyphs.ok} no findings`, 'good')]];
+    return [
+      [isBlind(snapshot) ? cell('no findings in what can be read', 'dim') : cell(`${glyphs.ok} no findings`, 'good')],
+    ];
   }
   const cells = counts.map(({ severity, number }, i) => {
     const { glyph, tone } = severities[severity];

@@ -1,5 +1,5 @@
 /** What a pane says where rows are missing: that they are being read, unknown and why, stale, or truly none. */
-import type { Source } from '../facts/schema.ts';
+import type { Snapshot, Source } from '../facts/schema.ts';
 import type { LiveView } from '../live/live.ts';
 import { glyphs } from '../terminal/charset.ts';
 import { cell } from './cell.ts';
@@ -57,6 +57,10 @@ function stateLines(name: PaneSource, source: Source | undefined, view: LiveView
 export function paneNotices(name: PaneSource | undefined, view: LiveView): Line[] {
   return name === undefined ? [] : stateLines(name, view.snapshot.sources[name], view);
 }
+
+/** Whether no findings means none in what can be read only: something that is judged by was not read, or not all of it. */
+export const isBlind = ({ sources }: Pick<Snapshot, 'sources'>): boolean =>
+  Object.entries(sources).some(([name, { state }]) => name !== 'state' && state !== 'ok');
 
 /**
  * What stands in place of rows.

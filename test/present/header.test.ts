@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LiveView } from '../../source/live/live.ts';
+import { snapshotText } from '../../source/commands/snapshot.ts';
 import { headerLines } from '../../source/present/header.ts';
 import { lineWidth } from '../../source/present/layout.ts';
 import { emptyLines, paneNotices } from '../../source/present/notices.ts';
@@ -47,6 +48,33 @@ test('what is unknown is said, not left out', () => {
   assert.match(poor, /ip_forward unknown/);
   assert.match(poor, /not root/);
   assert.match(poor, /no findings in what can be read/);
+});
+
+test('no findings is all well only where all was read that is judged by', () => {
+  const ok = { state: 'ok' as const, ageMs: 300 };
+  const partial = { state: 'partial' as const, reason: 'nft did not end within 10 s', ageMs: 300 };
+  const failed = { state: 'failed' as const, reason: 'refused', ageMs: null };
+  const layout = { width: undefined, charset: 'unicode' as const };
+  for (const [sources, isWell] of [
+    [{ docker: ok, netfilter: ok }, true],
+    [{ docker: ok, netfilter: ok, state: { ...failed, ageMs: 300 } }, true],
+    [{ docker: failed, netfilter: ok }, false],
+    [{ docker: { ...failed, ageMs: 125_000 }, netfilter: ok }, false],
+    [{ docker: ok, netfilter: partial }, false],
+  ] as const) {
+    const snapshot = { ...poorSnapshot(), findings: [], sources };
+    const what = JSON.stringify(sources);
+    assert.match(
+      header(200, { snapshot }),
+      isWell ? /^✓ no findings {2}/m : /^no findings in what can be read {2}/m,
+      what,
+    );
+    assert.deepEqual(
+      snapshotText(view({ snapshot }), layout).slice(-2),
+      ['FINDINGS (0)', isWell ? 'none' : 'none in what can be read'],
+      what,
+    );
+  }
 });
 
 test('a recording, a frozen view and a stale source cannot be overlooked', () => {
