@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ContainerReading, InsideReading, Readings } from '../../source/host/readings.ts';
-import { keepEarlier } from '../../source/facts/findings/earlier.ts';
+import { keepEarlier, type ReadingHistory } from '../../source/facts/findings/earlier.ts';
+import type { Finding } from '../../source/facts/schema.ts';
 import {
   container,
   docker,
@@ -217,6 +218,37 @@ describe('orphan-link', () => {
       'orphan-link br-0123456789ab',
       'orphan-link vethabcdef0',
     ]);
+  });
+
+  it('waits until Docker, asked a quarter of a minute after the link was first seen, still knows nothing of it', () => {
+    const orphan = veth(21, 20, 3, 'docker0', { name: 'vethabcdef0' });
+    const loose = (more: ReturnType<typeof link>[], linksAt: number, dockerAt = linksAt): Readings => {
+      const of = host(more);
+      return { ...of, docker: { ...of.docker, at: dockerAt }, links: { ...of.links, at: linksAt } };
+    };
+    const raisedIn = (...rounds: Readings[]) => {
+      let history: ReadingHistory | undefined;
+      let previous: Finding[] = [];
+      return rounds.map(of => {
+        history = keepEarlier(history, of);
+        previous = judging(of, { previous, earlier: history.earlier });
+        return previous.filter(({ code }) => code === 'orphan-link').map(({ subject }) => subject.name);
+      });
+    };
+    const other = (name: string) => veth(40, 39, 3, 'br-mine', { name });
+    const first = loose([orphan], now);
+    assert.deepEqual(raisedIn(first, loose([orphan], now + 4000)), [[], []]);
+    assert.deepEqual(raisedIn(first, loose([orphan], now + 14_000), loose([orphan], now + 16_000)).at(-1), [
+      'vethabcdef0',
+    ]);
+    // Docker has to have been asked since, too.
+    assert.deepEqual(raisedIn(first, loose([orphan], now + 16_000, now + 14_000)), [[], []]);
+    // Other links that come and go do not begin the time anew, another link of that name does.
+    const churn = [0, 5000, 10_000, 16_000].map(ms => loose([orphan, other(`veth-${ms}`)], now + ms));
+    assert.deepEqual(raisedIn(...churn), [[], [], [], ['vethabcdef0']]);
+    const another = veth(25, 24, 3, 'docker0', { name: 'vethabcdef0' });
+    assert.deepEqual(raisedIn(first, loose([another], now + 16_000)), [[], []]);
+    assert.deepEqual(raisedIn(first, loose([], now + 8000), loose([orphan], now + 16_000)), [[], [], []]);
   });
 
   it('is silent about the links of others and about what it does not know', () => {

@@ -27,6 +27,8 @@ export type EarlierReadings = Partial<Pick<Readings, ComparedSource>> &
   Pick<Readings, 'inside'> & {
     /** When each source first said what it has said ever since, ms since the epoch; absent: with its current reading. */
     since?: Partial<Record<ComparedSource, number>>;
+    /** When each link (`linkKey` in earlier.ts) was first seen by a reading, ms since the epoch; every reading since shows it. */
+    linksSince?: ReadonlyMap<string, number>;
   };
 
 /** A finding before code, severity, id and times are put on it. */

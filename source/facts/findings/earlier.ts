@@ -1,5 +1,5 @@
 /** Keeps, of each source, the reading before the current one, for detectors that want to see a thing twice. */
-import type { Readings } from '../../host/readings.ts';
+import type { LinkReading, Readings } from '../../host/readings.ts';
 import type { ComparedSource, EarlierReadings, FindingContext } from './detector.ts';
 
 const compared: readonly ComparedSource[] = ['docker', 'links', 'netfilter', 'processes'];
@@ -7,6 +7,18 @@ const compared: readonly ComparedSource[] = ['docker', 'links', 'netfilter', 'pr
 /** What of a reading stays the same object as long as nothing of it changes; the counters of interfaces always do. */
 const said = (name: ComparedSource, reading: Readings[ComparedSource]): unknown =>
   name === 'links' ? (reading as Readings['links']).value?.links : reading.value;
+
+/** What tells a link from one made later: names come again, and so may an index that was asked for. */
+export const linkKey = ({ ifindex, name }: Pick<LinkReading, 'ifindex' | 'name'>): string => `${ifindex} ${name}`;
+
+/** When each link of the current reading was first seen. */
+function linksSince({ links }: Readings, history: ReadingHistory | undefined): ReadonlyMap<string, number> | undefined {
+  const before = history?.earlier.linksSince;
+  const { at, value } = links;
+  if (at === undefined || value === undefined) return before;
+  if (before && history?.current.links.value?.links === value.links) return before;
+  return new Map(value.links.map(link => [linkKey(link), before?.get(linkKey(link)) ?? at]));
+}
 
 /** What `keepEarlier` carries from one snapshot to the next. */
 export interface ReadingHistory {
@@ -29,9 +41,11 @@ export function keepEarlier(history: ReadingHistory | undefined, readings: Readi
     const from = (isSame ? history?.earlier.since?.[name] : undefined) ?? at;
     if (from !== undefined) since[name] = from;
   }
-  if (history === undefined) return { current, earlier: { inside: {}, since } };
+  const seen = linksSince(readings, history);
+  const first = { since, ...(seen && { linksSince: seen }) };
+  if (history === undefined) return { current, earlier: { inside: {}, ...first } };
   const before = history.current;
-  const earlier: EarlierReadings = { ...history.earlier, inside: {}, since };
+  const earlier: EarlierReadings = { ...history.earlier, inside: {}, ...first };
   if (before.docker.at !== docker.at && before.docker.value !== undefined) earlier.docker = before.docker;
   if (before.links.at !== links.at && before.links.value !== undefined) earlier.links = before.links;
   if (before.netfilter.at !== netfilter.at && before.netfilter.value !== undefined)

@@ -1,10 +1,13 @@
 import type { LinkReading } from '../../host/readings.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
-import { saidBetween, shownSince } from './earlier.ts';
+import { linkKey, saidBetween } from './earlier.ts';
 import { isNotDockers, wasRaised } from './shared.ts';
 
-/** How far apart readings must be for one to tell what was there before or after the other; a start may take a while. */
-const marginMs = 2000;
+/**
+ * How far apart the two readings must be that show it, ms. A start that fails takes seconds on a busy host, and its veth is there
+ * before Docker says that the container runs; what a dead daemon left stays for good, and can wait.
+ */
+const marginMs = 15_000;
 
 /** Names that Docker gives: `veth` and 7 hex digits; `br-` and 12 of the network's id. */
 const dockerVeth = /^veth[0-9a-f]{7}$/;
@@ -14,9 +17,7 @@ const dockerBridge = /^br-[0-9a-f]{12}$/;
 function wasThereAround(link: LinkReading, context: FindingContext): boolean {
   const { readings, earlier } = context;
   if (earlier === undefined) return true;
-  const before = earlier.links?.value?.links;
-  const wasBefore = before?.some(({ ifindex, name }) => ifindex === link.ifindex && name === link.name) === true;
-  const from = shownSince('links', wasBefore, context);
+  const from = earlier.linksSince?.get(linkKey(link));
   const { at } = readings.links;
   return from !== undefined && at !== undefined && saidBetween('docker', from + marginMs, at, context);
 }
