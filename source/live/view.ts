@@ -22,6 +22,8 @@ import { Store } from './store.ts';
 const mostEvents = 500;
 /** Ages on screen count in minutes: a view in which nothing else changed is renewed that often. */
 const renewMs = 60_000;
+/** In its first minute an age counts in seconds; as does that of what is shown though its source fails. */
+const renewYoungMs = 5000;
 const causeMs = 60;
 const confirmMs = 500;
 /** Which containers are to be read a second time is asked this often though nothing new is found: some are so because time has passed. */
@@ -34,6 +36,7 @@ export class ViewKeeper {
   #readings: Readings;
   #own: Record<string, Source> = {};
   #askedAt = -Infinity;
+  #isYoung = false;
   readonly #reach: ScreenReach;
   readonly #settling = new Settling();
   readonly #eventListeners = new Set<(event: NetdashEvent) => void>();
@@ -61,10 +64,14 @@ export class ViewKeeper {
     return this.#memory.ledger.pending.length > 0;
   }
 
-  /** How soon the view must be made anew though nothing new is read, ms: a port change waits for its cause, or a finding for being confirmed. */
+  /**
+   * How soon the view must be made anew though nothing new is read, ms: a port change waits for its cause, a finding for being
+   * confirmed, or an age that counts in seconds goes on.
+   */
   get againMs(): number | undefined {
     if (this.awaitsCause) return causeMs;
-    return this.#settling.isWaiting ? confirmMs : undefined;
+    if (this.#settling.isWaiting) return confirmMs;
+    return this.#isYoung ? renewYoungMs : undefined;
   }
 
   /** The readings behind the newest view. */
@@ -136,7 +143,9 @@ export class ViewKeeper {
       sources: Object.keys(own).length === 0 ? made.snapshot.sources : { ...made.snapshot.sources, ...own },
     };
     const before = this.store.latest;
-    const isOld = context.now - Date.parse(before.snapshot.takenAt) >= renewMs;
+    this.#isYoung = hasYoung(shown, context.now);
+    const oldMs = this.#isYoung || hasYoung(before.snapshot, context.now) ? renewYoungMs - 500 : renewMs;
+    const isOld = context.now - Date.parse(before.snapshot.takenAt) >= oldMs;
     const reach = this.#reach.shown;
     const isNew =
       told.length > 0 ||
@@ -167,3 +176,13 @@ export class ViewKeeper {
 
 const sameSources = (a: Snapshot, b: Snapshot): boolean =>
   Object.keys(a.sources).length === Object.keys(b.sources).length;
+
+/** Whether anything is shown with an age that counts in seconds. */
+function hasYoung({ containers, findings, sources }: Snapshot, now: number): boolean {
+  const isYoung = (at: string | undefined) => at !== undefined && now - Date.parse(at) < renewMs;
+  return (
+    containers.some(({ state, startedAt, finishedAt }) => isYoung(state === 'running' ? startedAt : finishedAt)) ||
+    findings.some(({ since }) => isYoung(since)) ||
+    Object.values(sources).some(({ state, ageMs }) => state === 'failed' && ageMs !== null)
+  );
+}

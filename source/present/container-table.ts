@@ -65,7 +65,9 @@ function addressOf(container: Container): string | undefined {
 
 function addressCell({ container }: ContainerRow): Cell {
   const addresses = container.endpoints.map(endpoint => endpoint.ipv4 ?? endpoint.ipv6).filter(address => address);
-  if (addresses.length > 0) return cell(addresses.join(' '));
+  // Docker remembers the address of a container that does not run, which another one may have by now.
+  if (addresses.length > 0)
+    return isUp(container) ? cell(addresses.join(' ')) : cell(`(${addresses.join(' ')})`, 'dim');
   if (container.networkMode === 'host' && isUp(container)) return cell('host', 'dim');
   return nothing;
 }

@@ -47,6 +47,8 @@ export interface Table<Row> {
   section?: (row: Row) => string;
   /** Sections that come first, in this order, where they have rows. */
   sections?: readonly string[];
+  /** Sorts the sections; absent: as they appear. */
+  compareSections?: (a: string, b: string) => number;
   /** How it is sorted until the operator says otherwise; absent: as the rows come. */
   sort?: Sort;
   /** The fields that a filter can name. */
@@ -129,7 +131,9 @@ function bySection<Row>(table: Table<Row>, sorted: readonly Row[], original: rea
   if (!section) return sorted;
   const groups = new Map<string, Row[]>([...(table.sections ?? []), ...original.map(section)].map(name => [name, []]));
   for (const row of sorted) groups.get(section(row))?.push(row);
-  return [...groups.values()].flat();
+  const { compareSections } = table;
+  if (!compareSections) return [...groups.values()].flat();
+  return [...groups].sort(([a], [b]) => compareSections(a, b)).flatMap(([, rows]) => rows);
 }
 
 /** Items by table and row: a row that is given again has its cells already. */

@@ -54,11 +54,14 @@ export interface Pane {
 /** A container that ended is shown this much longer, in ms: one sees it end, and a crash loop does not flicker. */
 const justEnded = 60_000;
 
+/** Columns keep the widths of what they held for this long, in ms, so that they do not shrink and grow again. */
+const widthsKept = 60_000;
+
 /** Rows sorted by something that always moves are put in order this often, in ms, so that one can read them. */
 const resortMilliseconds = 5000;
 
 /** Ages on screen step by this much, in ms, so that they alone do not make every row a new one. */
-const ageStep = 10_000;
+const ageStep = 4000;
 
 /** What rows may be made of, but for the time; of sources what they say, not how old that is. */
 function partsOf({ snapshot, events, reach }: LiveView, beside: readonly (keyof Snapshot)[]): unknown[] {
@@ -139,7 +142,7 @@ function pane<Row extends object>(definition: Definition<Row>): Pane {
   const { table } = definition;
   const rows = keptRows(definition);
   let last: { view: LiveView; rows: readonly Row[]; choice: string; list: PaneList } | undefined;
-  let placed: { choice: string | undefined; width: number; list: PaneList; layout: Layout } | undefined;
+  let placed: { choice: string | undefined; width: number; list: PaneList; layout: Layout; since: number } | undefined;
   let order: { sort: string; at: number; ranks: ReadonlyMap<string, number> } | undefined;
 
   const inOrder = (list: List, now: number): List => {
@@ -184,9 +187,17 @@ function pane<Row extends object>(definition: Definition<Row>): Pane {
     },
     layout(list, width) {
       const choice = last?.choice;
-      if (placed?.list === list && placed.width === width) return placed.layout;
-      const before = placed?.choice === choice && placed?.width === width ? placed.layout : undefined;
-      placed = { choice, width, list, layout: layoutColumns(list, width, before) };
+      const now = last ? Date.parse(last.view.snapshot.takenAt) : 0;
+      const isKept = placed && placed.width === width && now - placed.since < widthsKept && now >= placed.since;
+      if (isKept && placed!.list === list) return placed!.layout;
+      const before = isKept && placed!.choice === choice ? placed : undefined;
+      placed = {
+        choice,
+        width,
+        list,
+        layout: layoutColumns(list, width, before?.layout),
+        since: before?.since ?? now,
+      };
       return placed.layout;
     },
     about(view, key) {
@@ -200,9 +211,13 @@ function pane<Row extends object>(definition: Definition<Row>): Pane {
   };
 }
 
+const noProject = 'No Compose project';
 const byProject = {
   ...containerTable,
-  section: (row: Parameters<typeof containerTable.key>[0]) => row.container.composeProject ?? 'No Compose project',
+  section: (row: Parameters<typeof containerTable.key>[0]) => row.container.composeProject ?? noProject,
+  // A project whose containers are made anew stays where it is.
+  compareSections: (a: string, b: string) =>
+    Number(a === noProject) - Number(b === noProject) || a.localeCompare(b, 'en', { numeric: true }),
 };
 
 /** Makes the panes of one screen; they remember the last list they made. */

@@ -117,3 +117,51 @@ test('rows whose words do not change keep their place in memory when time and ot
   assert.equal(kept.length, before.length - 1);
   assert.ok(!kept.some(({ key }) => key === first.id));
 });
+
+test('projects stand in order of their names, what is of none last, whoever was made anew', () => {
+  const [a, b, c] = firstView().snapshot.containers;
+  const named = (item: typeof a, name: string, composeProject?: string) => ({ ...item!, name, composeProject });
+  const choice = { filter: '', stopped: true, grouped: true };
+  for (const containers of [
+    [named(a, 'x', 'beta'), named(b, 'y'), named(c, 'z', 'alpha')],
+    [named(b, 'y'), named(c, 'z', 'alpha'), named(a, 'x', 'beta')],
+  ]) {
+    const { items } = createPanes().containers.list(withSnapshot(firstView(), { containers }), choice);
+    assert.deepEqual(
+      items.map(({ section }) => section),
+      ['alpha', 'beta', 'No Compose project'],
+    );
+  }
+});
+
+test('columns give back, after a while, what no row needs any more', () => {
+  const panes = createPanes();
+  const choice = { filter: '', stopped: true, grouped: false };
+  const at = (seconds: number, name: string) => {
+    const [first, ...rest] = firstView().snapshot.containers;
+    const takenAt = new Date(sampleNow + seconds * 1000).toISOString();
+    const list = panes.containers.list(
+      withSnapshot(firstView(), { containers: [{ ...first!, name }, ...rest], takenAt }),
+      choice,
+    );
+    return panes.containers.layout(list, 200).widest[0]!;
+  };
+  const wide = at(0, 'a-name-that-is-really-very-long');
+  assert.equal(at(2, 'short'), wide, 'not at once');
+  assert.ok(at(65, 'short') < wide);
+});
+
+test('an address that Docker remembers of a container that does not run is not shown as one that it has', () => {
+  const [first, ...rest] = firstView().snapshot.containers;
+  const stopped = {
+    ...first!,
+    state: 'created' as const,
+    endpoints: first!.endpoints.map(each => ({ ...each, ipv4: '10.9.8.7' })),
+  };
+  const view = withSnapshot(firstView(), { containers: [stopped, ...rest] });
+  const list = createPanes().containers.list(view, { filter: '', stopped: true, grouped: false });
+  const column = list.columns.findIndex(({ id }) => id === 'address');
+  const item = list.items.find(({ key }) => key === stopped.id)!;
+  assert.match(item.cells[column]!.text, /^\(10\.9\.8\.7.*\)$/);
+  assert.equal(item.cells[column]!.tone, 'dim');
+});
