@@ -1,8 +1,10 @@
 /** Tools that are missing, crash, hang, or print without end: the source says so, the rest goes on, and it recovers. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Terminal } from '../e2e/terminal.ts';
 import { describeLab } from '../lab/for-tests.ts';
 import type { Lab } from '../lab/lab.ts';
 import { netdash, startWatch } from './watching.ts';
@@ -123,6 +125,38 @@ describeLab('a tool', {}, lab => {
     } finally {
       await second.stop();
       for (const tool of ['ip', 'iptables-save']) real(tool);
+    }
+    await nothingIsLeft();
+  });
+
+  test('that has started another, which holds its pipes, does not keep the dashboard from ending', async () => {
+    const [pids, monitors] = [join(lab().dir, 'pids'), join(lab().dir, 'monitors')];
+    for (const name of ['nft', 'ip']) {
+      fake(
+        name,
+        `case "$*" in *monitor*) echo ${name} >>${monitors};; esac; sh -c 'trap "" HUP; echo $$ >>${pids}; exec sleep 600'; true`,
+      );
+    }
+    const begun = (): boolean => existsSync(monitors) && /nft/.test(readFileSync(monitors, 'utf8'));
+    const alive = async (): Promise<string> =>
+      (await lab().inHost(['sh', '-c', `for pid in $(cat ${pids}); do kill -0 $pid && echo $pid; done; :`])).stdout;
+    const command = ['sh', '-c', `cd '${process.cwd()}' && exec "$@"`, 'sh', ...netdash()];
+    const terminal = await Terminal.open(lab(), command, {
+      columns: 200,
+      env: { PATH: `${folder()}:${lab().env['PATH'] ?? ''}` },
+    });
+    try {
+      await terminal.until(/web +● running/);
+      for (let turn = 0; !begun(); turn += 1) {
+        assert.ok(turn < 600, terminal.text());
+        await sleep(100);
+      }
+      await terminal.quit();
+      assert.notEqual(await alive(), '');
+    } finally {
+      await terminal.abandon();
+      await lab().inHost(['sh', '-c', `kill -9 $(cat ${pids}); :`]);
+      for (const name of ['nft', 'ip']) real(name);
     }
     await nothingIsLeft();
   });
