@@ -122,23 +122,30 @@ function ruleEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   return [{ at: after.takenAt, type: 'rules-changed', text }];
 }
 
-/** The links and interfaces of a snapshot, by name and what they hang on. */
-const linkNames = ({ links, interfaces }: Snapshot) => [
-  ...links.map(({ veth, bridge }) => `${veth}${bridge === undefined ? '' : ` on ${bridge}`}`),
-  ...interfaces.map(({ name, up }) => `${name}${up ? '' : ' (down)'}`),
-];
+/** What is told of each link and interface of a snapshot, by name: a veth that is no container's yet is among both. */
+function linkTexts({ links, interfaces }: Snapshot): Map<string, string> {
+  const bridges = new Map(links.map(({ veth, bridge }) => [veth, bridge]));
+  const isDown = new Set(interfaces.flatMap(({ name, up }) => (up ? [] : [name])));
+  const textOf = (name: string): string => {
+    const bridge = bridges.get(name);
+    return `${name}${bridge === undefined ? '' : ` on ${bridge}`}${isDown.has(name) ? ' (down)' : ''}`;
+  };
+  return new Map([...bridges.keys(), ...interfaces.map(({ name }) => name)].map(name => [name, textOf(name)]));
+}
 
 function linkEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   if (before.links === after.links && before.interfaces === after.interfaces) return [];
-  const { added, removed } = countDifference(linkNames(before), linkNames(after));
-  if (added.length + removed.length === 0) return [];
-  const text = `links: ${[
-    added.length > 0 ? `+ ${namesText(added)}` : '',
-    removed.length > 0 ? `- ${namesText(removed)}` : '',
-  ]
-    .filter(part => part !== '')
-    .join('; ')}`;
-  return [{ at: after.takenAt, type: 'links-changed', text }];
+  const [had, has] = [linkTexts(before), linkTexts(after)];
+  const textsOf = (all: typeof had, fits: (name: string, text: string) => boolean) =>
+    [...all].flatMap(([name, text]) => (fits(name, text) ? [text] : []));
+  const parts = [
+    ['+', textsOf(has, name => !had.has(name))],
+    ['-', textsOf(had, name => !has.has(name))],
+    ['now', textsOf(has, (name, text) => (had.get(name) ?? text) !== text)],
+  ] as const;
+  const told = parts.flatMap(([sign, texts]) => (texts.length > 0 ? [`${sign} ${namesText(texts)}`] : []));
+  if (told.length === 0) return [];
+  return [{ at: after.takenAt, type: 'links-changed', text: `links: ${told.join('; ')}` }];
 }
 
 function networkEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {

@@ -108,6 +108,29 @@ describe('diffEvents', () => {
       'network-created: network app (bridge) created',
       'links-changed: links: + veth9 on docker0',
     ]);
+    // A veth that is among the interfaces as well, as while a container starts, is one link.
+    const [link9] = after.links;
+    const [eth0] = after.interfaces.filter(({ name }) => name === 'eth0');
+    assert.ok(link9 && eth0);
+    const { bridge, ...loose } = link9;
+    assert.equal(bridge, 'docker0');
+    const starting: Snapshot = {
+      ...after,
+      links: [loose],
+      interfaces: [...after.interfaces, { ...eth0, name: 'veth9', up: false }],
+    };
+    assert.deepEqual(
+      diffEvents({ ...before, networks: after.networks }, starting).map(({ text }) => text),
+      ['links: + veth9 (down)'],
+    );
+    assert.deepEqual(
+      diffEvents(starting, after).map(({ text }) => text),
+      ['links: now veth9 on docker0'],
+    );
+    assert.deepEqual(
+      diffEvents(starting, { ...after, links: [] }).map(({ text }) => text),
+      ['links: - veth9 (down)'],
+    );
     const rule = {
       backend: 'iptables-nft' as const,
       family: 'ip' as const,
