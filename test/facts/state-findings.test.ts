@@ -193,6 +193,17 @@ describe('stale-proxy', () => {
   });
 });
 
+/** The links that `orphan-link` names after each round of readings. */
+const orphansIn = (...rounds: Readings[]) => {
+  let history: ReadingHistory | undefined;
+  let previous: Finding[] = [];
+  return rounds.map(of => {
+    history = keepEarlier(history, of);
+    previous = judging(of, { previous, earlier: history.earlier });
+    return previous.filter(({ code }) => code === 'orphan-link').map(({ subject }) => subject.name);
+  });
+};
+
 describe('orphan-link', () => {
   const mine = web();
   const insideWeb = inside(mine, [inner('eth0', 10, 11, { ipv4: '172.17.0.2' })], {
@@ -226,29 +237,21 @@ describe('orphan-link', () => {
       const of = host(more);
       return { ...of, docker: { ...of.docker, at: dockerAt }, links: { ...of.links, at: linksAt } };
     };
-    const raisedIn = (...rounds: Readings[]) => {
-      let history: ReadingHistory | undefined;
-      let previous: Finding[] = [];
-      return rounds.map(of => {
-        history = keepEarlier(history, of);
-        previous = judging(of, { previous, earlier: history.earlier });
-        return previous.filter(({ code }) => code === 'orphan-link').map(({ subject }) => subject.name);
-      });
-    };
-    const other = (name: string) => veth(40, 39, 3, 'br-mine', { name });
     const first = loose([orphan], now);
-    assert.deepEqual(raisedIn(first, loose([orphan], now + 4000)), [[], []]);
-    assert.deepEqual(raisedIn(first, loose([orphan], now + 14_000), loose([orphan], now + 16_000)).at(-1), [
+    assert.deepEqual(orphansIn(first, loose([orphan], now + 4000)), [[], []]);
+    assert.deepEqual(orphansIn(first, loose([orphan], now + 14_000), loose([orphan], now + 16_000)).at(-1), [
       'vethabcdef0',
     ]);
     // Docker has to have been asked since, too.
-    assert.deepEqual(raisedIn(first, loose([orphan], now + 16_000, now + 14_000)), [[], []]);
+    assert.deepEqual(orphansIn(first, loose([orphan], now + 16_000, now + 14_000)), [[], []]);
     // Other links that come and go do not begin the time anew, another link of that name does.
-    const churn = [0, 5000, 10_000, 16_000].map(ms => loose([orphan, other(`veth-${ms}`)], now + ms));
-    assert.deepEqual(raisedIn(...churn), [[], [], [], ['vethabcdef0']]);
+    const churn = [0, 5000, 10_000, 16_000].map(ms =>
+      loose([orphan, veth(40, 39, 3, 'br-mine', { name: `veth-${ms}` })], now + ms),
+    );
+    assert.deepEqual(orphansIn(...churn), [[], [], [], ['vethabcdef0']]);
     const another = veth(25, 24, 3, 'docker0', { name: 'vethabcdef0' });
-    assert.deepEqual(raisedIn(first, loose([another], now + 16_000)), [[], []]);
-    assert.deepEqual(raisedIn(first, loose([], now + 8000), loose([orphan], now + 16_000)), [[], [], []]);
+    assert.deepEqual(orphansIn(first, loose([another], now + 16_000)), [[], []]);
+    assert.deepEqual(orphansIn(first, loose([], now + 8000), loose([orphan], now + 16_000)), [[], [], []]);
   });
 
   it('is silent about the links of others and about what it does not know', () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ChainReading } from '../../../source/host/readings.ts';
 import { hexId, ok as read, socket } from '../build.ts';
+import type { Vantage } from '../../../source/facts/walk/walk.ts';
 import { ask, lan, walkWorld, type HostOptions } from './host.ts';
 
 const host = '10.77.0.100';
@@ -11,6 +12,18 @@ const word = (options: HostOptions, from = lan, address = host, port = 8000) =>
 const user = (rule: string) => ['filter', 'DOCKER-USER', rule] as const;
 
 const withoutRules: HostOptions['change'] = same => ({ ...same, netfilter: { state: 'failed', reason: 'needs root' } });
+
+const readInPart: HostOptions['change'] = same => ({
+  ...same,
+  netfilter: { ...same.netfilter, state: 'partial', reason: 'rules of native nftables tables: nft needs root' },
+});
+
+const hops = (options: HostOptions, from: Vantage = lan) =>
+  ask(walkWorld(options), from, host, 8000).path.map(({ hop, ok, unknown, detail }) => ({
+    hop,
+    mark: ok ? '+' : unknown ? '?' : '-',
+    detail,
+  }));
 
 const withRule =
   (from: string): HostOptions['change'] =>
@@ -199,29 +212,17 @@ describe('what is not known', () => {
   });
 
   test('no hook is said to be passed where its rules were not read, and no answer to come back', () => {
-    const hops = (options: HostOptions, from = lan, port = 8000) =>
-      ask(walkWorld(options), from, host, port).path.map(({ hop, ok, unknown, detail }) => ({
-        hop,
-        mark: ok ? '+' : unknown ? '?' : '-',
-        detail,
-      }));
-    const change: HostOptions['change'] = same => ({
-      ...same,
-      netfilter: { state: 'failed', reason: 'nft needs root' },
-    });
-    const proxied = hops({ change, proxies: true, rules: [['filter', 'INPUT', '-j DROP']] }, { kind: 'loopback' });
+    const proxied = hops(
+      { change: withoutRules, proxies: true, rules: [['filter', 'INPUT', '-j DROP']] },
+      { kind: 'loopback' },
+    );
     assert.deepEqual(
       proxied.map(({ hop, mark }) => `${mark} ${hop}`),
       ['? OUTPUT', '? INPUT', '+ listener', '+ docker-proxy', '? OUTPUT', '+ bridge docker0', '+ c0', '? answer'],
     );
-    for (const { hop, detail } of proxied)
-      if (/PUT$/.test(hop)) assert.equal(detail, 'rules not read (nft needs root)');
+    for (const { hop, detail } of proxied) if (hop.endsWith('PUT')) assert.equal(detail, 'rules not read (needs root)');
     // Of what was read in part, what was read is told.
-    const inPart: HostOptions['change'] = same => ({
-      ...same,
-      netfilter: { ...same.netfilter, state: 'partial', reason: 'rules of native nftables tables: nft needs root' },
-    });
-    const forward = hops({ change: inPart }).find(({ hop }) => hop === 'FORWARD');
+    const forward = hops({ change: readInPart }).find(({ hop }) => hop === 'FORWARD');
     assert.equal(forward?.mark, '?');
     assert.match(forward.detail, /^not all rules read \(rules of native .* root\); of those that were, .* accepts it$/);
     assert.equal(hops({}).find(({ hop }) => hop === 'FORWARD')?.mark, '+');
