@@ -112,7 +112,7 @@ function authorOfContent(rule: RuleReading): Author | undefined {
 }
 
 /**
- * Who wrote a rule; `admin` is everybody who leaves no trace of himself.
+ * Who wrote a rule; `admin` is everybody who leaves no trace of himself, `unknown` whoever set a policy of iptables.
  * @param rule undefined for the policy of the chain
  * @param firewalld whether firewalld's own chains are among the rules (`hasFirewalldChains`)
  */
@@ -125,7 +125,8 @@ export function authorOf(
   const isXtables = chain.backend !== 'nft';
   const ofTable = isXtables ? undefined : authorOfTable(chain.table);
   if (ofTable) return ofTable;
-  if (!rule) return 'admin';
+  // dockerd itself, ufw, firewalld and people set these policies, and nothing tells which of them did.
+  if (!rule) return isXtables ? 'unknown' : 'admin';
   const target = rule.target.kind === 'jump' || rule.target.kind === 'goto' ? rule.target.chain : undefined;
   const ofTarget = target === undefined ? undefined : authorOfChain(target, firewalld);
   if (chain.name === 'DOCKER-USER') {

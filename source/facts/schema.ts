@@ -263,8 +263,8 @@ export const RuleSchema = v.object({
   bytes: v.optional(v.number()),
   action: text('accept, drop, reject, dnat, masquerade, jump CHAIN, …'),
   author: about(
-    v.picklist(['docker', 'podman', 'ufw', 'firewalld', 'kubernetes', 'libvirt', 'fail2ban', 'admin']),
-    'Who wrote it, judged by its table, chain and comment; admin is everything else.',
+    v.picklist(['docker', 'podman', 'ufw', 'firewalld', 'kubernetes', 'libvirt', 'fail2ban', 'admin', 'unknown']),
+    'Who wrote it, judged by its table, chain and comment; admin is everything else. unknown: a policy of iptables, which dockerd sets as well as others do.',
   ),
   containerIds: about(v.array(v.string()), 'Containers that it names by address or published port.'),
   networkIds: about(v.array(v.string()), 'Docker networks that it names by bridge or subnet.'),

@@ -57,9 +57,9 @@ export function actionCell(rule: Rule): Cell {
   return cell(rule.action, actionTone(rule.action));
 }
 
-/** Who wrote it; Docker's own rules are the expected ones. */
-export function authorCell(rule: Rule): Cell {
-  return cell(rule.author, rule.author === 'docker' ? 'dim' : 'warn');
+/** Who wrote it; Docker's own rules are the expected ones, and of policies nobody can tell. */
+export function authorCell({ author }: Rule): Cell {
+  return author === 'unknown' ? cell('?', 'dim') : cell(author, author === 'docker' ? 'dim' : 'warn');
 }
 
 const counter = (value: number | undefined, text: (value: number) => string): Cell =>

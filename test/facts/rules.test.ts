@@ -215,6 +215,8 @@ suite('authors', () => {
       rows.filter(row => row.number > 0).map(row => row.author),
       ['kubernetes', 'kubernetes', 'libvirt', 'libvirt', 'libvirt'],
     );
+    const policies = rows.filter(row => row.number === 0).map(row => row.author);
+    assert.deepEqual([...new Set(policies)], ['unknown']);
   });
 
   test('firewalld in nftables, and in iptables only where its own chains are', () => {

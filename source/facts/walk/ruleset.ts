@@ -161,6 +161,6 @@ function describe(chain: ReadyChain, ready: ReadyRule | undefined, rows: Readonl
   }
   if (packets !== undefined) decided.packets = packets;
   if (bytes !== undefined) decided.bytes = bytes;
-  if (row) decided.author = row.author;
+  if (row && row.author !== 'unknown') decided.author = row.author;
   return decided;
 }

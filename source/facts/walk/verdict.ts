@@ -25,7 +25,8 @@ export interface DecidedBy {
   text?: string;
   packets?: number;
   bytes?: number;
-  author?: Rule['author'];
+  /** Absent where nobody knows who wrote it. */
+  author?: Exclude<Rule['author'], 'unknown'>;
   /** Name of the container in whose netns the rule is; absent: it is the host's. */
   inside?: string;
   /** One line for the operator. */

@@ -135,6 +135,9 @@ describe('the packet walk', () => {
   test('names the policy when no rule of the chain accepts', () => {
     const { verdict, decidedBy } = ask(walkWorld({ policies: { INPUT: 'DROP' } }), lan, host, 22);
     assert.deepEqual([verdict, decidedBy?.kind, decidedBy?.chain], ['blocked', 'policy', 'INPUT']);
+    assert.equal(decidedBy?.author, undefined, 'who set a policy is not to be told: dockerd does it too');
+    const native = ask(walkWorld({ native: [chain('drop')] }), lan, host, 8000).decidedBy;
+    assert.deepEqual([native?.kind, native?.author], ['policy', 'admin']);
   });
 
   test('a stateless INPUT stops the answers that docker-proxy waits for', () => {
