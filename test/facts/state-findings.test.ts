@@ -222,6 +222,12 @@ describe('orphan-link', () => {
       },
     );
 
+  /** The same, read at these moments. */
+  const loose = (more: ReturnType<typeof link>[], linksAt: number, dockerAt = linksAt): Readings => {
+    const of = host(more);
+    return { ...of, docker: { ...of.docker, at: dockerAt }, links: { ...of.links, at: linksAt } };
+  };
+
   it('tells of a veth whose other end is in no running container, and of a bridge without a network', () => {
     const orphan = veth(21, 20, 3, 'docker0', { name: 'vethabcdef0' });
     const bridge = link(30, 'br-0123456789ab', { kind: 'bridge' });
@@ -233,10 +239,6 @@ describe('orphan-link', () => {
 
   it('waits until Docker, asked a quarter of a minute after the link was first seen, still knows nothing of it', () => {
     const orphan = veth(21, 20, 3, 'docker0', { name: 'vethabcdef0' });
-    const loose = (more: ReturnType<typeof link>[], linksAt: number, dockerAt = linksAt): Readings => {
-      const of = host(more);
-      return { ...of, docker: { ...of.docker, at: dockerAt }, links: { ...of.links, at: linksAt } };
-    };
     const first = loose([orphan], now);
     assert.deepEqual(orphansIn(first, loose([orphan], now + 4000)), [[], []]);
     assert.deepEqual(orphansIn(first, loose([orphan], now + 14_000), loose([orphan], now + 16_000)).at(-1), [
