@@ -1,6 +1,7 @@
 /** What crashes and hand work leave behind on a real host: proxies, veths and bridges that are nobody's. */
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Finding } from '../../source/facts/schema.ts';
 import { labTest } from '../lab/for-tests.ts';
 import type { Lab } from '../lab/lab.ts';
@@ -77,8 +78,21 @@ describe('what is left behind', { concurrency: true }, () => {
           ({ type, finding }) =>
             type === 'finding-raised' && finding?.code === 'orphan-link' && finding.subject.name === name,
         );
-      await raised('vethabc1234');
-      await raised('br-00112233aabb');
+      // They are looked at again only when something of the links changes, or in 40 s.
+      let isStirring = true;
+      const stirring = (async () => {
+        for (let round = 0; isStirring; round += 1) {
+          await must(lab, `ip link set dev lo alias round${round}`);
+          await sleep(3000);
+        }
+      })();
+      try {
+        await raised('vethabc1234');
+        await raised('br-00112233aabb');
+      } finally {
+        isStirring = false;
+        await stirring;
+      }
       const orphans = ['br-00112233aabb', 'vethabc1234'];
       assert.deepEqual((await named(lab, 'orphan-link')).sort(), orphans);
       await must(lab, 'ip netns delete ghost', 'ip link delete br-00112233aabb');
