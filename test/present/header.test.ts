@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Snapshot } from '../../source/facts/schema.ts';
 import type { LiveView } from '../../source/live/live.ts';
 import { snapshotText } from '../../source/commands/snapshot.ts';
 import { headerLines } from '../../source/present/header.ts';
@@ -55,13 +56,14 @@ test('no findings is all well only where all was read that is judged by', () => 
   const partial = { state: 'partial' as const, reason: 'nft did not end within 10 s', ageMs: 300 };
   const failed = { state: 'failed' as const, reason: 'refused', ageMs: null };
   const layout = { width: undefined, charset: 'unicode' as const };
-  for (const [sources, isWell] of [
+  const cases: [Snapshot['sources'], boolean][] = [
     [{ docker: ok, netfilter: ok }, true],
     [{ docker: ok, netfilter: ok, state: { ...failed, ageMs: 300 } }, true],
     [{ docker: failed, netfilter: ok }, false],
     [{ docker: { ...failed, ageMs: 125_000 }, netfilter: ok }, false],
     [{ docker: ok, netfilter: partial }, false],
-  ] as const) {
+  ];
+  for (const [sources, isWell] of cases) {
     const snapshot = { ...poorSnapshot(), findings: [], sources };
     const what = JSON.stringify(sources);
     assert.match(

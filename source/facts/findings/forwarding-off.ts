@@ -2,6 +2,7 @@ import type { ContainerReading, NetworkReading } from '../../host/readings.ts';
 import { listText } from '../holders.ts';
 import { bridgeOfNetwork } from '../link-map.ts';
 import { findNetwork, isUp } from '../publishing.ts';
+import { interfaceSetting, isTypable } from '../sysctl.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { isElsewhere } from './shared.ts';
 
@@ -57,15 +58,15 @@ function globalDraft(family: 4 | 6, containers: readonly ContainerReading[]): Fi
 
 function interfaceDraft(name: string, role: string, containers: readonly ContainerReading[]): FindingDraft {
   const path = `/proc/sys/net/ipv4/conf/${name}/forwarding`;
+  const setting = interfaceSetting(name, 'forwarding');
   return {
     subject: { kind: 'link', id: name, name },
-    message: `net.ipv4.conf.${name}.forwarding is 0: what comes in by ${name} (${role}) is not forwarded`,
+    message: `${setting} is 0: what comes in by ${name} (${role}) is not forwarded`,
     evidence: [
       { source: path, text: '0' },
       { source: '/proc/sys/net/ipv4/ip_forward', text: '1' },
     ],
-    fix: `sysctl -w net.ipv4.conf.${name.replaceAll('.', '/')}.forwarding=1`,
-    confirm: `cat ${path}`,
+    ...(isTypable(name) ? { fix: `sysctl -w ${setting}=1`, confirm: `cat ${path}` } : { fix: `Set ${setting} to 1.` }),
     containerIds: containers.map(container => container.id),
     ports: [],
   };

@@ -1,4 +1,5 @@
 /** What an operator can do about a port that is cut off or dead, and how to see it without netdash. */
+import { isTypable } from '../sysctl.ts';
 import type { DecidedBy, Question, Verdict } from './verdict.ts';
 
 /** Both are absent where nothing useful can be said. */
@@ -73,16 +74,20 @@ export function adviceFor(question: Question, { verdict, decidedBy }: Verdict): 
       return { ...(isAboutOne && { fix: 'It depends on who asks: name one neighbour with --from ADDRESS.' }), confirm };
     }
     case 'sysctl': {
-      const name = /net\.[\w.:-]+[\w]/.exec(detail)?.[0];
+      const name = /(?<=^|: )net[./][^ ]+(?= is )/.exec(detail)?.[0];
       if (name === undefined) return {};
+      const isLoose = name.endsWith('rp_filter');
+      if (!isTypable(name.replaceAll('/', '.')))
+        return isLoose ? { fix: `Set ${name} to 2 (loose) or mend the route.` } : { fix: `Set ${name} to 1.` };
       return {
-        fix: /rp_filter/.test(name) ? `Set ${name} to 2 (loose) or mend the route.` : `sysctl -w ${name}=1`,
+        fix: isLoose ? `Set ${name} to 2 (loose) or mend the route.` : `sysctl -w ${name}=1`,
         confirm: `sysctl ${name}`,
       };
     }
     case 'route': {
       const down = /^(\S+), the bridge that .* is down$/.exec(detail)?.[1];
-      if (down !== undefined) return { fix: `ip link set ${down} up`, confirm: `ip -d link show ${down}` };
+      if (down !== undefined && isTypable(down))
+        return { fix: `ip link set ${down} up`, confirm: `ip -d link show ${down}` };
       return { confirm: `ip route get ${question.to.address}` };
     }
     case 'bridge':

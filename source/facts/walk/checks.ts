@@ -1,4 +1,5 @@
 /** What the kernel checks of a packet besides its rules: martians, rp_filter, forwarding; and what IPVS takes. */
+import { interfaceSetting } from '../sysctl.ts';
 import { isLoopback, parseAddress, placeText, sameSpan, spanText, type Family } from './address.ts';
 import type { Chooser } from './chooser.ts';
 import { unsureStop } from './hooks.ts';
@@ -29,7 +30,7 @@ export function validate(packet: Packet, iif: string, world: World, chooser: Cho
   const settings = interfaces[iif];
   const takesLoopback = settings?.routeLocalnet === true || routeLocalnetAll === true;
   if ((isLoopback(source) || isLoopback(destination)) && !takesLoopback) {
-    const detail = `net.ipv4.conf.${iif}.route_localnet is 0: 127.0.0.0/8 is not taken from ${iif}`;
+    const detail = `${interfaceSetting(iif, 'route_localnet')} is 0: 127.0.0.0/8 is not taken from ${iif}`;
     return stop(isLoopback(destination) ? 'local-only' : 'blocked', iif, 'sysctl', detail);
   }
   if (!isLoopback(source) && world.fib.localType(source) === 'local' && source.from === source.to) {
@@ -47,7 +48,7 @@ export function validate(packet: Packet, iif: string, world: World, chooser: Cho
   if (way === iif) return undefined;
   const own = settings?.rpFilter;
   const filter = own === undefined ? undefined : Math.max(own, rpFilterAll ?? 0);
-  const detail = `net.ipv4.conf.${iif}.rp_filter is ${filter ?? 'not known'}, and ${spanText(source)} is reached ${way === undefined ? 'by no route' : `by ${way}`}`;
+  const detail = `${interfaceSetting(iif, 'rp_filter')} is ${filter ?? 'not known'}, and ${spanText(source)} is reached ${way === undefined ? 'by no route' : `by ${way}`}`;
   if (filter === 0 || (filter === 2 && way !== undefined)) return undefined;
   if (filter === undefined && chooser.choose(2, () => ({ kind: 'sysctl', detail })) === 0) return undefined;
   return stop('blocked', iif, 'sysctl', detail);
@@ -58,7 +59,7 @@ export function forwarding(family: Family, iif: string, world: World, chooser: C
   const { interfaces, ipForward, ipv6Forward } = world.kernel;
   const on = family === 4 ? (interfaces[iif]?.forwarding4 ?? (ipForward === false ? false : undefined)) : ipv6Forward;
   if (on === true) return undefined;
-  const name = family === 4 ? `net.ipv4.conf.${iif}.forwarding` : 'net.ipv6.conf.all.forwarding';
+  const name = family === 4 ? interfaceSetting(iif, 'forwarding') : 'net.ipv6.conf.all.forwarding';
   const detail = on === false ? `${name} is 0: the host forwards nothing that comes by ${iif}` : `${name} is not known`;
   if (on === undefined && chooser.choose(2, () => ({ kind: 'sysctl', detail })) === 0) return undefined;
   return stop('blocked', 'forwarding', 'sysctl', detail);
