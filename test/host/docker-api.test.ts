@@ -270,3 +270,22 @@ test('over ssh: what ssh complains of is told', async () => {
   assert.equal(error.code, 'refused');
   assert.match(error.message, /ssh to far ended with status 255: .*Permission denied/);
 });
+
+test('over ssh: what ssh leaves behind, as ControlPersist does, is not waited for', async () => {
+  const left = join(folder, 'left');
+  installSsh(`
+    const child = require('node:child_process').spawn('sleep', ['600'], { stdio: ['ignore', 'ignore', 'inherit'] });
+    child.unref();
+    require('node:fs').writeFileSync(${JSON.stringify(left)}, String(child.pid));
+    process.stderr.write('far: Permission denied.\\n');
+    process.exitCode = 255;
+  `);
+  try {
+    const error = await failure(open('ssh://me@far').get('/x'));
+    assert.equal(error.code, 'refused');
+    assert.match(error.message, /ended with status 255: far: Permission denied/);
+    process.kill(Number(readFileSync(left, 'utf8')), 0);
+  } finally {
+    process.kill(Number(readFileSync(left, 'utf8')), 'SIGKILL');
+  }
+});
