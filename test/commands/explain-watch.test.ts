@@ -18,7 +18,7 @@ test('explain --watch tells every verdict once, and again only when it changes',
 });
 
 test('explain --watch as text is a block for each verdict, with its time', async () => {
-  const { code, stdout } = await runNetdash(['explain', 'fw', '--from', 'lan', '--watch', '--for', '6', '--demo']);
+  const { code, stdout } = await runNetdash(['explain', 'fw', '--from', 'lan', '--watch', '--for', '12', '--demo']);
   assert.equal(code, 0);
   assert.match(
     stdout,
