@@ -126,6 +126,11 @@ export class DockerSource {
     return this.#reading;
   }
 
+  /** Whether an event told of a change that lists are still to show. */
+  get isOutdated(): boolean {
+    return this.#containers.isOutdated || this.#networks.isOutdated;
+  }
+
   /** Whether the event stream is open. */
   get following(): boolean {
     return this.#stream.open;

@@ -74,6 +74,7 @@ export class HostSources {
   #socketsTold: Reading<SocketsReading> = { state: 'pending' };
   /** How the tables were read last, and whether they are to be read whatever the counts say. */
   #tables = { counts: '', wanted: '', at: -Infinity, asked: true };
+  #linksSeen: LinksReading['links'] | undefined;
   #stopped = false;
 
   constructor(options: HostSourcesOptions) {
@@ -86,8 +87,9 @@ export class HostSources {
       hintGapMs: 500,
       read: traced(host, 'links', previous => this.#readLinks(previous)),
       everyMs: () => (this.#linkHints.works ? everyMs.links : unaidedLinksMs),
-      onReading: (_, changed) => {
+      onReading: ({ value }, changed) => {
         if (changed) this.#kernel.hint(200);
+        if (changed) this.#rulesAfter(value?.links);
         options.onReading(changed);
         options.onLinks();
       },
@@ -159,6 +161,11 @@ export class HostSources {
     };
   }
 
+  /** Whether something has changed, as far as one was told, that links or rules do not show yet. */
+  get isOutdated(): boolean {
+    return this.#links.isOutdated || this.#netfilter.isOutdated;
+  }
+
   /** Begins; resolves when every source has answered or failed. */
   async start(hints: boolean): Promise<void> {
     if (hints) this.#followTimer = setTimeout(() => this.#follow(), followAfterMs);
@@ -171,6 +178,13 @@ export class HostSources {
     this.#ruleHints.start();
     this.#links.hint(followAfterMs);
     this.#netfilter.hint(followAfterMs);
+  }
+
+  /** Reads rules again where there are other links now: rules of before and links of after, put together, make up what never was. */
+  #rulesAfter(links: LinksReading['links'] | undefined): void {
+    const before = this.#linksSeen;
+    this.#linksSeen = links;
+    if (before && before !== links) this.#netfilter.hint(250);
   }
 
   /** Reads all of them now. */

@@ -61,6 +61,8 @@ export class Poller<T> {
   /** When hints were obeyed in the last `busyMs`. */
   #obeyed: number[] = [];
   #failures = 0;
+  /** The read that runs is the one that a hint asked for. */
+  #obeys = false;
   #stopped = false;
 
   constructor(options: PollerOptions<T>) {
@@ -85,6 +87,11 @@ export class Poller<T> {
   hint(delayMs: number): void {
     this.#hintAt = Math.min(this.#hintAt, performance.now() + delayMs);
     this.#arm();
+  }
+
+  /** Whether something may have changed, as a hint said, that no reading shows yet. */
+  get isOutdated(): boolean {
+    return !this.#stopped && (this.#hintAt < Infinity || this.#obeys);
   }
 
   /** Puts off the next timed read, or brings it forward, after `everyMs` has changed its mind. */
@@ -144,6 +151,7 @@ export class Poller<T> {
         // A timer may fire a moment early.
         if (this.#hintAt <= at) {
           this.#hintAt = Infinity;
+          this.#obeys = true;
           this.#obeyed.push(performance.now());
         }
         void this.poke();
@@ -164,7 +172,10 @@ export class Poller<T> {
     this.#lastStart = now;
     this.#regularAt = Infinity;
     // What a hint announces for later, this read comes too early for.
-    if (this.#hintAt <= now) this.#hintAt = Infinity;
+    if (this.#hintAt <= now) {
+      this.#hintAt = Infinity;
+      this.#obeys = true;
+    }
     this.#arm();
     try {
       const outcome = await withTimeout(this.#options.read(this.reading.value), this.#options.timeoutMs);
@@ -173,6 +184,8 @@ export class Poller<T> {
       if (!this.#stopped) this.#fail(reasonOf(error));
     }
     this.#running = undefined;
+    // One that follows it may be the one that was asked for.
+    if (!this.#again) this.#obeys = false;
     this.#schedule();
   }
 

@@ -9,6 +9,18 @@ import type { Finding, NetdashEvent } from '../facts/schema.ts';
 const settleMs = 2000;
 /** Found by what Docker alone says of one container: there is no instant at which they could be mistaken. */
 const prompt = new Set(['port-moved', 'port-conflict-failed', 'bind-failed']);
+/** Found by putting links, rules and containers together: not to be believed while one of them is of an earlier moment. */
+const joining = new Set([
+  'blocked',
+  'family-asymmetry',
+  'direct-access-blocked',
+  'exposed-past-firewall',
+  'unpublished-exposed',
+  'foreign-forward-drop',
+  'orphan-link',
+]);
+/** On a host where changes do not cease, such a finding that lasts so long is shown all the same. */
+const longestMs = 15_000;
 
 interface Young {
   firstAt: number;
@@ -32,6 +44,7 @@ export class Settling {
    * @param events what happened, oldest first, `finding-raised` and `finding-cleared` of `all` among them
    * @param now ms since the epoch
    * @param atOnce shows all there is
+   * @param isOutdated something has changed that links, rules or containers, as `all` were found in them, do not all show yet
    * @returns what is to be shown and told; the very same list of findings when nothing is held back
    */
   apply(
@@ -39,13 +52,15 @@ export class Settling {
     events: readonly NetdashEvent[],
     now: number,
     atOnce: boolean,
+    isOutdated = false,
   ): { findings: Finding[]; events: NetdashEvent[] } {
     const before = this.#shown;
     const released: NetdashEvent[] = [];
     const shown = new Set<string>();
     for (const { id, code } of all) {
       const young = this.#young.get(id);
-      if (atOnce || prompt.has(code) || before.has(id) || (young && now - young.firstAt >= settleMs)) {
+      const waitMs = isOutdated && joining.has(code) ? longestMs : settleMs;
+      if (atOnce || prompt.has(code) || before.has(id) || (young && now - young.firstAt >= waitMs)) {
         shown.add(id);
         this.#young.delete(id);
         // It is told now: what happened in the meantime has been told already.

@@ -119,7 +119,8 @@ class LiveSession implements Live {
       onReading,
       onLinks: () => this.#inside.linksRead(),
     });
-    this.#view = new ViewKeeper(this.#collect(), this.#context());
+    const isOutdated = () => this.#docker.isOutdated || this.#machine.isOutdated;
+    this.#view = new ViewKeeper(this.#collect(), this.#context(), isOutdated);
   }
 
   start(): void {

@@ -39,9 +39,14 @@ export class ViewKeeper {
   #isYoung = false;
   readonly #reach: ScreenReach;
   readonly #settling = new Settling();
+  readonly #isOutdated: () => boolean;
+  /** Whether the newest view, and what was judged last, were made of readings that did not all show what had changed. */
+  #outdated = { view: false, judged: false };
   readonly #eventListeners = new Set<(event: NetdashEvent) => void>();
 
-  constructor(readings: Readings, context: SnapshotContext) {
+  /** @param isOutdated whether something has changed that the readings of links, rules or containers do not show yet */
+  constructor(readings: Readings, context: SnapshotContext, isOutdated: () => boolean) {
+    this.#isOutdated = isOutdated;
     const made = facts(this.#memory, readings, context);
     this.#memory = made.memory;
     this.#readings = readings;
@@ -97,6 +102,7 @@ export class ViewKeeper {
     const made = facts(this.#memory, readings, context);
     this.#memory = made.memory;
     this.#readings = readings;
+    this.#outdated.view = this.#isOutdated();
     this.#own = own;
     this.#reach.update(readings, made.snapshot);
     this.#show(made, context, this.store.latest.ready);
@@ -110,7 +116,9 @@ export class ViewKeeper {
    */
   *judge(context: SnapshotContext, ready: boolean): Generator<void, string[]> {
     const readings = this.#readings;
+    const { view: isOutdated } = this.#outdated;
     const judged = yield* judgement(this.#memory, readings, context);
+    this.#outdated.judged = isOutdated;
     const { shown } = this.#reach;
     yield* this.#reach.judge(context.now);
     if (judged) {
@@ -136,6 +144,7 @@ export class ViewKeeper {
       made.events,
       context.now,
       context.once === true || !this.store.latest.ready,
+      this.#outdated.judged || this.#isOutdated(),
     );
     const shown: Snapshot = {
       ...made.snapshot,

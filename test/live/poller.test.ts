@@ -40,6 +40,28 @@ test('never reads twice at a time; whoever asks during a read gets one that bega
   assert.deepEqual(poller.reading.value, { n: 2 });
 });
 
+test('is outdated from a hint until the end of a read that began after it', async () => {
+  const { poller, waiting } = source();
+  const first = poller.poke();
+  assert.ok(!poller.isOutdated, 'a read that nothing asked for tells of no change');
+  poller.hint(0);
+  assert.ok(poller.isOutdated);
+  // Time enough for the hint to come up while the first read runs, which began before it.
+  await sleep(20);
+  waiting[0]!.resolve({ value: { n: 1 } });
+  await first;
+  assert.ok(poller.isOutdated);
+  while (waiting.length < 2) await sleep(1);
+  assert.ok(poller.isOutdated);
+  waiting[1]!.resolve({ value: { n: 1 } });
+  while (poller.isOutdated) await sleep(1);
+  assert.equal(waiting.length, 2);
+  poller.hint(10_000);
+  assert.ok(poller.isOutdated);
+  poller.stop();
+  assert.ok(!poller.isOutdated);
+});
+
 test('an equal value keeps its identity and is no change, but is newer', async () => {
   const { poller, waiting, seen } = source();
   for (const n of [1, 1, 2]) {

@@ -53,6 +53,27 @@ test('one that passes is neither shown nor told, and begins anew when it comes b
   assert.deepEqual(settling.apply([fresh], [], 2500, false).findings, []);
 });
 
+test('what links, rules and containers tell only together waits until all of them are of one moment, though not for ever', () => {
+  const settling = new Settling();
+  const [cut, rule] = [finding('cut', 'blocked'), finding('rule')];
+  settling.apply([], [], 0, true);
+  settling.apply([cut, rule], [raised(cut), raised(rule)], 1000, false, true);
+  assert.deepEqual(ids(settling.apply([cut, rule], [], 3000, false, true).findings), ['rule']);
+  assert.ok(settling.isWaiting);
+  // Once they are, it is either gone, or so.
+  assert.deepEqual(settling.apply([rule], [cleared(cut)], 9000, false, false), { findings: [rule], events: [] });
+  settling.apply([cut, rule], [raised(cut)], 10_000, false, true);
+  const shown = settling.apply([cut, rule], [], 13_000, false, false);
+  assert.deepEqual(ids(shown.findings), ['cut', 'rule']);
+  assert.deepEqual(shown.events, [{ ...raised(cut), at: new Date(13_000).toISOString() }]);
+  // What is shown stays while something changes.
+  assert.deepEqual(ids(settling.apply([cut, rule], [], 14_000, false, true).findings), ['cut', 'rule']);
+  const other = finding('other', 'blocked');
+  settling.apply([cut, rule, other], [raised(other)], 20_000, false, true);
+  assert.deepEqual(ids(settling.apply([cut, rule, other], [], 34_000, false, true).findings), ['cut', 'rule']);
+  assert.deepEqual(ids(settling.apply([cut, rule, other], [], 35_000, false, true).findings), ['cut', 'rule', 'other']);
+});
+
 test('what Docker alone says is shown at once; other events pass', () => {
   const settling = new Settling();
   const moved = finding('moved', 'port-moved');
