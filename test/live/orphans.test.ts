@@ -79,9 +79,9 @@ describe('what is left behind', { concurrency: true }, () => {
             type === 'finding-raised' && finding?.code === 'orphan-link' && finding.subject.name === name,
         );
       // They are looked at again only when something of the links changes, or in 40 s.
-      let isStirring = true;
+      const end = new AbortController();
       const stirring = (async () => {
-        for (let round = 0; isStirring; round += 1) {
+        for (let round = 0; !end.signal.aborted; round += 1) {
           await must(lab, `ip link set dev lo alias round${round}`);
           await sleep(3000);
         }
@@ -90,7 +90,7 @@ describe('what is left behind', { concurrency: true }, () => {
         await raised('vethabc1234');
         await raised('br-00112233aabb');
       } finally {
-        isStirring = false;
+        end.abort();
         await stirring;
       }
       const orphans = ['br-00112233aabb', 'vethabc1234'];
