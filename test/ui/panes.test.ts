@@ -22,16 +22,16 @@ const withSnapshot = (view: LiveView, change: Partial<LiveView['snapshot']>): Li
   snapshot: { ...view.snapshot, ...change },
 });
 
-const at = (items: readonly unknown[], which: number): number => which % items.length;
+const nth = (items: readonly unknown[], which: number): number => which % items.length;
 
 const replaced = <T>(items: readonly T[], which: number, change: (item: T) => T): T[] =>
-  items.map((item, i) => (i === at(items, which) ? change(item) : item));
+  items.map((item, i) => (i === nth(items, which) ? change(item) : item));
 
 /** Changes that a host can go through between two views. */
 const changes: fc.Arbitrary<Change> = fc.oneof(
   fc.record({ which: fc.nat(99), rate: fc.nat(2_000_000) }).map(({ which, rate }): Change => view => {
     const { traffic } = view.snapshot;
-    const name = Object.keys(traffic)[at(Object.keys(traffic), which)];
+    const name = Object.keys(traffic)[nth(Object.keys(traffic), which)];
     if (name === undefined) return view;
     return withSnapshot(view, { traffic: { ...traffic, [name]: { ...traffic[name]!, rxBytesPerSecond: rate } } });
   }),
@@ -42,8 +42,8 @@ const changes: fc.Arbitrary<Change> = fc.oneof(
   ),
   fc.nat(99).map((which): Change => view => {
     const { findings, containers } = view.snapshot;
-    if (which % 2 === 0) return withSnapshot(view, { findings: findings.filter((_, i) => i !== at(findings, which)) });
-    return withSnapshot(view, { containers: containers.filter((_, i) => i !== at(containers, which)) });
+    if (which % 2 === 0) return withSnapshot(view, { findings: findings.filter((_, i) => i !== nth(findings, which)) });
+    return withSnapshot(view, { containers: containers.filter((_, i) => i !== nth(containers, which)) });
   }),
   fc.nat(99).map(
     (which): Change =>
