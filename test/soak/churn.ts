@@ -8,6 +8,7 @@ import type { Random } from '../oracle/random.ts';
 const bridges = ['app', 'data', 'edge'];
 /** Comes first by name, so that Docker moves the published ports to it when a container joins. */
 const first = 'aaa';
+const prefix = 'soak-';
 const startAtOnce = 3;
 /** A container rests this long after something was done to it. */
 const restMs = 3000;
@@ -25,7 +26,7 @@ export class Churn {
   readonly acts: Record<string, number> = {};
   readonly #lab: Lab;
   readonly #random: Random;
-  readonly #names: readonly string[];
+  #names: readonly string[];
   readonly #restingUntil = new Map<string, number>();
   readonly #joined = new Set<string>();
   #rules = 0;
@@ -40,7 +41,7 @@ export class Churn {
   /** Starts so many containers on three bridges, each with an ephemeral port. */
   static async populate(lab: Lab, containers: number, random: Random): Promise<Churn> {
     for (const bridge of [...bridges, first]) await lab.networkCreate(bridge);
-    const names = Array.from({ length: containers }, (_, index) => `soak-${String(index).padStart(3, '0')}`);
+    const names = Array.from({ length: containers }, (_, index) => `${prefix}${String(index).padStart(3, '0')}`);
     let next = 0;
     const start = async (): Promise<void> => {
       for (let index = next++; index < containers; index = next++) await lab.run(names[index]!, options(index));
@@ -110,19 +111,28 @@ export class Churn {
     const made = await changes(this.#lab, [name], cause, () =>
       act(name).catch(async (error: unknown) => {
         if (!(error instanceof EngineError) || error.status !== 500) throw error;
-        // Docker itself fails now and then under this load ("failed to start shim: file exists"): it gets a new container.
+        // Docker itself fails now and then under this load ("failed to start shim: file exists"): it gets a new container,
+        // or, where Docker does not even let go of the old one, is left alone from then on.
         this.#count('failed by Docker');
-        await this.#recreate(name);
         actual = 'recreate';
+        await this.#recreate(name).catch((again: unknown) => {
+          if (!(again instanceof EngineError)) throw again;
+          this.#count('given up by Docker');
+          this.#names = this.#names.filter(each => each !== name);
+        });
       }),
-    );
+    ).catch((error: unknown) => {
+      // Of one that it has lost Docker can say nothing afterwards.
+      if (!(error instanceof EngineError) || this.#names.includes(name)) throw error;
+      return [];
+    });
     this.changes.push(...made.map(change => ({ ...change, cause: actual })));
     this.#restingUntil.set(name, performance.now() + restMs);
   }
 
   async #recreate(name: string): Promise<void> {
     await this.#lab.remove(name);
-    await this.#lab.run(name, options(this.#names.indexOf(name)));
+    await this.#lab.run(name, options(Number(name.slice(prefix.length))));
     this.#joined.delete(name);
   }
 
