@@ -17,6 +17,8 @@ const codes: HostErrorCode[] = ['missing', 'denied', 'gone', 'timeout', 'too-lar
 const vitalLines = '1.71 1.01 0.77 1/233 4711\nMemTotal: 8 kB\nMemFree: 1 kB\nCached: 2 kB';
 
 /** Lines of what is read, true ones among them so that the parsers get further than the first. */
+const linkLine =
+  '[{"ifindex":2,"ifname":"eth0","link_index":7,"addr_info":[{"family":"inet","local":"1.2.3.4","prefixlen":8}]}]';
 const line = fc.constantFrom(
   '   0: 0100007F:1F94 00000000:0000 0A 0:0 00:0 0 0 0 29245 1 0',
   '   0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 49136 1',
@@ -33,7 +35,7 @@ const line = fc.constantFrom(
   '2    eth0            1     0     333300000001',
   '           |-- 172.17.0.2\n              /32 host LOCAL',
   'eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0',
-  '[{"ifindex":2,"ifname":"eth0","link_index":7,"addr_info":[{"family":"inet","local":"1.2.3.4","prefixlen":8}]}]',
+  linkLine,
   '[{"dst":"default","gateway":"10.0.0.1"}]',
   vitalLines,
   'docker-proxy\0-proto\0tcp\0-host-ip\x000.0.0.0\0-host-port\x001\0-container-ip\x001.1.1.1\0-container-port\x002\0',
@@ -109,7 +111,13 @@ for (const [name, read] of Object.entries(readers)) {
           }
         },
       ),
-      { numRuns: rounds(300), examples: [[[vitalLines], [['eth0']], 0]] },
+      {
+        numRuns: rounds(300),
+        examples: [
+          [[vitalLines], [['eth0']], 0],
+          [[linkLine], [['eth0']], 0],
+        ],
+      },
     );
     assert.ok(readings > 0, 'no answers at all were taken for a reading');
   });

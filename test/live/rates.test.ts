@@ -64,13 +64,13 @@ test('a poll of the rates leaves the time of the links alone, and says when traf
 
   const poll = (more: number): boolean => {
     bytes += more;
-    now += 2000;
+    now += 3000;
     told.length = 0;
-    mock.timers.tick(2000);
+    mock.timers.tick(3000);
     assert.equal(told.length, 1);
     return told[0]!;
   };
-  assert.equal(poll(4000), true);
+  assert.equal(poll(6000), true);
   assert.equal(sources.readings.links.at, first.at, 'the links were not read');
   assert.equal(sources.readings.links.trafficAt, now);
   assert.equal(sources.readings.links.value!.links, first.value.links);
