@@ -5,18 +5,12 @@ import { array, isObject, number, object, text, texts } from './json.ts';
 import type { ContainerReading, ContainerState, EndpointReading, PortBindingReading } from './readings.ts';
 
 /** One container as the list has it. */
-export interface ListEntry {
-  id: string;
-  name: string;
-  image: string;
-  created: number;
-  state: ContainerState;
+export interface ListEntry extends Pick<
+  ContainerReading,
+  'id' | 'name' | 'image' | 'created' | 'state' | 'health' | 'networkMode' | 'labels' | 'endpoints'
+> {
   /** From the status text (`Exited (137) 2 minutes ago`); 0 when it has none. */
   exitCode: number;
-  health?: 'starting' | 'healthy' | 'unhealthy';
-  networkMode: string;
-  labels: Record<string, string>;
-  endpoints: EndpointReading[];
   /** Mapped ports only; the list also names exposed ones. */
   publishedPorts: PortBindingReading[];
   /** Equal for two lists as long as nothing changed that an inspect would show: all but the texts that count seconds. */
