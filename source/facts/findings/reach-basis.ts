@@ -26,7 +26,7 @@ export interface Basis {
   readonly inside: unknown;
   readonly common: string;
   readonly own: string;
-  /** Which reading of the rules: the reading itself would be kept as long as any basis of its time. */
+  /** The number of the reading of the rules, in its place: the reading would not be let go before the last basis of its time. */
   readonly rulesOf: number;
   /** The era in which it was last known to hold, by its number, and when that was. */
   era: number;
