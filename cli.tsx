@@ -13,6 +13,6 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 // The bundle is a script (scripts/program-file.mjs), which cannot wait at its top level.
 void main(process.argv.slice(2), { stdin, stdout, stderr, env }, version()).then(code => {
   process.exitCode = failed ?? code;
-  // A request that nobody answers would keep a command that has said all it has to say.
+  // A tool that hangs, or a file system that is gone, would keep a command that has said all it has to say.
   setTimeout(() => process.exit(), 500).unref();
 });

@@ -232,7 +232,6 @@ export class HostSources {
     await Promise.all([this.#linkHints.stop(), this.#ruleHints.stop()]);
   }
 
-  /** The tables, or the previous reading while nothing speaks for a change. */
   /** Reads the sockets anew where containers wait for ports that nobody knew of when they were first read. */
   async holdersOfWanted(): Promise<void> {
     if ([...this.#wantedPorts(this.#sockets.reading.value)].join(' ') === this.#tables.wanted) return;
@@ -240,6 +239,7 @@ export class HostSources {
     await this.#tellSockets();
   }
 
+  /** The tables, or the previous reading while nothing speaks for a change. */
   async #readSockets(previous: SocketsReading | undefined): Promise<Outcome<SocketsReading>> {
     const { host } = this.#options;
     const { state, reason } = this.#sockets.reading;
