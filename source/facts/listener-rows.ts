@@ -3,7 +3,7 @@ import type { SocketReading } from '../host/readings.ts';
 import { ownsByItself, type OwnerIndex } from './owners.ts';
 import { listenerRow, orderListeners } from './ports.ts';
 import type { Listener } from './schema.ts';
-import { reuse, sameItems } from './sharing.ts';
+import { haveSameItems, reuse, sameItems } from './sharing.ts';
 
 /** The rows, and what each was made of. */
 export interface ListenerRows {
@@ -31,7 +31,7 @@ export function listenerRows(
     const process = ownsByItself(socket, owners);
     const inputs = [process, names, owners.withoutDocker];
     const known = before?.made.get(socket);
-    const isDone = process !== undefined && known?.inputs.every((input, place) => Object.is(input, inputs[place]));
+    const isDone = process !== undefined && haveSameItems(known?.inputs, inputs);
     if (known && isDone) made.set(socket, known);
     else if (known) made.set(socket, { inputs, row: reuse(known.row, listenerRow(socket, owners)) });
     else {

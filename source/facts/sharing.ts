@@ -73,11 +73,14 @@ export function reuse<T>(before: T | undefined, after: T, keyOf?: (item: never) 
   return object as T;
 }
 
+/** Whether both lists have the very same items in the same order. */
+export function haveSameItems(before: readonly unknown[] | undefined, after: readonly unknown[]): boolean {
+  return before?.length === after.length && before.every((item, place) => Object.is(item, after[place]));
+}
+
 /** `after`, or `before` when it has the very same items in the same order. */
 export function sameItems<T>(before: T[] | undefined, after: T[]): T[] {
-  return before?.length === after.length && before.every((item, place) => Object.is(item, after[place]))
-    ? before
-    : after;
+  return before && haveSameItems(before, after) ? before : after;
 }
 
 /** Makes an item, or gives the one of before when it was made of the very same inputs. */
@@ -97,10 +100,7 @@ export function memo<K, T>(
 ): Memo<K, T> {
   return (key, inputs, make) => {
     const known = last?.get(key);
-    const isDone =
-      known !== undefined &&
-      known.inputs.length === inputs.length &&
-      known.inputs.every((input, place) => Object.is(input, inputs[place]));
+    const isDone = known !== undefined && haveSameItems(known.inputs, inputs);
     const item = isDone ? known.item : reuse(known?.item, make());
     next.set(key, isDone ? known : { inputs, item });
     return item;

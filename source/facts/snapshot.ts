@@ -10,7 +10,7 @@ import { judgeSlowly } from './findings/index.ts';
 import { joinFacts, type JoinContext } from './join.ts';
 import { emptyLedger, type Ledger, type PortHints, trackPorts } from './port-changes.ts';
 import type { Finding, NetdashEvent, PortChange, Snapshot } from './schema.ts';
-import { reuse, type Steps, stepping } from './sharing.ts';
+import { haveSameItems, reuse, type Steps, stepping } from './sharing.ts';
 import { keepSightings, type Sightings } from './sightings.ts';
 
 export { joinFacts, type JoinContext, type JoinedFacts } from './join.ts';
@@ -134,7 +134,7 @@ export function* judgement(
   const { loadAverage: ____, memory: _____, ...settled } = machine;
   const inputs = [sightings, ...Object.values(rest), ...Object.values(settled)];
   const done = steps?.get('findings');
-  const isDone = done?.inputs.length === inputs.length && done.inputs.every((input, i) => Object.is(input, inputs[i]));
+  const isDone = done !== undefined && haveSameItems(done.inputs, inputs);
   if (isDone) return judged?.complete === complete ? undefined : { findings: previous, inputs, complete };
   const earlier = context.once ? undefined : history.earlier;
   const findings = yield* judgeSlowly({ readings, facts: made, now: context.now, previous, earlier }, silent(readings));

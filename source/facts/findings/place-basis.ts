@@ -4,6 +4,7 @@
  */
 import type { Place } from '../exposure.ts';
 import type { Container } from '../schema.ts';
+import { haveSameItems } from '../sharing.ts';
 import { addressesOf, isFresh, ownOf, surroundingsOf, type Moment, type Surroundings } from './reach-basis.ts';
 
 /** The state of things for which a place was judged. The same object as long as that holds. */
@@ -76,8 +77,7 @@ export class PlaceBases {
       before !== undefined &&
       before.common === common &&
       before.own === own &&
-      before.objects.length === objects.length &&
-      before.objects.every((item, at) => Object.is(item, objects[at])) &&
+      haveSameItems(before.objects, objects) &&
       isFresh(before, era, now);
     return holds ? before : { common, own, objects, era: era.number, at: now };
   }

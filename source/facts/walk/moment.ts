@@ -1,5 +1,6 @@
 /** The world of one moment, made once for all who ask about it, each of whose questions is answered once. */
 import type { Readings } from '../../host/readings.ts';
+import { haveSameItems } from '../sharing.ts';
 import { walk, type Question, type Verdict } from './walk.ts';
 import { makeWorld, type World } from './world.ts';
 
@@ -32,9 +33,7 @@ let newest: { inputs: readonly unknown[]; world: World } | undefined;
 /** The world of these readings: the one that was made last when that was of the very same. @param facts of the same readings */
 export function worldAt(readings: Readings, facts: Facts): World {
   const inputs = inputsOf(readings, facts);
-  const isNewest =
-    newest?.inputs.length === inputs.length && newest.inputs.every((input, place) => Object.is(input, inputs[place]));
-  if (!newest || !isNewest) newest = { inputs, world: makeWorld(readings, facts) };
+  if (!newest || !haveSameItems(newest.inputs, inputs)) newest = { inputs, world: makeWorld(readings, facts) };
   return newest.world;
 }
 
