@@ -15,6 +15,13 @@ const restMs = 3000;
 /** A daemon with hundreds of containers takes minutes to start them again where other work goes on. */
 const patienceMs = 900_000;
 
+/** When no further container has come back for so long, dockerd has done what it will do. */
+const standstillMs = 60_000;
+
+/** The containers without a port. */
+const awayIn = (published: Record<string, Published>): string[] =>
+  Object.keys(published).filter(name => Object.values(published[name]!).every(side => side === ''));
+
 const options = (index: number) =>
   ({ network: bridges[index % bridges.length]!, publish: ['80'], restart: 'always' }) as const;
 
@@ -75,14 +82,29 @@ export class Churn {
     await this.#lab.daemon.start();
     const deadline = performance.now() + patienceMs;
     let after = await this.#publishedByAll();
-    while (Object.values(after).some(published => Object.values(published).every(side => side === ''))) {
+    let away = awayIn(after);
+    let movedAt = performance.now();
+    const replaced = new Set<string>();
+    while (away.length > 0) {
       if (performance.now() > deadline)
-        throw new Error(`not back after a restart of dockerd: ${await this.#away(after)}`);
+        throw new Error(`not back after a restart of dockerd: ${await this.#say(away)}`);
+      if (performance.now() - movedAt > standstillMs) {
+        // Docker itself fails to start one now and then ("failed to start shim: file exists") and does not try again.
+        for (const name of away) {
+          this.#count('not started again by Docker');
+          replaced.add(name);
+          await this.#recreate(name);
+        }
+      }
       await sleep(1000);
       after = await this.#publishedByAll();
+      const left = awayIn(after);
+      if (left.length < away.length) movedAt = performance.now();
+      away = left;
     }
     for (const name of this.#names) {
-      this.changes.push(...changesBetween(name, before[name]!, after[name]!, 'daemon-restart'));
+      const cause = replaced.has(name) ? 'recreate' : 'daemon-restart';
+      this.changes.push(...changesBetween(name, before[name]!, after[name]!, cause));
     }
     // What is undone before anybody can have asked again nobody can know.
     await sleep(restMs);
@@ -145,9 +167,14 @@ export class Churn {
   async #pause(): Promise<void> {
     this.#count('pause');
     const name = this.#pick();
-    await this.#lab.api('POST', `/containers/${name}/pause`);
-    await sleep(200);
-    await this.#lab.api('POST', `/containers/${name}/unpause`);
+    try {
+      await this.#lab.api('POST', `/containers/${name}/pause`);
+      await sleep(200);
+      await this.#lab.api('POST', `/containers/${name}/unpause`);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      this.#count('not paused by Docker');
+    }
     this.#restingUntil.set(name, performance.now() + restMs);
   }
 
@@ -167,9 +194,8 @@ export class Churn {
     this.#listeners.push(await this.#lab.listen({ address: '127.0.0.1', port: 0 }));
   }
 
-  /** The containers without a port, and what Docker says of them. */
-  async #away(published: Record<string, Published>): Promise<string> {
-    const names = this.#names.filter(name => Object.values(published[name]!).every(side => side === ''));
+  /** What Docker says of these containers, in words. */
+  async #say(names: readonly string[]): Promise<string> {
     const states = await Promise.all(
       names.slice(0, 5).map(async name => {
         const { State } = await this.#lab.inspect(name);

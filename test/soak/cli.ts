@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { labRequirement, startLab, type DockerChoice } from '../lab/lab.ts';
+import type { Cost } from './agent.ts';
 import { costText, soak } from './soak.ts';
 import { complaints } from './verdict.ts';
 
@@ -47,7 +48,11 @@ try {
       .join(', '),
   );
   say(`before: ${costText(result.before)}; after: ${costText(result.after)}`);
-  say(`heap in the course of it, MB: ${result.heaps.map(bytes => Math.round(bytes / 1e6)).join(' ')}`);
+  const course = (bytesOf: (cost: Cost) => number): string =>
+    result.costs.map(cost => Math.round(bytesOf(cost) / 1e6)).join(' ');
+  say(`heap in the course of it, MB: ${course(cost => cost.heapBytes)}`);
+  say(`resident in the course of it, MB: ${course(cost => cost.residentBytes)}`);
+  say(`open files in the course of it: ${result.costs.map(cost => cost.openFiles).join(' ')}`);
   const wrong = complaints(result);
   for (const line of wrong) say(line);
   const verdict = [

@@ -35,8 +35,8 @@ export interface SoakResult {
   /** Once things had settled at the start, and at the end. */
   before: Cost;
   after: Cost;
-  /** Heap in use all along, bytes. */
-  heaps: number[];
+  /** What it cost all along. */
+  costs: Cost[];
 }
 
 type Answer = { event?: NetdashEvent; ready?: true; snapshot?: Snapshot; cost?: Cost };
@@ -123,7 +123,7 @@ export async function soak(lab: Lab, options: SoakOptions): Promise<SoakResult> 
   const costNow = async (): Promise<Cost> => (await program.ask('cost')).cost!;
   await sleep(settleMs);
   const before = await costNow();
-  const heaps: number[] = [];
+  const costs: Cost[] = [];
   const startedAt = performance.now();
   const elapsed = (): number => performance.now() - startedAt;
   let costAt = 0;
@@ -139,7 +139,7 @@ export async function soak(lab: Lab, options: SoakOptions): Promise<SoakResult> 
     if (elapsed() - costAt > costEveryMs) {
       costAt = elapsed();
       const cost = await costNow();
-      heaps.push(cost.heapBytes);
+      costs.push(cost);
       if (elapsed() >= reportAt) {
         reportAt += reportEveryMs;
         const acts = Object.values(churn.acts).reduce((sum, count) => sum + count, 0);
@@ -166,6 +166,6 @@ export async function soak(lab: Lab, options: SoakOptions): Promise<SoakResult> 
     acts: churn.acts,
     before,
     after,
-    heaps,
+    costs,
   };
 }
