@@ -10,12 +10,13 @@ const source = join(root, 'source');
 
 /** What each layer may import besides itself; `types` may be imported as types only. */
 const allowed: Record<string, { values: string[]; types: string[] }> = {
-  host: { values: [], types: [] },
+  loop: { values: [], types: [] },
+  host: { values: ['loop'], types: [] },
   facts: { values: [], types: ['host'] },
-  live: { values: ['host', 'facts'], types: [] },
+  live: { values: ['loop', 'host', 'facts'], types: [] },
   terminal: { values: [], types: [] },
   present: { values: ['terminal'], types: ['facts', 'live', 'host'] },
-  ui: { values: ['present', 'terminal'], types: ['facts', 'live', 'host'] },
+  ui: { values: ['loop', 'present', 'terminal'], types: ['facts', 'live', 'host'] },
   commands: { values: ['host', 'live', 'present', 'terminal', 'ui', 'facts', 'demo'], types: [] },
   demo: { values: [], types: ['host'] },
 };

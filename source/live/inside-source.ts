@@ -3,12 +3,12 @@
  * often while it is looked at, and else rarely and one by one. Every read walks a socket table of the whole machine, so
  * reading all of them on every tick is what netdash must not do.
  */
-import { setImmediate as breathe } from 'node:timers/promises';
 import { HostError, type Host } from '../host/host.ts';
 import { readInside } from '../host/inside.ts';
 import { readSocketCounts } from '../host/socket-tables.ts';
 import type { InsideReading, LinkReading, Reading } from '../host/readings.ts';
 import { reuse } from '../facts/sharing.ts';
+import { turn } from '../loop/turns.ts';
 import { reasonOf, traced, withTimeout } from './poller.ts';
 
 /** A running container, as far as reading inside it goes. */
@@ -237,7 +237,7 @@ export class InsideSource {
         for (let entry = this.#next(); entry && !this.#stopped; entry = this.#next()) {
           await this.#read(entry);
           // Keys and events go first.
-          await breathe();
+          await turn();
         }
       }),
     );

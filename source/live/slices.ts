@@ -1,5 +1,5 @@
 /** Long work in small slices, so that keys and what hosts tell go first. */
-import { setImmediate as breathe } from 'node:timers/promises';
+import { turn } from '../loop/turns.ts';
 
 /** A key may wait this long, ms, for a slice to end. */
 const longestMs = 8;
@@ -23,7 +23,7 @@ export async function inSlices<T>(
       if (piece.done) return { value: piece.value, tookMs: tookMs + spentMs };
     }
     tookMs += spentMs;
-    await breathe();
+    await turn();
     if (stopped()) return undefined;
   }
 }

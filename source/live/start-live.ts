@@ -1,11 +1,18 @@
 /** Puts the sources together and keeps the view current. */
 import { redactInspect } from '../host/docker-redact.ts';
 import type { Host } from '../host/host.ts';
-import { sourceNames, type DockerReading, type Reading, type Readings } from '../host/readings.ts';
+import {
+  sourceNames,
+  type ContainerReading,
+  type DockerReading,
+  type Reading,
+  type Readings,
+} from '../host/readings.ts';
 import { ofDaemonsHost } from '../facts/elsewhere.ts';
 import { ruleWriters } from '../facts/netns.ts';
 import type { NetdashEvent, Source } from '../facts/schema.ts';
 import { finish, type SnapshotContext } from '../facts/snapshot.ts';
+import { inTurn } from '../loop/turns.ts';
 import { DockerSource } from './docker-source.ts';
 import { HostSources } from './host-sources.ts';
 import { InsideSource, type InsideNews } from './inside-source.ts';
@@ -31,9 +38,11 @@ const firstLooksMs = 500;
 /** Of the first second, in which every source answers for the first time, there are few views: the one that is waited for is the one that has all. */
 const startMs = 1000;
 const startGatherMs = 150;
-/** After a view, other things come first for so many times the time it took; less for what Docker's events bring. */
+/** After a view, other things come first for so many times the time it took; less for what is waited for. */
 const restFactor = 4;
 const urgentRestFactor = 0.5;
+/** The screen draws four times a second: but for what is waited for, views are made no more often. */
+const viewGapMs = 250;
 /** Findings are judged so long after a view, so that what happened is on screen first, and no longer than that after the first of several views. */
 const judgeMs = { urgent: 150, else: 1000 };
 const longestUnjudgedMs = 1000;
@@ -54,6 +63,13 @@ export function startLive(host: Host, options: LiveOptions = {}): Promise<Live> 
   return Promise.resolve(session);
 }
 
+/** Whether a container publishes what it did not publish before: what one looks for after a restart. */
+function hasNewPorts(before: readonly ContainerReading[], after: readonly ContainerReading[]): boolean {
+  if (before === after) return false;
+  const known = new Map(before.map(({ id, publishedPorts }) => [id, publishedPorts]));
+  return after.some(({ id, publishedPorts }) => publishedPorts.length > 0 && publishedPorts !== known.get(id));
+}
+
 class LiveSession implements Live {
   readonly #host: Host;
   readonly #once: boolean;
@@ -66,6 +82,7 @@ class LiveSession implements Live {
   #stateOf: string | undefined;
   #stateLoaded = true;
   #dockerTold: Reading<DockerReading> = { state: 'pending' };
+  #containersTold: readonly ContainerReading[] = [];
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
   #lastView = { endedAt: 0, tookMs: 0 };
@@ -189,8 +206,10 @@ class LiveSession implements Live {
       this.#inside.follow(running.map(({ id, pid, startedAt }) => ({ id, pid, startedAt, rules: writers.has(id) })));
     }
     this.#isUrgent ||= changed;
-    if (changed) this.#soon(urgentGatherMs, urgentRestFactor);
-    else this.#soon(confirmMs);
+    const containers = this.#dockerTold.value?.containers ?? [];
+    if (changed && hasNewPorts(this.#containersTold, containers)) this.#soon(urgentGatherMs, urgentRestFactor);
+    else this.#soon(changed ? gatherMs : confirmMs);
+    this.#containersTold = containers;
   }
 
   /** Of the first look into each container, one after the other, not every one is worth a frame; the last is waited for. */
@@ -225,11 +244,15 @@ class LiveSession implements Live {
     const { endedAt, tookMs } = this.#lastView;
     const now = performance.now();
     const isStarting = now < this.#begunAt + startMs && !this.#once && !this.#isComplete;
-    const at = Math.max(now + (isStarting ? Math.max(delayMs, startGatherMs) : delayMs), endedAt + rest * tookMs);
+    const gapMs = rest > urgentRestFactor && this.#ready && !this.#once ? viewGapMs : 0;
+    const at = Math.max(
+      now + (isStarting ? Math.max(delayMs, startGatherMs) : delayMs),
+      endedAt + Math.max(rest * tookMs, gapMs),
+    );
     if (at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
-    this.#timer = setTimeout(() => this.#flush(), Math.max(0, at - performance.now()));
+    this.#timer = setTimeout(() => inTurn(() => this.#flush()), Math.max(0, at - performance.now()));
   }
 
   #flush(): void {

@@ -207,7 +207,25 @@ function hasOwnNetns(container: Container, lookup: Lookup): boolean {
   return container.networkMode !== 'container' || !lookup.containers.has(container.sharesNetnsWith?.id ?? '');
 }
 
-function insideRows(snapshot: Snapshot, lookup: Lookup): PortRow[] {
+/** The rows of what listens inside each container, and by what they were judged. */
+const insideOf = new WeakMap<Container, { exposures: Exposures | undefined; rows: PortRow[] }>();
+
+/** What listens inside one container: the very rows of before while neither it nor who reaches what has changed. */
+function insideRowsOf(container: Container, lookup: Lookup, reach: Reachability | undefined): PortRow[] {
+  const known = insideOf.get(container);
+  if (known && known.exposures === reach?.exposures) return known.rows;
+  const rows = (container.listeners ?? []).map(listener => {
+    const row = listenerRow(listener, 'inside', container.id, []);
+    row.containerId = container.id;
+    row.owner = { ...listener.owner, containerId: container.id, containerName: container.name };
+    return row;
+  });
+  if (reach) judge(rows, reach, lookup);
+  insideOf.set(container, { exposures: reach?.exposures, rows });
+  return rows;
+}
+
+function insideRows(snapshot: Snapshot, lookup: Lookup, reach: Reachability | undefined): PortRow[] {
   const rows: PortRow[] = [];
   const unread = new Map<string, string[]>();
   for (const container of snapshot.containers) {
@@ -217,12 +235,7 @@ function insideRows(snapshot: Snapshot, lookup: Lookup): PortRow[] {
       unread.set(reason, [...(unread.get(reason) ?? []), container.name]);
       continue;
     }
-    for (const listener of container.listeners) {
-      const row = listenerRow(listener, 'inside', container.id, []);
-      row.containerId = container.id;
-      row.owner = { ...listener.owner, containerId: container.id, containerName: container.name };
-      rows.push(row);
-    }
+    rows.push(...insideRowsOf(container, lookup, reach));
   }
   for (const [reason, names] of unread) {
     rows.push({
@@ -282,7 +295,7 @@ export function portRows(snapshot: Snapshot, reach?: Reachability): PortRow[] {
           },
         ]
       : [];
-  const rows = [...unknown, ...inOrder(hostRows(snapshot, lookup)), ...inOrder(insideRows(snapshot, lookup))];
-  if (reach) judge(rows, reach, lookup);
-  return rows;
+  const ofHost = inOrder(hostRows(snapshot, lookup));
+  if (reach) judge(ofHost, reach, lookup);
+  return [...unknown, ...ofHost, ...inOrder(insideRows(snapshot, lookup, reach))];
 }

@@ -13,6 +13,8 @@ const burst = 4;
 const credit = 2;
 /** Between two frames, so that what comes together is drawn together, in ms. */
 const gaps: Readonly<Record<Reason, number>> = { ports: 0, news: 60, numbers: 250 };
+/** While somebody types, and this long after, ms: news and numbers are that much further apart, so that a key seldom meets one being drawn. */
+const typing = { lasts: 600, gap: 400 } as const;
 /** Numbers draw only when this many frames are left, so that news need not wait; ports draw on credit, which the others pay back. */
 const needed: Readonly<Record<Reason, number>> = { ports: 1 - credit, news: 1, numbers: 3 };
 
@@ -21,11 +23,19 @@ export class Pacing {
   /** Frames left at `#at`. */
   #left = burst;
   #at = -Infinity;
+  #typedAt = -Infinity;
 
   /** How long from now until a frame may be drawn for this reason; 0: now. */
   delay(now: number, reason: Reason): number {
     const lacking = needed[reason] - this.#leftAt(now);
-    return Math.max(0, this.#at + gaps[reason] - now, (lacking / perSecond) * 1000);
+    const isTyping = reason !== 'ports' && now - this.#typedAt < typing.lasts;
+    const gap = isTyping ? typing.gap : gaps[reason];
+    return Math.max(0, this.#at + gap - now, (lacking / perSecond) * 1000);
+  }
+
+  /** A key was pressed. */
+  typed(now: number): void {
+    this.#typedAt = now;
   }
 
   /** A frame was drawn for data. */

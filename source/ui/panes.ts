@@ -95,6 +95,7 @@ function heldOrder(list: List, ranks: ReadonlyMap<string, number>): List {
 }
 
 const isSameRow = (before: object, after: object): boolean => {
+  if (before === after) return true;
   const names = Object.keys(after);
   if (Object.keys(before).length !== names.length) return false;
   return names.every(name => name === 'now' || isSame(Reflect.get(before, name), Reflect.get(after, name)));

@@ -2,6 +2,7 @@
  * The one store behind the screen: the view being shown, the view state, and the model of both. Keys show at once, data
  * a few times a second, and nothing while the terminal still takes in the last frame.
  */
+import { inTurn } from '../loop/turns.ts';
 import type { Live, LiveView } from '../live/live.ts';
 import type { RawAnswer } from '../present/container-page/page.ts';
 import type { Size } from './arrange.ts';
@@ -84,6 +85,7 @@ export function createScreenStore(options: ScreenStoreOptions): ScreenStore {
   let wanted = options.containerName;
   let timer: NodeJS.Timeout | undefined;
   let isWaiting = false;
+  let isDisposed = false;
 
   /** Opens the page that was asked for by name as soon as Docker knows the name. */
   const openWanted = (state: UiState, view: LiveView): UiState => {
@@ -133,6 +135,8 @@ export function createScreenStore(options: ScreenStoreOptions): ScreenStore {
     for (const listener of listeners) listener();
   };
 
+  const pacing = new Pacing();
+
   const update = (change: Partial<Omit<Frame, 'model'>>): void => {
     frame = build(change, frame);
     publish();
@@ -142,7 +146,17 @@ export function createScreenStore(options: ScreenStoreOptions): ScreenStore {
     const view = live.getView();
     if (view !== frame.view) update({ view });
   };
-  const pacing = new Pacing();
+  /** Each of the two takes about as long as a key may wait: a key that comes in between goes first. */
+  const takeViewInTurns = (): void => {
+    if (isDisposed) return;
+    const view = live.getView();
+    if (view === frame.view) return;
+    frame = build({ view }, frame);
+    pacing.drew(performance.now());
+    inTurn(() => {
+      if (!isDisposed && frame !== shown) publish();
+    });
+  };
   const onData = (): void => {
     clearTimeout(timer);
     const view = live.getView();
@@ -152,8 +166,7 @@ export function createScreenStore(options: ScreenStoreOptions): ScreenStore {
       timer = setTimeout(onData, delay);
       return;
     }
-    takeView();
-    pacing.drew(performance.now());
+    inTurn(takeViewInTurns);
   };
   const unsubscribe = live.subscribe(onData);
 
@@ -164,7 +177,10 @@ export function createScreenStore(options: ScreenStoreOptions): ScreenStore {
     },
     getFrame: () => shown,
     getCurrent: () => frame,
-    dispatch: action => update({ state: reduce(frame.state, action, shapesOf(frame.model, frame.state)) }),
+    dispatch: action => {
+      pacing.typed(performance.now());
+      update({ state: reduce(frame.state, action, shapesOf(frame.model, frame.state)) });
+    },
     resize: size => update({ size }),
     setClock: clock => update({ clock }),
     setRaw(containerId, answer) {
@@ -175,6 +191,7 @@ export function createScreenStore(options: ScreenStoreOptions): ScreenStore {
     hasRaw: containerId => raw.has(containerId),
     showNow: takeView,
     dispose() {
+      isDisposed = true;
       unsubscribe();
       clearTimeout(timer);
       listeners.clear();

@@ -32,6 +32,16 @@ test('ports that changed are drawn at once even after a burst of news, and the o
   assert.equal(Math.round(pacing.delay(182, 'news')), 318);
 });
 
+test('while somebody types news and numbers are further apart, and ports are not', () => {
+  const pacing = new Pacing();
+  pacing.drew(1000);
+  pacing.typed(1010);
+  assert.equal(pacing.delay(1060, 'news'), 340);
+  assert.equal(pacing.delay(1300, 'numbers'), 100);
+  assert.equal(pacing.delay(1060, 'ports'), 0);
+  assert.equal(pacing.delay(1700, 'news'), 0);
+});
+
 test('whatever asks, and how often: four frames a second in the long run, on credit two more, and nobody waits longer than a second', () => {
   const asks = fc.array(fc.tuple(fc.nat(300), fc.constantFrom<Reason>('ports', 'news', 'numbers')), { maxLength: 80 });
   fc.assert(
@@ -41,6 +51,7 @@ test('whatever asks, and how often: four frames a second in the long run, on cre
       let now = 0;
       for (const [step, reason] of steps) {
         now += step;
+        if (step % 3 === 0) pacing.typed(now);
         const delay = pacing.delay(now, reason);
         assert.ok(delay <= 1000, String(delay));
         if (delay > 0) continue;
