@@ -24,8 +24,11 @@ function shortSides(sides: PortChange['from']): string {
 
 function portEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   if (before.portChanges === after.portChanges) return [];
-  const known = new Set(before.portChanges.map(changeKey));
-  return after.portChanges
+  const kept = new Set(before.portChanges);
+  const others = after.portChanges.filter(change => !kept.has(change));
+  const moments = new Set(others.map(({ at }) => at));
+  const known = new Set(before.portChanges.filter(({ at }) => moments.has(at)).map(changeKey));
+  return others
     .filter(change => !known.has(changeKey(change)))
     .map(change => ({
       at: change.at,

@@ -29,6 +29,12 @@ function settledAnswer({ exposure, basis }: Answer): Answer {
   return { exposure: kept, isSettled: true, ...(basis && { basis }) };
 }
 
+/**
+ * A place is worked out again for so many judgements after it was asked for last: a screen that is slow draws once in several of
+ * them, and what it draws next is what it drew before.
+ */
+const keptFor = 8;
+
 const notJudged: Exposure = { word: 'unknown', answers: [], reason: 'not judged yet' };
 
 const keyOf = ({ netns, address, port, proto, v6only }: Place): string =>
@@ -39,8 +45,8 @@ class Remembering implements Exposures {
   readonly source: Exposures;
   /** Whether `source` is of the newest readings, so that it may be asked for more. */
   isCurrent = true;
-  /** What a screen has asked for, not the judgement. */
-  readonly asked = new Map<string, Place>();
+  /** What a screen has asked for, and how many judgements ago. */
+  readonly asked = new Map<string, { place: Place; judgements: number }>();
   readonly #answers = new Map<string, Answer>();
 
   constructor(source: Exposures) {
@@ -49,7 +55,7 @@ class Remembering implements Exposures {
 
   of(place: Place): Exposure {
     const key = keyOf(place);
-    this.asked.set(key, place);
+    this.asked.set(key, { place, judgements: 0 });
     return this.#answers.get(key)?.exposure ?? (this.isCurrent ? this.learn(place) : notJudged);
   }
 
@@ -107,8 +113,10 @@ export class ScreenReach {
     if (exposures === this.#judged.source) return;
     const next = new Remembering(exposures);
     const bases = new PlaceBases({ readings: this.#readings, facts: this.#facts, now });
-    for (const place of this.#judged.asked.values()) {
+    for (const [key, { place, judgements }] of this.#judged.asked) {
+      if (judgements === keptFor) continue;
       next.follow(place, this.#judged, bases);
+      next.asked.set(key, { place, judgements: judgements + 1 });
       yield;
     }
     this.#judged = next;

@@ -54,6 +54,24 @@ test('facts that come amid the judgement are judged by the next', () => {
   assert.notEqual(reach.shown.exposures.of(place(9)).reason, 'not judged yet');
 });
 
+test('a screen that draws once in several judgements has an answer for what it drew, and in the end no more is worked out for nobody', () => {
+  const moments = Array.from({ length: 12 }, (_, index) => moment(2 + (index % 2)));
+  const [first] = moments;
+  const reach = new ScreenReach(first!.readings, first!.facts);
+  reach.shown.exposures.of(place(8000));
+  const judged = (count: number): void => {
+    for (const { readings, facts } of moments.slice(1, 1 + count)) {
+      reach.update(readings, facts);
+      finish(reach.judge(now));
+    }
+    reach.update(first!.readings, first!.facts);
+  };
+  judged(5);
+  assert.notEqual(reach.shown.exposures.of(place(8000)).reason, 'not judged yet');
+  judged(11);
+  assert.equal(reach.shown.exposures.of(place(8000)).reason, 'not judged yet');
+});
+
 const hints = { events: new Map(), daemonRestarts: [], following: false };
 
 /** What happens to a host from one moment to the next; each also is taken back. */
