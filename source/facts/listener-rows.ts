@@ -1,6 +1,6 @@
 /** The rows of the host's listeners, of which only those are made again whose owner may be another now. */
 import type { SocketReading } from '../host/readings.ts';
-import { ownsByItself, type OwnerIndex } from './owners.ts';
+import { restsOn, type OwnerIndex } from './owners.ts';
 import { listenerRow, orderListeners } from './ports.ts';
 import type { Listener } from './schema.ts';
 import { haveSameItems, reuse, sameItems } from './sharing.ts';
@@ -28,10 +28,10 @@ export function listenerRows(
   const made = new Map<SocketReading, { inputs: readonly unknown[]; row: Listener }>();
   const fresh: SocketReading[] = [];
   for (const socket of sockets) {
-    const process = ownsByItself(socket, owners);
-    const inputs = [process, names, owners.withoutDocker];
+    const own = restsOn(socket, owners);
+    const inputs = [names, owners.withoutDocker, ...(own ?? [])];
     const known = before?.made.get(socket);
-    const isDone = process !== undefined && haveSameItems(known?.inputs, inputs);
+    const isDone = own !== undefined && haveSameItems(known?.inputs, inputs);
     if (known && isDone) made.set(socket, known);
     else if (known) made.set(socket, { inputs, row: reuse(known.row, listenerRow(socket, owners)) });
     else {

@@ -295,26 +295,39 @@ function anonymousHolder(socket: SocketReading, index: OwnerIndex): Holder {
 
 const dockersOwn = new Set(['dockerd', 'docker-proxy']);
 
+/** The docker-proxy that holds a socket. dockerd may keep a copy of the socket that it has handed to docker-proxy. */
+function proxyOf({ processes, proto, port }: SocketReading, index: OwnerIndex): ProxyReading | undefined {
+  for (const { pid } of processes ?? []) {
+    const proxy = index.proxyByPid.get(pid);
+    if (proxy?.hostPort === port && proxy.proto === proto) return proxy;
+  }
+  return undefined;
+}
+
 /**
- * The process by which a socket's owner is found, where that and the containers' names are all that it hangs on; undefined
- * where it also hangs on what is published, on proxies or rules.
+ * All that a socket's owner hangs on beside the containers' names and `withoutDocker`, where that is a few things; undefined
+ * where it also hangs on who has which address, on rules or on services.
  */
-export function ownsByItself({ processes }: SocketReading, index: OwnerIndex): ProcessReading | undefined {
+export function restsOn(socket: SocketReading, index: OwnerIndex): readonly unknown[] | undefined {
+  const proxy = proxyOf(socket, index);
+  if (proxy) {
+    const mapped = index.published.get(claimKey(proxy.proto, proxy.hostIp, proxy.hostPort));
+    if (mapped?.port.containerPort !== proxy.containerPort) return undefined;
+    return [proxy, mapped.container.id, index.processes[proxy.pid]];
+  }
+  const { processes } = socket;
   const [opener] = processes ?? [];
   if (!opener || dockersOwn.has(opener.name) || portHolders.has(opener.name)) return undefined;
   if (processes?.some(({ pid }) => index.proxyByPid.has(pid))) return undefined;
-  return index.processes[opener.pid];
+  const process = index.processes[opener.pid];
+  return process && [process];
 }
 
 /** Who holds a socket of the host's netns. */
 export function holderOf(socket: SocketReading, index: OwnerIndex): Holder {
-  const openers = socket.processes ?? [];
-  // dockerd may keep a copy of the socket it has handed to docker-proxy.
-  for (const { pid } of openers) {
-    const proxy = index.proxyByPid.get(pid);
-    if (proxy?.hostPort === socket.port && proxy.proto === socket.proto) return proxyHolder(proxy, index);
-  }
-  const [opener] = openers;
+  const proxy = proxyOf(socket, index);
+  if (proxy) return proxyHolder(proxy, index);
+  const [opener] = socket.processes ?? [];
   if (!opener) return anonymousHolder(socket, index);
   return { process: opener, ...processHolder(socket, opener, index) };
 }
