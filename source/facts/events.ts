@@ -118,7 +118,12 @@ const ruleKeys = (rules: NonNullable<Snapshot['rules']>) =>
 
 function ruleEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   if (before.rules === after.rules || before.rules === null || after.rules === null) return [];
-  const { added, removed } = countDifference(ruleKeys(before.rules), ruleKeys(after.rules));
+  // A row that is kept says the same: only the others are compared by what they say.
+  const [had, has] = [new Set(before.rules), new Set(after.rules)];
+  const { added, removed } = countDifference(
+    ruleKeys(before.rules.filter(rule => !has.has(rule))),
+    ruleKeys(after.rules.filter(rule => !had.has(rule))),
+  );
   if (added.length + removed.length === 0) return [];
   const chains = [...added, ...removed].map(key => key.split('\0')[3] ?? '');
   const text = `netfilter rules: ${countText(added.length, removed.length)} (${namesText(chains)})`;

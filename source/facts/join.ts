@@ -95,7 +95,8 @@ export function joinFacts(
   const withoutLinks = without.host ?? without.links;
   const inside = without.host === undefined ? readings.inside : noInside;
   // When something was read inside counts only where several containers share a netns.
-  const insideSaid = Object.entries(inside).flatMap(([id, { value, reason }]) => [id, value, reason]);
+  const insideSaid: unknown[] = [];
+  for (const id in inside) insideSaid.push(id, inside[id]?.value, inside[id]?.reason);
 
   const index = step('index', [containers, networks], () => modeIndex(containers, networks));
   const names = step('names', [containers], (before: string[] | undefined) =>

@@ -85,8 +85,7 @@ const parentKinds = new Set(['macvlan', 'ipvlan', 'macvtap', 'ipvtap']);
 const trusts = { kernel: 3, bridge: 2, pair: 1 } as const;
 
 /** Finds the namespace id of each namespace; one that is not sure has no entry. */
-function netnsIds(input: LinkMapInput, ends: ReadonlyMap<Netns, End[]>): Map<Netns, number> {
-  const byIndex = new Map(input.links.map(link => [link.ifindex, link]));
+function netnsIds(ends: ReadonlyMap<Netns, End[]>, byIndex: ReadonlyMap<number, LinkReading>): Map<Netns, number> {
   const claims = new Map<number, { netns: Netns; trust: number }[]>();
   for (const [netns, list] of ends) {
     const found = new Map<number, number>();
@@ -208,7 +207,7 @@ export function mapLinks(input: LinkMapInput, before?: LinkMap): LinkMap {
   const namespaces = input.impossible === undefined ? input.namespaces : [];
   const ends = new Map<Netns, End[]>();
   for (const netns of namespaces) if (netns.inside) ends.set(netns, endsOf(netns, input.index, byIndex));
-  const ids = netnsIds(input, ends);
+  const ids = netnsIds(ends, byIndex);
   const netnsById = new Map([...ids].map(([netns, id]) => [id, netns]));
   const unplaced = namespaces.filter(netns => !ids.has(netns) && mayHaveVeth(netns, ends.get(netns) ?? []));
   const byBridge =
