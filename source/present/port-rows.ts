@@ -63,14 +63,15 @@ function findingsByPort(snapshot: Snapshot): (proto: Proto, address: string, por
       else byPort.set(key, [{ finding, address }]);
     }
   }
-  return (proto, address, port) => [
-    ...new Set(
-      (byPort.get(`${proto} ${port}`) ?? [])
-        .filter(entry => entry.address === address || bindAddress(entry.address) === address)
-        .map(entry => entry.finding),
-    ),
-  ];
+  return (proto, address, port) => {
+    const entries = byPort.get(`${proto} ${port}`);
+    if (!entries) return noFindings;
+    const here = entries.filter(entry => entry.address === address || bindAddress(entry.address) === address);
+    return [...new Set(here.map(entry => entry.finding))];
+  };
 }
+
+const noFindings: readonly Finding[] = [];
 
 interface PublishedEntry {
   container: Container;
@@ -140,7 +141,13 @@ function publishedRow(entry: PublishedEntry, listenersKnown: boolean, findings: 
   };
 }
 
-function hostRows(snapshot: Snapshot, lookup: Lookup): PortRow[] {
+/** The row of each listener of the host, and what it was made of beside that. */
+const ofListener = new WeakMap<
+  Listener,
+  { container: Container | undefined; exposures: Exposures | undefined; findings: readonly Finding[]; row: PortRow }
+>();
+
+function hostRows(snapshot: Snapshot, lookup: Lookup, reach: Reachability | undefined): PortRow[] {
   const findingsOf = findingsByPort(snapshot);
   const published = new Map<string, PublishedEntry[]>();
   for (const container of snapshot.containers) {
@@ -155,16 +162,25 @@ function hostRows(snapshot: Snapshot, lookup: Lookup): PortRow[] {
   const listened = new Set<string>();
   for (const listener of snapshot.listeners ?? []) {
     const key = keyOf(listener.proto, listener.address, listener.port);
-    const row = listenerRow(listener, 'host', '', findingsOf(listener.proto, listener.address, listener.port));
+    const findings = findingsOf(listener.proto, listener.address, listener.port);
     const entry = published.get(key)?.find(candidate => candidate.container.id === listener.owner.containerId);
+    if (entry) listened.add(`${key} ${entry.container.id}`);
+    const container = lookup.containers.get(listener.owner.containerId ?? '');
+    const known = ofListener.get(listener);
+    if (known?.container === container && known?.exposures === reach?.exposures && known?.findings === findings) {
+      rows.push(known.row);
+      continue;
+    }
+    const row = listenerRow(listener, 'host', '', findings);
     if (entry) {
-      listened.add(`${key} ${entry.container.id}`);
       row.ephemeral = entry.port.ephemeral;
       row.target ??= targetOf(entry);
     }
     if (row.containerId !== undefined && row.owner.containerName === undefined) {
       row.owner = { ...row.owner, containerName: nameOf(lookup, row.containerId) };
     }
+    if (reach) judge([row], reach, lookup);
+    ofListener.set(listener, { container, exposures: reach?.exposures, findings, row });
     rows.push(row);
   }
   for (const [key, entries] of published) {
@@ -295,7 +311,12 @@ export function portRows(snapshot: Snapshot, reach?: Reachability): PortRow[] {
           },
         ]
       : [];
-  const ofHost = inOrder(hostRows(snapshot, lookup));
-  if (reach) judge(ofHost, reach, lookup);
+  const ofHost = inOrder(hostRows(snapshot, lookup, reach));
+  if (reach)
+    judge(
+      ofHost.filter(({ kind }) => kind !== 'listener'),
+      reach,
+      lookup,
+    );
   return [...unknown, ...ofHost, ...inOrder(insideRows(snapshot, lookup, reach))];
 }
