@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { array, assert as check, asyncProperty, constantFrom, nat, tuple } from 'fast-check';
 import { joinFacts, type JoinedFacts } from '../../source/facts/join.ts';
 import { reuse, stepping, type Steps } from '../../source/facts/sharing.ts';
+import type { Snapshot } from '../../source/facts/schema.ts';
+import { portRows } from '../../source/present/port-rows.ts';
 import type { ContainerReading, Reading, Readings } from '../../source/host/readings.ts';
 import { fixtureHost, hostFixtures } from '../fixtures/hosts.ts';
 import { now } from './build.ts';
@@ -191,6 +193,9 @@ async function follow(first: Readings, all: readonly (readonly [string, number])
     assert.deepEqual(readings, changed);
     const facts = join();
     assert.deepEqual(settled(facts), settled(joinFacts(structuredClone(readings), { now, host })), `after: ${name}`);
+    // The Ports pane keeps the rows of what has not changed.
+    const shown: Snapshot = { ...facts, findings: [], portChanges: [] };
+    assert.deepEqual(portRows(shown), portRows(structuredClone(shown)), `Ports pane after: ${name}`);
     const again = join();
     for (const part of Object.keys(settled(facts)) as (keyof JoinedFacts)[]) {
       if (part !== 'sources') assert.equal(again[part], facts[part], `${part} is made anew for nothing after: ${name}`);
