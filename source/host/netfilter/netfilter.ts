@@ -2,6 +2,7 @@
 import { HostError, type Host, type Tool } from '../host.ts';
 import type { NetfilterReading, Outcome } from '../readings.ts';
 import type { Ruleset } from './nft.ts';
+import { Memo, newMemos, type Memos } from './memo.ts';
 import { joinTools, type Joined } from './reconcile.ts';
 import { digestOf, print, readIpset, readNft, readSaver, type Printed, type ToolAnswer } from './tool.ts';
 import type { SaveOutput } from './xtables.ts';
@@ -35,6 +36,13 @@ interface Last {
   /** The tools of `rest`, in order. */
   tools: Tool[];
   outcome: Outcome<NetfilterReading>;
+  /** A digest of all of it without the counters, and whether that is another than the time before. */
+  rules: string;
+  hasNews: boolean;
+  /** The lists of legacy tables. */
+  legacy: string;
+  /** Whether `nft monitor` tells of all that may change in it. */
+  isTold: boolean;
 }
 
 const lastOf = new WeakMap<Host, Last>();
@@ -51,18 +59,49 @@ export async function readNetfilter(host: Host): Promise<Outcome<NetfilterReadin
   const digest = digestOfFirst(first);
   if (last?.first === digest) {
     const rest = await Promise.all(last.tools.map(tool => print(host, tool)));
-    if (digestOf(rest) === last.rest) return last.outcome;
+    if (digestOf(rest) === last.rest) {
+      last.hasNews = false;
+      return last.outcome;
+    }
   }
   lastOf.delete(host);
-  const { prints, outcome } = await readAnew(host, first);
+  const memos = memosOf.get(host) ?? newMemos();
+  memosOf.set(host, memos);
+  const { prints, outcome, isTold } = await readAnew(host, first, memos);
   const rest = [...prints.legacy, ...(prints.sets ? [prints.sets] : [])];
+  const rules = digestOf([...prints.first.savers, prints.first.nft, ...rest], false);
   lastOf.set(host, {
     first: prints.first === first ? digest : digestOfFirst(prints.first),
     rest: digestOf(rest),
     tools: rest.map(({ tool }) => tool),
     outcome,
+    rules,
+    hasNews: rules !== last?.rules,
+    legacy: JSON.stringify(prints.first.legacy),
+    isTold,
   });
   return outcome;
+}
+
+const memosOf = new WeakMap<Host, Memos>();
+
+/** Whether the last reading found other rules than the one before, counters left aside. */
+export const haveRulesChanged = (host: Host): boolean => lastOf.get(host)?.hasNews !== false;
+
+/**
+ * Whether `nft monitor` tells of every change of what the last reading found: all tables are nftables', no set changes by itself, and
+ * no rule asks for an ipset.
+ */
+export const areRulesTold = (host: Host): boolean => lastOf.get(host)?.isTold === true;
+
+/**
+ * Whether the kernel lists legacy tables where it had none at the last reading, or the other way round, of which no monitor tells: two
+ * small files. Never rejects.
+ */
+export async function haveLegacyTablesChanged(host: Host): Promise<boolean> {
+  const legacy = await Promise.all([askLegacy(host, 'ip'), askLegacy(host, 'ip6')]);
+  const last = lastOf.get(host);
+  return last !== undefined && last.legacy !== JSON.stringify(legacy);
 }
 
 /**
@@ -77,14 +116,15 @@ export function keepNetfilterAs(host: Host, value: NetfilterReading, kept: Netfi
 async function readAnew(
   host: Host,
   first: Prints['first'],
-): Promise<{ prints: Prints; outcome: Outcome<NetfilterReading> }> {
+  memos: Memos,
+): Promise<{ prints: Prints; outcome: Outcome<NetfilterReading>; isTold: boolean }> {
   let prints: Prints = { first, legacy: [] };
-  let answers = await answersOf(host, prints);
+  let answers = await answersOf(host, prints, memos);
   let joined = join(answers);
   if (joined.unequal.length > 0) {
     // Rules changed between two of the tools: once more.
     prints = { first: await askFirst(host), legacy: [] };
-    answers = await answersOf(host, prints);
+    answers = await answersOf(host, prints, memos);
     joined = join(answers);
   }
   const all = [...answers.savers, answers.nft];
@@ -103,7 +143,14 @@ async function readAnew(
     ...(sets?.output && { ipsets: sets.output }),
   };
   const missing = gapsOf(answers, joined);
-  return { prints, outcome: { value, ...(missing.length > 0 && { missing: missing.join('; ') }) } };
+  const { output: ruleset } = answers.nft;
+  const isTold =
+    ruleset?.setsMove === false &&
+    !prints.sets &&
+    prints.legacy.length === 0 &&
+    missing.length === 0 &&
+    answers.savers.every(({ output }) => output?.flavour !== 'legacy');
+  return { prints, isTold, outcome: { value, ...(missing.length > 0 && { missing: missing.join('; ') }) } };
 }
 
 const asksForSets = ({ chains }: Joined): boolean =>
@@ -126,10 +173,15 @@ const digestOfFirst = ({ savers, nft, legacy }: Prints['first']): string =>
   `${digestOf([...savers, nft])} ${JSON.stringify(legacy)}`;
 
 /** Parses what was printed, and has the legacy savers print what there is to print; that is added to `prints`. */
-async function answersOf(host: Host, prints: Prints): Promise<Answers> {
+async function answersOf(host: Host, prints: Prints, memos: Memos): Promise<Answers> {
   const { savers, nft, legacy } = prints.first;
-  const [ip, ip6] = [readSaver(savers[0]), readSaver(savers[1])];
-  const answers: Answers = { savers: [ip, ip6], nft: readNft(nft), gaps: [] };
+  const memoOf = ({ tool }: Printed) => {
+    const memo = memos.saved.get(tool) ?? new Memo();
+    memos.saved.set(tool, memo);
+    return memo;
+  };
+  const [ip, ip6] = [readSaver(savers[0], memoOf(savers[0])), readSaver(savers[1], memoOf(savers[1]))];
+  const answers: Answers = { savers: [ip, ip6], nft: readNft(nft, memos.nft), gaps: [] };
   for (const [family, saver, found] of [
     ['ip', ip, legacy[0]],
     ['ip6', ip6, legacy[1]],
@@ -145,7 +197,7 @@ async function answersOf(host: Host, prints: Prints): Promise<Answers> {
     if (!found.present) continue;
     const printed = await print(host, legacySavers[family]);
     prints.legacy.push(printed);
-    answers.savers.push(readSaver(printed));
+    answers.savers.push(readSaver(printed, memoOf(printed)));
   }
   return answers;
 }

@@ -1,6 +1,7 @@
 /** Parses `nft -j list ruleset`: libnftables-json(5). */
 import { HostError } from '../host.ts';
 import type { ChainReading, Hook, NetfilterFamily, RuleReading } from '../readings.ts';
+import { Memo, placed, type NftRule } from './memo.ts';
 import {
   asList,
   isObject,
@@ -22,6 +23,8 @@ export interface Ruleset {
   xtRules: ReadonlySet<RuleReading>;
   /** Elements of sets and maps, by `family table name`. */
   sets: Record<string, string[]>;
+  /** Whether a set may change without a word of `nft monitor`: packets put elements into it, or they run out. */
+  setsMove: boolean;
 }
 
 const families = new Set<string>(['ip', 'ip6', 'inet', 'arp', 'bridge', 'netdev'] satisfies NetfilterFamily[]);
@@ -76,12 +79,14 @@ function elementText(json: Json): string {
 /**
  * Parses a ruleset; one with nothing but `metainfo` has truly no rules.
  * @param stdout what `nft -j list ruleset` printed
+ * @param memo what was made of the rules that were printed before
  * @throws HostError (failed) when it is not whole JSON
  */
-export function parseRuleset(stdout: string): Ruleset {
+export function parseRuleset(stdout: string, memo: Memo<NftRule> = new Memo()): Ruleset {
   const all = items(stdout);
   const dormant = new Set<string>();
   const sets = new Map<string, NamedSet>();
+  let setsMove = false;
   const chains = new Map<string, ChainReading>();
   for (const item of all) {
     for (const kind of ['table', 'set', 'map', 'chain']) {
@@ -90,28 +95,40 @@ export function parseRuleset(stdout: string): Ruleset {
       const table = `${textOf(body, 'family') ?? ''} ${textOf(body, kind === 'table' ? 'name' : 'table') ?? ''}`;
       const key = `${table} ${textOf(body, 'name') ?? ''}`;
       if (kind === 'table' && asList(body['flags']).includes('dormant')) dormant.add(table);
-      if (kind === 'set' || kind === 'map') sets.set(key, { elements: asList(body['elem']) });
+      if (kind === 'set' || kind === 'map') {
+        sets.set(key, { elements: asList(body['elem']) });
+        setsMove ||=
+          body['timeout'] !== undefined || asList(body['flags']).some(flag => flag === 'timeout' || flag === 'dynamic');
+      }
       const chain = kind === 'chain' ? readChain(body, dormant.has(table)) : undefined;
       if (chain) chains.set(key, chain);
     }
   }
-  for (const { name, table, matches } of filledSets(all)) {
+  const filled = filledSets(all);
+  setsMove ||= filled.length > 0;
+  for (const { name, table, matches } of filled) {
     const set = sets.get(`${table} ${name}`);
     if (set) (set.fillers ??= []).push(matches);
   }
   const xtRules = new Set<RuleReading>();
+  // What a rule means hangs on the sets that it asks.
+  const known = memo.part('', JSON.stringify([[...sets], filled]));
   for (const item of all) {
     const body = item['rule'];
     if (!isObject(body)) continue;
     const table = `${textOf(body, 'family') ?? ''} ${textOf(body, 'table') ?? ''}`;
     const chain = chains.get(`${table} ${textOf(body, 'chain') ?? ''}`);
     if (!chain) throw new HostError('failed', `nft printed a rule of a chain that it did not print (${table})`);
-    const { rule, xt } = readRule(body, chain, name => sets.get(`${table} ${name}`));
+    const text = JSON.stringify(body);
+    const made = known(text, () => readRule(body, chain, name => sets.get(`${table} ${name}`)));
+    const rule = placed(made.rule, chain.rules.length + 1);
+    if (rule !== made.rule) memo.put('', text, { ...made, rule });
     chain.rules.push(rule);
-    if (xt) xtRules.add(rule);
+    if (made.xt) xtRules.add(rule);
   }
+  memo.turn();
   const elements = [...sets].map(([key, set]): [string, string[]] => [key, set.elements.map(elementText)]);
-  return { chains: [...chains.values()], xtRules, sets: Object.fromEntries(elements) };
+  return { chains: [...chains.values()], xtRules, sets: Object.fromEntries(elements), setsMove };
 }
 
 /** The sets to which a rule adds elements as packets come by, and what the rule asks of them. */
@@ -133,7 +150,7 @@ function filledSets(all: readonly JsonObject[]): { table: string; name: string; 
   });
 }
 
-function readRule(body: JsonObject, chain: ChainReading, findSet: FindSet): { rule: RuleReading; xt: boolean } {
+function readRule(body: JsonObject, chain: ChainReading, findSet: FindSet): NftRule {
   const statements = asList(body['expr']);
   const comment = textOf(body, 'comment');
   const handle = numberOf(body, 'handle');

@@ -5,6 +5,7 @@
  * iptables 1.8.9, 1.8.11 and 1.8.13).
  */
 import type { ChainReading, RuleMatch, RuleReading } from '../readings.ts';
+import { meaningOf, withHandle } from './memo.ts';
 import type { Ruleset } from './nft.ts';
 
 const chainKey = (chain: ChainReading): string => `${chain.family} ${chain.table} ${chain.name}`;
@@ -63,8 +64,8 @@ export function joinTools(saved: readonly ChainReading[], ruleset: Ruleset | und
     const rules = chain.rules.map((rule, index) => {
       const other = native.rules[index];
       if (!other) return rule;
-      if (!ruleset.xtRules.has(other) && meaningKey(other) !== meaningKey(rule)) return other;
-      return other.handle === undefined ? rule : { ...rule, handle: other.handle };
+      if (!ruleset.xtRules.has(other) && meaningOf(other, meaningKey) !== meaningOf(rule, meaningKey)) return other;
+      return other.handle === undefined ? rule : withHandle(rule, other.handle);
     });
     // A built-in chain is only off its hook when nft has made its table dormant.
     return native.hook === undefined ? { ...unhooked(chain), rules } : { ...chain, rules };

@@ -1,5 +1,6 @@
 /** Parses what iptables-save and ip6tables-save print, with `-c`, in the nft and in the legacy flavour. */
 import type { ChainReading, Hook, NetfilterBackend, RuleMatch, RuleReading, RuleTarget } from '../readings.ts';
+import { Memo, namesOf, placed, type SavedRule } from './memo.ts';
 import { ruleLines, tokenize, type Token } from './tokens.ts';
 import { matchOption } from './xtables-matches.ts';
 import { parseTarget } from './xtables-targets.ts';
@@ -150,18 +151,17 @@ class RuleParser {
   }
 }
 
-/** Reads one `[packets:bytes] -A CHAIN …` line; undefined when it is none. */
-function parseRule(line: string, isChain: (name: string) => boolean): { chain: string; rule: RuleReading } | undefined {
-  const found = /^(?:\[(\d+):(\d+)\] )?(-A .+)$/s.exec(line);
-  const text = found?.[3];
-  if (!found || text === undefined) return undefined;
+/** A line of a rule, with its counters apart: `[packets:bytes] -A CHAIN …`. */
+const ruleLine = /^(?:\[(\d+):(\d+)\] )?(-A .+)$/s;
+
+/** Reads `-A CHAIN …`; undefined when it is no rule. */
+function parseRule(text: string, isChain: (name: string) => boolean): SavedRule | undefined {
   const [, chain, ...tokens] = tokenize(text);
   if (!chain) return undefined;
   const parsed = new RuleParser(tokens, isChain);
   const rule: RuleReading = {
     number: 0,
     text,
-    ...(found[1] !== undefined && { packets: Number(found[1]), bytes: Number(found[2]) }),
     ...(parsed.comments.length > 0 && { comment: parsed.comments.join('; ') }),
     matches: parsed.matches,
     target: parsed.target,
@@ -169,12 +169,42 @@ function parseRule(line: string, isChain: (name: string) => boolean): { chain: s
   return { chain: chain.text, rule };
 }
 
+/** A table whose COMMIT has not come yet. */
+interface OpenTable {
+  name: string;
+  backend: NetfilterBackend;
+  chains: Map<string, ChainReading>;
+  /** Of its rules, from the first one on. */
+  known?: (text: string, make: () => SavedRule) => SavedRule;
+}
+
+/** Takes a rule into its chain. @returns false for a line that is none */
+function takeRule(line: string, table: OpenTable, memo: Memo<SavedRule>): boolean {
+  const found = ruleLine.exec(line);
+  const text = found?.[3];
+  if (!found || text === undefined) return false;
+  const { chains } = table;
+  const isChain = (name: string): boolean => chains.has(name) && builtInHooks[name] === undefined;
+  table.known ??= memo.part(table.name, namesOf(chains));
+  const parsed = table.known(text, () => parseRule(text, isChain) ?? nothing);
+  const chain = chains.get(parsed.chain);
+  if (parsed === nothing || !chain) return false;
+  const counters = found[1] === undefined ? {} : { packets: Number(found[1]), bytes: Number(found[2]) };
+  const rule = placed(parsed.rule, chain.rules.length + 1, counters);
+  if (rule !== parsed.rule) memo.put(table.name, text, { chain: parsed.chain, rule });
+  chain.rules.push(rule);
+  return true;
+}
+
+const nothing: SavedRule = { chain: '', rule: { number: 0, text: '', matches: [], target: { kind: 'none' } } };
+
 /**
  * Parses the output of a saver.
  * @param stdout what `iptables-save -c` (or a relative) printed
  * @param family whose rules they are
+ * @param memo what was made of the rules that were printed before
  */
-export function parseSave(stdout: string, family: 'ip' | 'ip6'): SaveOutput {
+export function parseSave(stdout: string, family: 'ip' | 'ip6', memo: Memo<SavedRule> = new Memo()): SaveOutput {
   const output: SaveOutput = {
     chains: [],
     tables: [],
@@ -183,7 +213,7 @@ export function parseSave(stdout: string, family: 'ip' | 'ip6'): SaveOutput {
     legacyPresent: false,
     strange: [],
   };
-  let table: { name: string; backend: NetfilterBackend; chains: Map<string, ChainReading> } | undefined;
+  let table: OpenTable | undefined;
   for (const line of ruleLines(stdout)) {
     if (line.startsWith('#')) {
       readComment(line, output);
@@ -200,13 +230,10 @@ export function parseSave(stdout: string, family: 'ip' | 'ip6'): SaveOutput {
       if (chain) table.chains.set(chain.name, chain);
       else output.strange.push(line);
     } else if (line !== '') {
-      const chains = table?.chains;
-      const parsed = parseRule(line, name => chains?.has(name) === true && builtInHooks[name] === undefined);
-      const chain = parsed && chains?.get(parsed.chain);
-      if (chain) chain.rules.push({ ...parsed.rule, number: chain.rules.length + 1 });
-      else output.strange.push(line);
+      if (!table || !takeRule(line, table, memo)) output.strange.push(line);
     }
   }
+  memo.turn();
   if (table) output.unfinished.push(table.name);
   return output;
 }

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { HostError, type Host, type Tool, type ToolResult } from '../../../source/host/host.ts';
-import { keepNetfilterAs, readNetfilter } from '../../../source/host/netfilter/netfilter.ts';
+import {
+  areRulesTold,
+  haveLegacyTablesChanged,
+  haveRulesChanged,
+  keepNetfilterAs,
+  readNetfilter,
+} from '../../../source/host/netfilter/netfilter.ts';
 import { needsNetns, readIn, type Read } from './netns.ts';
 
 const texts = (read: Read): string[] =>
@@ -278,6 +284,54 @@ suite('the same rules again', () => {
     assert.equal((await readNetfilter(host)).value, first.value, 'another value is not the one that was read');
     keepNetfilterAs(host, first.value, kept);
     assert.equal((await readNetfilter(host)).value, kept);
+  });
+
+  test('are no news for a counter, and are all told of by nft only without legacy tables and sets that change by themselves', async () => {
+    const files: Record<string, string> = {};
+    const set = (more: object) => ({
+      stdout: JSON.stringify({
+        nftables: [
+          ...(JSON.parse(stdoutOf(others.nft[0]!)) as { nftables: object[] }).nftables,
+          { set: { family: 'ip', table: 'filter', name: 's', type: 'ipv4_addr', handle: 9, ...more } },
+        ],
+      }),
+    });
+    const counted = { stdout: stdoutOf(dated(41, one)).replace(`[0:0] ${one}`, `[1:60] ${one}`) };
+    const host = scripted(
+      {
+        'iptables-save': [
+          dated(11, one),
+          counted,
+          dated(12, one),
+          dated(12, one),
+          dated(12, one.replace('.1/', '.7/')),
+        ],
+        'ip6tables-save': [none],
+        nft: [
+          others.nft[0]!,
+          others.nft[0]!,
+          set({ elem: ['192.0.2.9'] }),
+          set({ flags: ['dynamic'] }),
+          others.nft[0]!,
+        ],
+        'iptables-legacy-save': [none],
+      },
+      files,
+    );
+    const look = async () => {
+      await readNetfilter(host);
+      return [haveRulesChanged(host), areRulesTold(host)];
+    };
+    assert.deepEqual(await look(), [true, true], 'the first look');
+    assert.deepEqual(await look(), [false, true], 'a counter');
+    assert.deepEqual(await look(), [true, true], 'a set with fixed elements');
+    assert.deepEqual(await look(), [true, false], 'one that packets fill');
+    assert.deepEqual(await look(), [true, true], 'another rule');
+    assert.equal(await haveLegacyTablesChanged(host), false);
+    files['/proc/net/ip_tables_names'] = 'filter\n';
+    assert.equal(await haveLegacyTablesChanged(host), true);
+    assert.equal((await look())[1], false);
+    assert.equal(await haveLegacyTablesChanged(host), false);
   });
 
   test('are others as soon as a counter, a rule, an error or a list of legacy tables differs', async () => {
