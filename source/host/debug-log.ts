@@ -150,13 +150,14 @@ export function logHost(host: Host, write: LogWriter): Host {
     list: path => timed(`list ${path}`, host.list(path), bytesOf),
     run: (tool, args, options) =>
       timed([tool, ...args].join(' '), host.run(tool, args, options), ({ stdout }) => Buffer.byteLength(stdout)),
-    follow: (tool, args, onLine) => {
+    follow: (tool, args, onLine, onComplaint) => {
       const ask = [tool, ...args].join(' ');
       write(Date.now(), { ask, event: 'follow' });
-      const subscription = host.follow(tool, args, line => {
+      const tell = (line: string): void => {
         write(Date.now(), { ask, event: 'line', bytes: Buffer.byteLength(line) });
         onLine(line);
-      });
+      };
+      const subscription = host.follow(tool, args, tell, onComplaint);
       void subscription.ended.then(error => write(Date.now(), { ask, event: 'end', ...(error && failure(error)) }));
       return subscription;
     },

@@ -112,8 +112,11 @@ export interface Host {
   list(path: string): Promise<string[]>;
   /** Runs a tool to its end without a shell. A non-zero exit is a result, not an error. @throws HostError (missing, timeout, too-large, denied) */
   run(tool: Tool, args: readonly string[], options?: { timeoutMs?: number }): Promise<ToolResult>;
-  /** Runs a tool that does not end by itself (`ip monitor`) and hands over each line of its standard output. */
-  follow(tool: Tool, args: readonly string[], onLine: (line: string) => void): Subscription;
+  /**
+   * Runs a tool that does not end by itself (`ip monitor`) and hands over each line of its standard output.
+   * @param onComplaint called when it writes to its standard error, as when it has lost messages
+   */
+  follow(tool: Tool, args: readonly string[], onLine: (line: string) => void, onComplaint?: () => void): Subscription;
   /**
    * Runs a reading under the name of its source, for a log of what is read; gives what `read` gives. Absent where nobody
    * keeps one.

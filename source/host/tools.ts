@@ -182,7 +182,12 @@ function letGoAfterExit(child: ChildProcess): void {
 }
 
 /** `Host.follow` on this machine. */
-export function followTool(tool: Tool, args: readonly string[], onLine: (line: string) => void): Subscription {
+export function followTool(
+  tool: Tool,
+  args: readonly string[],
+  onLine: (line: string) => void,
+  onComplaint?: () => void,
+): Subscription {
   let path: string;
   try {
     path = findTool(tool);
@@ -211,6 +216,7 @@ export function followTool(tool: Tool, args: readonly string[], onLine: (line: s
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaint = (complaint + text).slice(-400);
+    if (!stopped) onComplaint?.();
   });
   const ended = new Promise<HostError | undefined>(resolve => {
     child.on('error', (error: NodeJS.ErrnoException) => {

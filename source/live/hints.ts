@@ -1,4 +1,4 @@
-/** Follows a tool that prints a line when something changes. What the lines say is not looked at: they are hints to read again. */
+/** Follows a tool that prints a line when something changes. What the lines say is no fact: they are hints to read again. */
 import type { Host, Subscription, Tool } from '../host/host.ts';
 
 /** A monitor that lived at least this long and then ended (a daemon-reload, an out-of-memory kill) is started again; one that dies sooner does not work here. */
@@ -9,16 +9,16 @@ export class HintFollower {
   readonly #host: Host;
   readonly #tool: Tool;
   readonly #args: readonly string[];
-  readonly #onHint: () => void;
+  readonly #onHint: (line: string) => void;
   readonly #onEnd: () => void;
   #subscription: Subscription | undefined;
   #stopped = false;
 
   /**
-   * @param onHint called for each line
+   * @param onHint called for each line, and with an empty one when something may have been missed
    * @param onEnd called when it does not work (any more) and polling has to do
    */
-  constructor(host: Host, tool: Tool, args: readonly string[], onHint: () => void, onEnd: () => void) {
+  constructor(host: Host, tool: Tool, args: readonly string[], onHint: (line: string) => void, onEnd: () => void) {
     this.#host = host;
     this.#tool = tool;
     this.#args = args;
@@ -35,13 +35,13 @@ export class HintFollower {
   start(): void {
     if (this.#stopped) return;
     const startedAt = performance.now();
-    const subscription = this.#host.follow(this.#tool, this.#args, this.#onHint);
+    const subscription = this.#host.follow(this.#tool, this.#args, this.#onHint, () => this.#onHint(''));
     this.#subscription = subscription;
     void subscription.ended.then(() => {
       this.#subscription = undefined;
       if (this.#stopped) return;
       // What happened while it was down is not known.
-      this.#onHint();
+      this.#onHint('');
       if (performance.now() - startedAt >= provenMs) this.start();
       else this.#onEnd();
     });

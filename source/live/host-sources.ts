@@ -2,7 +2,13 @@
 import type { Host } from '../host/host.ts';
 import { readKernel } from '../host/kernel.ts';
 import { readLinks, readTraffic } from '../host/links.ts';
-import { keepNetfilterAs, readNetfilter } from '../host/netfilter/netfilter.ts';
+import {
+  areRulesTold,
+  haveLegacyTablesChanged,
+  haveRulesChanged,
+  keepNetfilterAs,
+  readNetfilter,
+} from '../host/netfilter/netfilter.ts';
 import { readProcesses } from '../host/processes.ts';
 import type {
   DockerReading,
@@ -16,11 +22,11 @@ import type {
   SocketsReading,
   VitalsReading,
 } from '../host/readings.ts';
-import { readSocketCounts } from '../host/socket-tables.ts';
-import { readSockets } from '../host/sockets.ts';
 import { readVitals } from '../host/vitals.ts';
 import { HintFollower } from './hints.ts';
 import { Poller, traced } from './poller.ts';
+import { isOfLink, Quiet } from './quiet.ts';
+import { SocketTableWatch } from './socket-table-watch.ts';
 
 /** What is being looked at, as far as it decides how often to read. */
 export interface Attention {
@@ -40,6 +46,8 @@ export interface HostSourcesOptions {
 }
 
 const everyMs = { links: 40_000, netfilter: 30_000, sockets: 2000, kernel: 10_000, processes: 30_000, vitals: 60_000 };
+/** Where a monitor would have told of any change, told of none, and the last timed look confirmed that there was none. */
+const quietMs = { links: 120_000, netfilter: 120_000 };
 /** Without `ip monitor`. */
 const unaidedLinksMs = 10_000;
 /** The budget has rates every two to three seconds: with 200 containers something moves all the time, and each time is a frame. */
@@ -47,8 +55,6 @@ const ratesMs = 3000;
 /** To start a process takes milliseconds of the time that the first screen waits for: those that go on running come after it. */
 const followAfterMs = 1000;
 const countersMs = 5000;
-/** While the numbers of sockets stay, their tables are read this often: one that took another's place leaves them alone. */
-const sameCountsMs = 10_000;
 const timeoutMs = 20_000;
 
 /** The sources. */
@@ -70,10 +76,11 @@ export class HostSources {
   #moved = false;
   /** When the routes were read last whatever the links said. */
   #routesAt = -Infinity;
+  readonly #linksQuiet = new Quiet();
+  readonly #rulesQuiet = new Quiet();
   /** Sockets are told together with the processes that own them, or a listener would have nobody's name for a moment. */
   #socketsTold: Reading<SocketsReading> = { state: 'pending' };
-  /** How the tables were read last, and whether they are to be read whatever the counts say. */
-  #tables = { counts: '', wanted: '', at: -Infinity, asked: true };
+  readonly #tables: SocketTableWatch;
   #linksSeen: LinksReading['links'] | undefined;
   #stopped = false;
 
@@ -86,18 +93,20 @@ export class HostSources {
       ...part,
       hintGapMs: 500,
       read: traced(host, 'links', previous => this.#readLinks(previous)),
-      everyMs: () => (this.#linkHints.works ? everyMs.links : unaidedLinksMs),
-      onReading: ({ value }, changed) => {
+      everyMs: () => this.#linksEveryMs(),
+      onReading: ({ value, state }, changed) => {
+        this.#linksQuiet.read(changed || state !== 'ok');
         if (changed) this.#kernel.hint(200);
         if (changed) this.#rulesAfter(value?.links);
         options.onReading(changed);
         options.onLinks();
       },
     });
+    this.#tables = new SocketTableWatch(host, () => options.docker());
     this.#sockets = new Poller({
       ...part,
       hintGapMs: 300,
-      read: traced(host, 'sockets', previous => this.#readSockets(previous)),
+      read: traced(host, 'sockets', () => this.#tables.read(this.#sockets.reading)),
       everyMs: () => everyMs.sockets,
       onReading: (reading, changed) => {
         if (changed) void this.#tellSockets();
@@ -109,16 +118,25 @@ export class HostSources {
     });
     this.#netfilter = new Poller({
       ...part,
-      read: traced(host, 'netfilter', () => readNetfilter(host)),
-      everyMs: () => (this.#attention.counters ? countersMs : everyMs.netfilter),
+      read: traced(host, 'netfilter', () => {
+        this.#rulesQuiet.begin();
+        return readNetfilter(host);
+      }),
+      everyMs: () => this.#rulesEveryMs(),
       onKept: (value, kept) => keepNetfilterAs(host, value, kept),
-      onReading,
+      onReading: ({ state }, changed) => {
+        this.#rulesQuiet.read(state !== 'ok' || haveRulesChanged(host));
+        options.onReading(changed);
+      },
     });
     this.#kernel = new Poller({
       ...part,
       read: traced(host, 'kernel', () => readKernel(host, this.#routedInterfaces())),
       everyMs: () => everyMs.kernel,
-      onReading,
+      onReading: (_, changed) => {
+        void haveLegacyTablesChanged(host).then(isNew => isNew && this.#hintRules(0));
+        options.onReading(changed);
+      },
     });
     this.#processes = new Poller({
       ...part,
@@ -135,8 +153,8 @@ export class HostSources {
     this.#linkHints = new HintFollower(
       host,
       'ip',
-      ['monitor', 'link'],
-      () => this.#links.hint(200),
+      ['monitor', 'link', 'address', 'route', 'rule'],
+      line => this.#linkHint(line),
       () => this.#links.reschedule(),
     );
     // nft crashes on tables that a newer one wrote; the dump every 30 s goes on without these hints.
@@ -144,8 +162,8 @@ export class HostSources {
       host,
       'nft',
       ['monitor'],
-      () => this.#netfilter.hint(250),
-      () => undefined,
+      () => this.#hintRules(250),
+      () => this.#netfilter.reschedule(),
     );
   }
 
@@ -176,22 +194,53 @@ export class HostSources {
   #follow(): void {
     this.#linkHints.start();
     this.#ruleHints.start();
-    this.#links.hint(followAfterMs);
-    this.#netfilter.hint(followAfterMs);
+    this.#hintLinks(followAfterMs);
+    this.#hintRules(followAfterMs);
+  }
+
+  #hintLinks(delayMs: number): void {
+    this.#linksQuiet.stir();
+    this.#links.hint(delayMs);
+  }
+
+  #hintRules(delayMs: number): void {
+    this.#rulesQuiet.stir();
+    this.#netfilter.hint(delayMs);
+  }
+
+  /** A line of `ip monitor`. Routes may change all the time: they are read no sooner for it than they would have been without a monitor. */
+  #linkHint(line: string): void {
+    if (isOfLink(line)) this.#hintLinks(200);
+    else if (this.#linksQuiet.stir()) this.#links.reschedule();
+  }
+
+  /** With a monitor that works, less often while it says nothing. */
+  #linksEveryMs(): number {
+    if (!this.#linkHints.works) return unaidedLinksMs;
+    return this.#linksQuiet.is ? quietMs.links : everyMs.links;
+  }
+
+  /** The same for the rules, where what they are made of is all told of. */
+  #rulesEveryMs(): number {
+    if (this.#attention.counters) return countersMs;
+    const isTold = this.#ruleHints.works && areRulesTold(this.#options.host);
+    return isTold && this.#rulesQuiet.is ? quietMs.netfilter : everyMs.netfilter;
   }
 
   /** Reads rules again where there are other links now: rules of before and links of after, put together, make up what never was. */
   #rulesAfter(links: LinksReading['links'] | undefined): void {
     const before = this.#linksSeen;
     this.#linksSeen = links;
-    if (before && before !== links) this.#netfilter.hint(250);
+    if (before && before !== links) this.#hintRules(250);
   }
 
   /** Reads all of them now. */
   async refresh(): Promise<void> {
+    this.#linksQuiet.stir();
+    this.#rulesQuiet.stir();
     this.#routesAt = -Infinity;
     const links = this.#links.poke().then(() => this.#kernel.poke());
-    this.#tables.asked = true;
+    this.#tables.ask();
     const sockets = this.#sockets.poke().then(() => this.#tellSockets());
     await Promise.all([links, sockets, this.#netfilter.poke(), this.#vitals.poke()]);
   }
@@ -202,10 +251,10 @@ export class HostSources {
    * @param begins something has been started or attached
    */
   dockerChanged(begins: boolean): void {
-    this.#tables.asked = true;
-    this.#links.hint(begins ? 150 : 400);
+    this.#tables.ask();
+    this.#hintLinks(begins ? 150 : 400);
     this.#sockets.hint(begins ? 200 : 450);
-    this.#netfilter.hint(begins ? 450 : 700);
+    this.#hintRules(begins ? 450 : 700);
   }
 
   /** What is looked at. */
@@ -213,7 +262,7 @@ export class HostSources {
     const before = this.#attention;
     this.#attention = attention;
     if (attention.counters !== before.counters) {
-      if (attention.counters) this.#netfilter.hint(0);
+      if (attention.counters) this.#hintRules(0);
       this.#netfilter.reschedule();
     }
     if (attention.rates === before.rates) return;
@@ -234,25 +283,9 @@ export class HostSources {
 
   /** Reads the sockets anew where containers wait for ports that nobody knew of when they were first read. */
   async holdersOfWanted(): Promise<void> {
-    if ([...this.#wantedPorts(this.#sockets.reading.value)].join(' ') === this.#tables.wanted) return;
+    if (!this.#tables.wantsOthers(this.#sockets.reading.value)) return;
     await this.#sockets.poke();
     await this.#tellSockets();
-  }
-
-  /** The tables, or the previous reading while nothing speaks for a change. */
-  async #readSockets(previous: SocketsReading | undefined): Promise<Outcome<SocketsReading>> {
-    const { host } = this.#options;
-    const { state, reason } = this.#sockets.reading;
-    const ports = this.#wantedPorts(previous);
-    // Before the tables: what changes while they are read shows at the next look.
-    const counts = readSocketCounts(host, 'self', ports.size > 0);
-    const wanted = [...ports].join(' ');
-    const now = performance.now();
-    const before = this.#tables;
-    const isSame = counts === before.counts && wanted === before.wanted && now - before.at < sameCountsMs;
-    if (previous && state !== 'failed' && isSame && !before.asked) return { value: previous, missing: reason };
-    this.#tables = { counts: counts ?? 'unknown', wanted, at: now, asked: false };
-    return readSockets(host, { previous, wanted: ports });
   }
 
   async #tellSockets(): Promise<void> {
@@ -267,6 +300,7 @@ export class HostSources {
   #readLinks(previous: LinksReading | undefined): Promise<Outcome<LinksReading>> {
     const now = performance.now();
     const every = this.#linkHints.works ? everyMs.links : unaidedLinksMs;
+    this.#linksQuiet.begin();
     const isFresh = now - this.#routesAt < every - 1000 && this.#links.reading.state === 'ok';
     if (!isFresh) this.#routesAt = now;
     return readLinks(this.#options.host, isFresh ? previous : undefined);
@@ -307,23 +341,5 @@ export class HostSources {
     return (this.#links.reading.value?.links ?? [])
       .filter(({ master }) => master === undefined)
       .map(({ name }) => name);
-  }
-
-  /**
-   * Ports that a container which does not run asks for. Those that a listener holds are left out: the listener explains
-   * them, and every connection that it has accepted would be another socket on that port.
-   */
-  #wantedPorts(sockets: SocketsReading | undefined): Set<number> {
-    const wanted = new Set<number>();
-    for (const { pid, requestedPorts } of this.#options.docker()?.containers ?? []) {
-      if (pid > 0) continue;
-      for (const { hostPort } of requestedPorts) {
-        const [from, to = from] = hostPort.split('-').map(Number);
-        if (!from || !to || to - from > 1000) continue;
-        for (let port = from; port <= to; port += 1) wanted.add(port);
-      }
-    }
-    for (const { proto, port } of sockets?.listeners ?? []) if (proto === 'tcp') wanted.delete(port);
-    return wanted;
   }
 }

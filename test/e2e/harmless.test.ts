@@ -68,7 +68,7 @@ const isTerminal = (path: string): boolean => /^\/dev\/(?:pts\/\d+|tty|null)$/.t
 
 /** Everything that may be run: fixed words, and numbers of processes and ports. */
 const commandLines = [
-  /^ip monitor link$/,
+  /^ip monitor link address route rule$/,
   /^(?:nsenter -t \d+ -n \/\S+\/)?ip -j -d addr$/,
   /^ip -j route show table all$/,
   /^ip -j -[46] rule$/,

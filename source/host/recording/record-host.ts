@@ -48,13 +48,14 @@ export function recordHost(host: Host, options: RecordOptions): RecordedHost {
       list: path => recorder.keepLater('folders', path, host.list(path), names => names),
       run: (tool, args, runOptions) =>
         recorder.keepLater('tools', commandLine(tool, args), host.run(tool, args, runOptions), result => result),
-      follow: (tool, args, onLine) => {
+      follow: (tool, args, onLine, onComplaint) => {
         const command = commandLine(tool, args);
         recorder.followed(command);
-        const subscription = host.follow(tool, args, line => {
+        const keep = (line: string): void => {
           recorder.followed(command).lines.push({ atMs: recorder.elapsed(), line });
           onLine(line);
-        });
+        };
+        const subscription = host.follow(tool, args, keep, onComplaint);
         void subscription.ended.then(error => {
           if (error) recorder.followed(command).ended = { atMs: recorder.elapsed(), failure: failureOf(error) };
         });
