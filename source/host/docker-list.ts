@@ -146,13 +146,16 @@ function unused({ network, networkId, aliases, links }: EndpointReading): Endpoi
   return { network, aliases, links, ...(networkId !== undefined && { networkId }) };
 }
 
+/** The states of containers that have ended or never started. */
+export const endedStates: readonly ContainerState[] = ['created', 'exited', 'dead'];
+
 /**
  * The ids of containers that may have changed without any event or change in the list, those inspected longest ago
  * first: a start that fails emits no event on Docker 29 and leaves `created` or `exited` as it was.
  */
 export function pollCandidates(containers: readonly ContainerReading[]): string[] {
   return containers
-    .filter(({ state }) => state === 'created' || state === 'exited' || state === 'dead')
+    .filter(({ state }) => endedStates.includes(state))
     .sort((a, b) => a.inspectedAt - b.inspectedAt)
     .map(({ id }) => id);
 }

@@ -4,7 +4,7 @@
  */
 import { parseInspect } from './docker-container.ts';
 import { parseEngine, parseNetworks, parseServices } from './docker-engine.ts';
-import { needsInspect, parseList, readingFromList, type ListEntry } from './docker-list.ts';
+import { endedStates, needsInspect, parseList, readingFromList, type ListEntry } from './docker-list.ts';
 import { judgeLocality } from './docker-local.ts';
 import { HostError, type Host } from './host.ts';
 import { isObject } from './json.ts';
@@ -54,6 +54,38 @@ export async function listContainers(host: Host): Promise<ListEntry[]> {
   return parseList(answer);
 }
 
+/**
+ * The containers that have ended or never started, whose start may have failed without an event: a short answer where most run.
+ * @throws HostError
+ */
+export async function listEnded(host: Host): Promise<ListEntry[]> {
+  const filters = new URLSearchParams({ filters: JSON.stringify({ status: endedStates }) });
+  const answer = await host.docker.get(`/containers/json?all=1&${filters.toString()}`);
+  if (answer !== null && !Array.isArray(answer))
+    throw new HostError('failed', "Docker's list of containers is no list");
+  return parseList(answer);
+}
+
+/**
+ * All containers again, from `listEnded` alone: those that run keep their reading, and so do those that do not, unless the list says
+ * something new of them.
+ * @param previous all containers as last read @param changed as for `readContainers`
+ * @returns undefined when others have ended than those that are known, so that the whole list must be read
+ * @throws HostError when the list cannot be had
+ */
+export async function readEndedContainers(
+  host: Host,
+  previous: readonly ContainerReading[],
+  changed: ReadonlySet<string>,
+): Promise<Outcome<ContainerReading[]> | undefined> {
+  const entries = await listEnded(host);
+  const listed = new Map(entries.map(entry => [entry.id, entry]));
+  const ended = previous.filter(({ state }) => endedStates.includes(state));
+  if (ended.length !== listed.size || !ended.every(({ id }) => listed.has(id))) return undefined;
+  const all = previous.map(container => listed.get(container.id) ?? { kept: container });
+  return inspectListed(host, all, previous, changed);
+}
+
 /** One container. @throws HostError; `missing` when there is none of that id (any more) */
 export async function inspectContainer(host: Host, id: string): Promise<ContainerReading> {
   const answer = await host.docker.get(`/containers/${encodeURIComponent(id)}/json`, { timeoutMs: inspectTimeoutMs });
@@ -74,12 +106,25 @@ export async function readContainers(
   previous: readonly ContainerReading[] = [],
   changed: ReadonlySet<string> = new Set(),
 ): Promise<Outcome<ContainerReading[]>> {
+  return inspectListed(host, await listContainers(host), previous, changed);
+}
+
+/** Inspects those of a list that need it. An entry that is `kept` keeps its reading. */
+async function inspectListed(
+  host: Host,
+  entries: readonly (ListEntry | { kept: ContainerReading })[],
+  previous: readonly ContainerReading[],
+  changed: ReadonlySet<string>,
+): Promise<Outcome<ContainerReading[]>> {
   const known = new Map(previous.map(container => [container.id, container]));
-  const entries = await listContainers(host);
   const found = new Map<string, ContainerReading>();
   const failures: string[] = [];
   const waiting: ListEntry[] = [];
   for (const entry of entries) {
+    if ('kept' in entry) {
+      found.set(entry.kept.id, entry.kept);
+      continue;
+    }
     const before = known.get(entry.id);
     if (before && !changed.has(entry.id) && !needsInspect(entry, before)) found.set(entry.id, before);
     else waiting.push(entry);
@@ -112,7 +157,7 @@ export async function readContainers(
     }
   };
   await Promise.all(Array.from({ length: Math.min(inspectsAtOnce, waiting.length) }, work));
-  const containers = entries.flatMap(({ id }) => found.get(id) ?? []);
+  const containers = entries.flatMap(entry => found.get('kept' in entry ? entry.kept.id : entry.id) ?? []);
   if (failures.length === 0) return { value: containers };
   const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
   return { value: containers, missing: `inspect failed: ${failures[0]}${more}` };

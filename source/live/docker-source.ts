@@ -3,10 +3,10 @@
  * (a start that fails emits none).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readContainers, readEngine, readNetworks, readServices } from '../host/docker.ts';
+import { readContainers, readEndedContainers, readEngine, readNetworks, readServices } from '../host/docker.ts';
 import { pollCandidates } from '../host/docker-list.ts';
 import { judgeLocality, type Locality } from '../host/docker-local.ts';
-import type { DockerEvent, Host } from '../host/host.ts';
+import { HostError, type DockerEvent, type Host } from '../host/host.ts';
 import type {
   ContainerReading,
   DockerReading,
@@ -34,6 +34,8 @@ export interface DockerSourceOptions {
 }
 
 const listMs = 10_000;
+/** With events, the list of those that have ended is enough in between: of all others, events tell. */
+const wholeListMs = 60_000;
 /** Without events (a proxy that denies them), the list is all there is. */
 const listWithoutEventsMs = 3000;
 const networksMs = 60_000;
@@ -68,6 +70,11 @@ export class DockerSource {
   #judgedBy: string | undefined;
   #reading: Reading<DockerReading> = { state: 'pending' };
   #streamProblem: string | undefined;
+  /** When the list of all containers was begun to be read, on the clock of performance.now(); and whether anybody has asked for it since. */
+  #wholeAt = -Infinity;
+  #wantsWhole = true;
+  /** The daemon, or a proxy before it, gives no list of those that have ended alone. */
+  #lacksEnded = false;
   #daemonWasGone = false;
 
   constructor(options: DockerSourceOptions) {
@@ -105,6 +112,7 @@ export class DockerSource {
       onError: (id, error) => {
         if (error.code === 'refused') return;
         this.#suspect.add(id);
+        this.#wantsWhole = true;
         this.#containers.hint(1000);
       },
     });
@@ -152,6 +160,7 @@ export class DockerSource {
 
   /** Reads all of it again. */
   async refresh(): Promise<void> {
+    this.#wantsWhole = true;
     await Promise.all([this.#engine.poke(), this.#containers.poke(), this.#networks.poke()]);
     await this.#services.poke();
   }
@@ -176,7 +185,7 @@ export class DockerSource {
     this.#suspect.clear();
     this.#removed.clear();
     const startedAt = host.now();
-    const { value } = await readContainers(host, before, inspect);
+    const { value } = (await this.#readEnded(before, inspect)) ?? (await this.#readAll(before, inspect));
     for (const id of inspect) this.#turns.set(id, startedAt);
     // While the list was on its way, events may have brought newer readings.
     const current = new Map(this.#containers.reading.value?.map(container => [container.id, container]));
@@ -194,6 +203,31 @@ export class DockerSource {
     }
     this.#watch.retain(new Set(merged.map(({ id }) => id)));
     return outcomeOf(merged);
+  }
+
+  #readAll(before: ContainerReading[], inspect: ReadonlySet<string>): Promise<Outcome<ContainerReading[]>> {
+    this.#wantsWhole = false;
+    this.#wholeAt = performance.now();
+    return readContainers(this.#options.host, before, inspect);
+  }
+
+  /** Looks only at those that have ended, where events tell of the others; undefined where that does not do. */
+  async #readEnded(
+    before: ContainerReading[],
+    inspect: ReadonlySet<string>,
+  ): Promise<Outcome<ContainerReading[]> | undefined> {
+    const { host } = this.#options;
+    const isRecent = performance.now() - this.#wholeAt < wholeListMs - listMs / 2;
+    const isWhole = this.#containers.reading.state === 'ok' && !this.#wantsWhole;
+    if (host.kind !== 'live' || !this.#stream.open || this.#lacksEnded || !isRecent || !isWhole) return undefined;
+    try {
+      return await readEndedContainers(host, before, inspect);
+    } catch (error) {
+      // One that does not answer is not to be waited for twice.
+      if (!(error instanceof HostError) || error.code === 'timeout' || error.code === 'refused') throw error;
+      this.#lacksEnded = true;
+      return undefined;
+    }
   }
 
   /** The container that is inspected with this list though nothing says that it changed: each that does not run in turn. */
@@ -222,6 +256,11 @@ export class DockerSource {
   }
 
   #onEvent(event: DockerEvent): void {
+    // Nothing of the network changes with it.
+    if (event.action === 'health_status') {
+      this.#watch.event(event);
+      return;
+    }
     this.memory.add(event);
     if (event.type === 'container') this.#watch.event(event);
     else if (event.type === 'network') {

@@ -36,6 +36,8 @@ const filters: Record<string, string[]> = {
     'disconnect',
     'remove',
     'reload',
+    // Of a health check that goes on as before there is none.
+    'health_status',
   ],
 };
 

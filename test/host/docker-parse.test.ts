@@ -4,11 +4,24 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { parseInspect, parsePortMap, parsePorts } from '../../source/host/docker-container.ts';
 import { parseEngine, parseNetworks, parseServices } from '../../source/host/docker-engine.ts';
-import { needsInspect, parseList, pollCandidates, readingFromList } from '../../source/host/docker-list.ts';
+import {
+  endedStates,
+  needsInspect,
+  parseList,
+  pollCandidates,
+  readingFromList,
+} from '../../source/host/docker-list.ts';
 import { redact } from '../../source/host/docker-redact.ts';
-import { inspectContainer, listContainers, readContainers, readDocker } from '../../source/host/docker.ts';
+import {
+  inspectContainer,
+  listContainers,
+  readContainers,
+  readDocker,
+  readEndedContainers,
+} from '../../source/host/docker.ts';
 import { HostError, type Host } from '../../source/host/host.ts';
 import { isObject } from '../../source/host/json.ts';
+import type { ContainerState } from '../../source/host/readings.ts';
 import { fixtureHost, fixtureRecording, hostFixtures } from '../fixtures/hosts.ts';
 import { rounds } from '../rounds.ts';
 
@@ -101,6 +114,42 @@ test('containers that did not change keep their reading, and only the changed ar
   const third = await readContainers(watched, first.value, new Set([id]));
   assert.deepEqual(asked, ['/containers/json?all=1', `/containers/${id}/json`]);
   assert.notEqual(third.value[3], first.value[3]);
+});
+
+test('of the containers that have ended alone a list tells whether all is as it was, and asks for the whole list where it is not', async () => {
+  const host = await fixtureHost('28');
+  const { value: all } = await readContainers(host);
+  const ended = all.filter(({ state }) => endedStates.includes(state));
+  assert.ok(ended.length > 1 && ended.length < all.length);
+  const list = (await host.docker.get('/containers/json?all=1')) as { Id: string; State: string; Names: string[] }[];
+  let answer = list.filter(({ State }) => endedStates.includes(State as ContainerState));
+  const asked: string[] = [];
+  const get = (path: string): Promise<unknown> => {
+    asked.push(path);
+    return path.startsWith('/containers/json') ? Promise.resolve(answer) : host.docker.get(path);
+  };
+  const filtered: Host = { ...host, docker: { ...host.docker, get } };
+  const same = await readEndedContainers(filtered, all, new Set());
+  assert.equal(new URLSearchParams(asked[0]!.split('?')[1]).get('filters'), '{"status":["created","exited","dead"]}');
+  assert.equal(asked.length, 1);
+  assert.ok(same?.value.length === all.length && same.value.every((container, index) => container === all[index]));
+  asked.length = 0;
+  const turn = await readEndedContainers(filtered, all, new Set([ended[0]!.id]));
+  assert.deepEqual(asked.slice(1), [`/containers/${ended[0]!.id}/json`]);
+  assert.equal(turn?.value.length, all.length);
+
+  const whole = answer;
+  answer = whole.slice(1);
+  assert.equal(await readEndedContainers(filtered, all, new Set()), undefined, 'one runs again, or is gone');
+  const running = list.find(({ State }) => State === 'running')!;
+  answer = [...whole, { ...running, State: 'exited' }];
+  assert.equal(await readEndedContainers(filtered, all, new Set()), undefined, 'another has ended');
+  answer = whole.with(0, { ...running, State: 'exited' });
+  assert.equal(await readEndedContainers(filtered, all, new Set()), undefined, 'another in its place');
+  asked.length = 0;
+  answer = whole.with(0, { ...whole[0]!, Names: ['/renamed'] });
+  await readEndedContainers(filtered, all, new Set());
+  assert.deepEqual(asked.slice(1), [`/containers/${whole[0]!.Id}/json`], 'the list says something new of it');
 });
 
 /** A host whose daemon lists 40 containers and answers no inspect in time. */
