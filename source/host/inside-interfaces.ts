@@ -24,14 +24,18 @@ interface NetnsTables {
 
 /**
  * The interfaces of the netns of a process.
+ * @param known as read before in this netns: taken again where the tables name the same interfaces by the same ifindexes with the same
+ * addresses. What they do not tell, the MAC, is then as old as that
  * @returns `missing`, when addresses could not be told
  * @throws HostError; `denied` without the right to look into the process
  */
 export async function readInterfaces(
   host: Host,
   pid: number,
+  known?: InsideInterface[],
 ): Promise<{ interfaces: InsideInterface[]; missing?: string }> {
   const tables = readTables(host, pid);
+  if (known && isAsKnown(known, tables)) return { interfaces: known };
   const fromSysfs = await sysfsInterfaces(host, pid, tables);
   if (Array.isArray(fromSysfs) && addAddresses(fromSysfs, tables)) return { interfaces: fromSysfs };
   // Whoever may not look into the process may not enter its netns either.
@@ -59,6 +63,15 @@ function readTables(host: Host, pid: number): NetnsTables {
   };
   if (typeof fibTrie === 'string') tables.locals = parseFibLocals(fibTrie);
   return tables;
+}
+
+/** An ifindex is given to no second interface of a netns: one that has it still is the same, with the same peer. */
+function isAsKnown(known: readonly InsideInterface[], tables: NetnsTables): boolean {
+  const isSame = ({ name, ifindex }: InsideInterface) =>
+    tables.names.has(name) && tables.ifindexes.get(name) === ifindex;
+  if (known.length !== tables.names.size || !known.every(isSame)) return false;
+  const again = known.map((each): InsideInterface => ({ ...each, addresses: [] }));
+  return addAddresses(again, tables) && JSON.stringify(again) === JSON.stringify(known);
 }
 
 /**

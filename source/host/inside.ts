@@ -25,7 +25,8 @@ export interface InsideOptions {
   listeners: boolean;
   /**
    * It has as many sockets as for `previous` (`readSocketCounts`): the listeners of then are taken again, without a walk
-   * through the tables, unless one of those that had them open has not any more.
+   * through the tables, unless one of those that had them open has not any more. The same goes for interfaces that are as they were in
+   * /proc/<pid>/net.
    */
   keepListeners?: boolean;
   /** The netfilter rules of its netns, three processes or more: read now, or those of `previous` taken again. Absent: of no interest. */
@@ -57,7 +58,7 @@ export async function readInside(host: Host, options: InsideOptions): Promise<Ou
     value.interfacesReason = sharesHost;
     if (options.listeners) value.listenersReason = sharesHost;
   } else {
-    await addInterfaces(host, options, value, missing);
+    await addInterfaces(host, options, sameNetns, value, missing);
     const routes = readInsideRoutes(host, pid);
     if (routes) value.routes = routes;
     if (options.listeners) await addListeners(host, options, sameNetns, value, missing);
@@ -89,11 +90,13 @@ function assertContainer(host: Host, containerId: string, pid: number): void {
 async function addInterfaces(
   host: Host,
   options: InsideOptions,
+  previous: InsideReading | undefined,
   value: InsideReading,
   missing: string[],
 ): Promise<void> {
   try {
-    const { interfaces, missing: incomplete } = await readInterfaces(host, options.pid);
+    const known = options.keepListeners ? previous?.interfaces : undefined;
+    const { interfaces, missing: incomplete } = await readInterfaces(host, options.pid, known);
     value.interfaces = interfaces;
     const netnsId = netnsIdOf(interfaces, options.hostLinks);
     if (netnsId !== undefined) value.netnsId = netnsId;

@@ -2,7 +2,7 @@
 import { HostError, type Host, type ToolResult } from './host.ts';
 import { ipArray, parseLinks, parseRoutes } from './ip-json.ts';
 import { parseRoutingRules } from './ip-rules.ts';
-import { parseNetDev } from './proc-net.ts';
+import { parseNetDev, type KnownLines } from './proc-net.ts';
 import type { LinkReading, LinksReading, Outcome, RoutingRuleReading, TrafficReading } from './readings.ts';
 
 /** `ip addr` with details says all that `ip link` says and the addresses besides: one process instead of two. */
@@ -95,5 +95,13 @@ export function readTraffic(host: Host): Record<string, TrafficReading> {
   const [table] = host.readFiles(['/proc/self/net/dev']);
   if (table === undefined || table instanceof HostError)
     throw table ?? new HostError('failed', '/proc/self/net/dev: nothing read');
-  return parseNetDev(table);
+  const known = lastTraffic.get(host);
+  if (known?.table === table) return known.traffic;
+  const lines: KnownLines = known?.lines ?? new Map();
+  const traffic = parseNetDev(table, lines);
+  lastTraffic.set(host, { table, lines, traffic });
+  return traffic;
 }
+
+/** The table of the last look, what its lines said, and what became of it. */
+const lastTraffic = new WeakMap<Host, { table: string; lines: KnownLines; traffic: Record<string, TrafficReading> }>();

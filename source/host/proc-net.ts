@@ -1,31 +1,51 @@
 /** What /proc/<pid>/net says of the interfaces of a netns: counters, indexes and addresses (proc_net(5); net/ipv6/addrconf.c, net/ipv4/fib_trie.c of the kernel). */
 import { addressOfBytes, ipv4Number, procAddress } from './addresses.ts';
+import { ownText } from './own-text.ts';
 import type { AddressReading, TrafficReading } from './readings.ts';
 
-/** /proc/net/dev: counters by interface name. Lines that are not understood are left out. */
-export function parseNetDev(table: string): Record<string, TrafficReading> {
-  const traffic = new Map<string, TrafficReading>();
+/** What the lines of /proc/net/dev said the last time: an interface without traffic has the same line, and keeps its object. */
+export type KnownLines = Map<string, DevLine>;
+
+interface DevLine {
+  line: string;
+  name: string;
+  traffic: TrafficReading;
+}
+
+/**
+ * /proc/net/dev: counters by interface name. Lines that are not understood are left out.
+ * @param known what was made of the lines of before; is changed to those of now
+ */
+export function parseNetDev(table: string, known: KnownLines = new Map()): Record<string, TrafficReading> {
+  const before = new Map(known);
+  known.clear();
   for (const line of table.split('\n')) {
-    // A name may hold a colon (an old alias); the counters never do.
-    const colon = line.lastIndexOf(':');
-    if (colon < 0) continue;
-    const counters = line
-      .slice(colon + 1)
-      .trim()
-      .split(/\s+/)
-      .map(Number);
-    if (counters.length < 12 || counters.some(Number.isNaN)) continue;
-    traffic.set(line.slice(0, colon).trim(), {
-      rxBytes: counters[0]!,
-      rxPackets: counters[1]!,
-      rxDropped: counters[3]!,
-      txBytes: counters[8]!,
-      txPackets: counters[9]!,
-      txDropped: counters[11]!,
-    });
+    const made = before.get(line) ?? parseDevLine(ownText(line));
+    if (made) known.set(made.line, made);
   }
   // Not by assignment: an interface may be called __proto__.
-  return Object.fromEntries(traffic);
+  return Object.fromEntries(Array.from(known.values(), ({ name, traffic }) => [name, traffic]));
+}
+
+function parseDevLine(line: string): DevLine | undefined {
+  // A name may hold a colon (an old alias); the counters never do.
+  const colon = line.lastIndexOf(':');
+  if (colon < 0) return undefined;
+  const counters = line
+    .slice(colon + 1)
+    .trim()
+    .split(/\s+/)
+    .map(Number);
+  if (counters.length < 12 || counters.some(Number.isNaN)) return undefined;
+  const traffic: TrafficReading = {
+    rxBytes: counters[0]!,
+    rxPackets: counters[1]!,
+    rxDropped: counters[3]!,
+    txBytes: counters[8]!,
+    txPackets: counters[9]!,
+    txDropped: counters[11]!,
+  };
+  return { line, name: line.slice(0, colon).trim(), traffic };
 }
 
 /** Names and ifindexes, which /proc/net/{igmp,dev_mcast,if_inet6} tell of the interfaces that have such entries. */

@@ -44,11 +44,20 @@ export async function readProcesses(host: Host, options: ProcessesOptions): Prom
   for (const process of describe(host, [...pids], known, hidden)) processes[process.pid] = process;
   const proxies: ProxyReading[] = [];
   for (const process of Object.values(processes)) {
-    const proxy = mayBeProxy(process, host.uid) ? parseProxy(process.pid, process.cmdline) : undefined;
+    const proxy = mayBeProxy(process, host.uid) ? proxyOf(process) : undefined;
     if (proxy) proxies.push(proxy);
   }
   const value = { processes, proxies };
   return hidden.length > 0 ? { value, missing: `${hidden.length} processes are hidden from this user` } : { value };
+}
+
+const parsed = new WeakMap<ProcessReading, { proxy: ProxyReading | undefined }>();
+
+/** The docker-proxy that a process is by its command line, which stays as long as the process. */
+function proxyOf(process: ProcessReading): ProxyReading | undefined {
+  const known = parsed.get(process) ?? { proxy: parseProxy(process.pid, process.cmdline) };
+  parsed.set(process, known);
+  return known.proxy;
 }
 
 /**
