@@ -3,7 +3,7 @@
  * new, when one is confirmed for the first time (some findings want to see a thing twice), and now and then for those
  * that come and go with time.
  */
-import type { Reading, Readings } from '../host/readings.ts';
+import type { KernelReading, Reading, Readings } from '../host/readings.ts';
 
 /** What a source last said, and whether it has said it twice. */
 interface Sighting {
@@ -30,11 +30,23 @@ function timeStep(readings: Readings, now: number): string {
   return isYoung ? `young ${Math.floor(now / youngStepMs)}` : `calm ${Math.floor(now / calmStepMs)}`;
 }
 
-/** What the findings look at in a reading; the counters of interfaces are not. */
+const settings = new WeakMap<KernelReading, string>();
+
+/** The kernel's settings as text: without the number of connections, which moves all the time on a host that is in use. */
+function settingsOf(kernel: KernelReading | undefined): string | undefined {
+  if (!kernel) return undefined;
+  const known = settings.get(kernel) ?? JSON.stringify({ ...kernel, conntrackCount: undefined });
+  settings.set(kernel, known);
+  return known;
+}
+
+/** What the findings look at in a reading; the counters of interfaces and connections, load and memory are not. */
 function* parts(readings: Readings): Generator<[string, Reading<unknown>, unknown]> {
-  for (const name of ['docker', 'sockets', 'netfilter', 'kernel', 'processes', 'vitals'] as const) {
+  for (const name of ['docker', 'sockets', 'netfilter', 'processes'] as const) {
     yield [name, readings[name], readings[name].value];
   }
+  yield ['kernel', readings.kernel, settingsOf(readings.kernel.value)];
+  yield ['vitals', readings.vitals, readings.vitals.value?.nics];
   yield ['links', readings.links, readings.links.value?.links];
   yield ['routes', readings.links, readings.links.value?.routes];
   for (const [id, reading] of Object.entries(readings.inside)) yield [id, reading, reading.value];
