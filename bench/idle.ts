@@ -25,7 +25,11 @@ interface Cost {
 }
 
 /** Measures for so long and counts up to a minute, with what Docker uses by itself. */
-const costOf = async ({ usage }: Site, program: TerminalProgram | undefined, forMs: number): Promise<Cost> => {
+const costOf = async (
+  { usage }: Site,
+  program: { pid: number; bytes: number } | undefined,
+  forMs: number,
+): Promise<Cost> => {
   const read = async (): Promise<Cost & { at: number }> => ({
     own: program ? await usage.ofTree(program.pid) : 0,
     docker: await usage.ofDocker(),
@@ -55,14 +59,17 @@ const addressesOf = async ({ lab, containers }: Site): Promise<string[]> => {
 const measureNetdash = async (site: Site) => {
   const { lab, usage } = site;
   const tap = await tapDocker(join(lab.dir, 'tap.sock'), lab.socket);
-  const spawnFile = join(lab.dir, 'spawns');
+  const [spawnFile, callsFile] = [join(lab.dir, 'spawns'), join(lab.dir, 'calls.json')];
   const spawned = async (): Promise<string[]> => (await readFile(spawnFile, 'utf8')).trim().split('\n');
   const program = await TerminalProgram.start(lab, site.netdash, {
     screen: true,
     env: {
       DOCKER_HOST: tap.url,
       BENCH_SPAWNS: spawnFile,
-      NODE_OPTIONS: `--require=${join(import.meta.dirname, 'spawn-counter.cjs')}`,
+      BENCH_CALLS: callsFile,
+      NODE_OPTIONS: ['spawn-counter.cjs', 'call-recorder.cjs']
+        .map(name => `--require=${join(import.meta.dirname, name)}`)
+        .join(' '),
     },
   });
   await program.until(isComplete, 60_000);
@@ -73,6 +80,10 @@ const measureNetdash = async (site: Site) => {
   const requests = tap.requests.slice(before.requests);
   const spawns = (await spawned()).slice(before.spawns);
   const clears = program.clears;
+  const note = () => lab.inHost(['kill', '-USR2', String(program.pid)]);
+  await note();
+  await sleep(steadyMs);
+  await note();
 
   const traffic = await lab.spawnInHost([
     process.execPath,
@@ -87,7 +98,41 @@ const measureNetdash = async (site: Site) => {
   const redraws = program.clears - clears;
   await program.end('q');
   await tap.close();
-  return { cost, moving, requests, spawns, perMinute, memory, redraws };
+  const bare = await measureBare(site, callsFile);
+  return { cost, moving, requests, spawns, perMinute, memory, redraws, bare };
+};
+
+/** What was asked of the machine, by kind. */
+type Counts = Record<string, number>;
+
+/**
+ * What it costs to ask for what netdash asked for in so long, call by call, and to throw the answers away.
+ * @returns that, with how many calls netdash made of each kind and how many the bare program
+ */
+const measureBare = async (site: Site, callsFile: string) => {
+  const { lab } = site;
+  const { forMs, calls } = JSON.parse(await readFile(callsFile, 'utf8')) as {
+    forMs: number;
+    calls: { kind: string }[];
+  };
+  const asked: Counts = {};
+  for (const { kind } of calls) asked[kind] = (asked[kind] ?? 0) + 1;
+  const file = join(lab.dir, 'bare.pid');
+  const argv = [process.execPath, join(import.meta.dirname, 'bare-readings.mjs'), callsFile, lab.socket];
+  const bare = await lab.spawnInHost(['sh', '-c', `echo $$ >${file}; exec "$@"`, 'sh', ...argv]);
+  let printed = '';
+  bare.child.stdout?.on('data', (data: Buffer) => (printed += data.toString()));
+  await sleep(20_000);
+  // One round from anywhere holds every call once.
+  const cost = await costOf(site, { pid: Number(await readFile(file, 'utf8')), bytes: 0 }, forMs);
+  await bare.kill('SIGTERM');
+  await bare.exited;
+  const { failed = 0, ...made } = JSON.parse(printed.split('\n')[0] ?? '{}') as Counts;
+  for (const kind of new Set([...Object.keys(asked), ...Object.keys(made)])) {
+    if (asked[kind] !== made[kind])
+      throw new Error(`the bare program is no floor: ${JSON.stringify({ asked, made, failed })}`);
+  }
+  return { cost, forMs, asked, made, failed };
 };
 
 const others = {
@@ -138,8 +183,13 @@ export const idle: Bench = async (site, report) => {
   const net = (cost: Cost): Cost => ({ ...cost, docker: Math.max(0, cost.docker - dockerIdle) });
   const [ps, stats, sum] = [net(psGross), net(statsGross), net(sumGross)];
   const netdash = { ...measured, cost: net(measured.cost), moving: net(measured.moving) };
+  const bare = { ...measured.bare, cost: net(measured.bare.cost) };
   report(`Docker by itself: ${idles.map(seconds).join(', ')} a minute`);
   report(`netdash: ${told(netdash.cost)}; with rates moving ${told(netdash.moving)}`);
+  const aMinute = Object.entries(bare.made).map(
+    ([kind, made]) => `${Math.round((made * minuteMs) / bare.forMs)} ${kind}`,
+  );
+  report(`the same readings, bare: ${told(bare.cost)}; a minute: ${aMinute.join(', ')}; ${bare.failed} failed`);
   report(`watch docker ps -a: ${told(ps)}; docker stats: ${told(stats)}; the bare sum every 2 s: ${told(sum)}`);
 
   const limit = containers > 10 ? 1 / 3 : 1;
@@ -158,6 +208,13 @@ export const idle: Bench = async (site, report) => {
       against('watch -n 2 docker ps -a', ps),
       against('docker stats', stats),
       against('watch -n 2 (docker ps -a; ss; iptables-save; ip link)', sum),
+      row(
+        'the same readings alone, their answers thrown away',
+        `${told(bare.cost)} = ${times(whole(bare.cost) / whole(ps))}`,
+        '',
+        undefined,
+        'watch -n 2 docker ps -a',
+      ),
       row(
         'CPU with rates moving',
         `${told(netdash.moving)} = ${times(whole(netdash.moving) / whole(ps))}`,
@@ -182,7 +239,7 @@ export const idle: Bench = async (site, report) => {
         netdash.memory.now <= 110,
       ),
     ],
-    raw: { idles, netdash, ps, stats, sum },
+    raw: { idles, netdash, bare, ps, stats, sum },
   };
 };
 

@@ -1,4 +1,5 @@
 /** The texts of a grown host: each is the recorded one, with the lines about the recorded container once for every container. */
+import { endedStates } from '../../source/host/docker-list.ts';
 import type { Answers } from './grown-host.ts';
 import type { Clone, Template } from './template.ts';
 
@@ -30,6 +31,11 @@ export function dumpAnswers(
       : text;
   });
   docker.set('/containers/json?all=1', `[${list.join(',')}]`);
+  const ended = new URLSearchParams({ filters: JSON.stringify({ status: endedStates }) });
+  docker.set(
+    `/containers/json?all=1&${ended.toString()}`,
+    `[${list.filter((_, index) => clones[index] === down).join(',')}]`,
+  );
   for (const clone of clones) {
     const text = template.dress(inspect, clone);
     docker.set(`/containers/${template.idOf(clone)}/json`, clone === down ? stopped(text) : text);
@@ -214,6 +220,10 @@ export function socketAnswers(
   };
   count('/proc/self/net/sockstat', /(TCP: inuse )(\d+)/, more + listeners);
   count('/proc/self/net/sockstat6', /(TCP6: inuse )(\d+)/, more);
+
+  // All of its sockets listen.
+  const counters = 'ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab';
+  files.set('/proc/self/net/snmp', `Tcp: ${counters}\nTcp: ${counters.replaceAll(/\w+/g, '0')}\n`);
 
   const processFiles = (from: string, to: number, dress: (text: string) => string): void => {
     for (const name of ['stat', 'cmdline', 'cgroup', 'status', 'comm']) {

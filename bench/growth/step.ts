@@ -84,6 +84,7 @@ const minutes: number[] = [];
 for (let round = 0; round < 5; round += 1) minutes.push(await cpu(() => pass(60_000)));
 const bytes = sink.bytes;
 await pass(60_000);
+const bytesAMinute = sink.bytes - bytes;
 const restarts: number[] = [];
 const steady = median(minutes) / 60_000;
 const restartMs = 20_000;
@@ -97,7 +98,7 @@ for (let round = 0; round < 7; round += 1) {
 }
 const moved = live.getView().snapshot.portChanges.length;
 process.stdout.write(
-  `${JSON.stringify({ containers, rules, listeners, started, minute: median(minutes), minutes, restart: median(restarts), restarts, bytesAMinute: sink.bytes - bytes, moved, checks, tookMs: realNow() - begun, rss: process.memoryUsage.rss() })}\n`,
+  `${JSON.stringify({ containers, rules, listeners, started, minute: median(minutes), minutes, restart: median(restarts), restarts, bytesAMinute, moved, checks, tookMs: realNow() - begun, rss: process.memoryUsage.rss() })}\n`,
 );
 keyboard.write('q');
 await pass(5000);
