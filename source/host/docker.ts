@@ -70,7 +70,7 @@ export async function listEnded(host: Host): Promise<ListEntry[]> {
  * All containers again, from `listEnded` alone: those that run keep their reading, and so do those that do not, unless the list says
  * something new of them.
  * @param previous all containers as last read @param changed as for `readContainers`
- * @returns undefined when others have ended than those that are known, so that the whole list must be read
+ * @returns undefined when others have ended than those that are known, or one of `changed` has not: the whole list must be read
  * @throws HostError when the list cannot be had
  */
 export async function readEndedContainers(
@@ -81,7 +81,8 @@ export async function readEndedContainers(
   const entries = await listEnded(host);
   const listed = new Map(entries.map(entry => [entry.id, entry]));
   const ended = previous.filter(({ state }) => endedStates.includes(state));
-  if (ended.length !== listed.size || !ended.every(({ id }) => listed.has(id))) return undefined;
+  const isKnown = ended.length === listed.size && ended.every(({ id }) => listed.has(id));
+  if (!isKnown || ![...changed].every(id => listed.has(id))) return undefined;
   const all = previous.map(container => listed.get(container.id) ?? { kept: container });
   return inspectListed(host, all, previous, changed);
 }

@@ -138,6 +138,13 @@ test('of the containers that have ended alone a list tells whether all is as it 
   assert.deepEqual(asked.slice(1), [`/containers/${ended[0]!.id}/json`]);
   assert.equal(turn?.value.length, all.length);
 
+  const { id: other } = all.find(({ state }) => state === 'running')!;
+  assert.equal(
+    await readEndedContainers(filtered, all, new Set([other])),
+    undefined,
+    'one that runs is to be inspected',
+  );
+
   const whole = answer;
   answer = whole.slice(1);
   assert.equal(await readEndedContainers(filtered, all, new Set()), undefined, 'one runs again, or is gone');
