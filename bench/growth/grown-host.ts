@@ -110,7 +110,7 @@ export class GrownHost {
   }
 
   #hint(): void {
-    for (const listeners of this.#onLine.values()) for (const listener of listeners) listener('changed');
+    for (const listeners of this.#onLine.values()) for (const listener of listeners) listener('9: changed');
   }
 
   #createHost(): Host {
