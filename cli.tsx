@@ -1,9 +1,12 @@
 /** The front door: arguments become a command. */
 import { main } from './source/commands/index.ts';
+import { leave } from './source/commands/parting.ts';
 import { version } from './source/commands/version.ts';
 
 const { stdin, stdout, stderr, env } = process;
 let failed: number | undefined;
+// Node would open its debugger, to whoever is on this machine, when it gets this signal.
+process.on('SIGUSR1', () => undefined);
 stdout.on('error', (error: NodeJS.ErrnoException) => {
   // A reader or a terminal that goes away ends netdash, without a word.
   if (error.code === 'EPIPE' || error.code === 'EIO' || failed !== undefined) return;
@@ -14,5 +17,5 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 void main(process.argv.slice(2), { stdin, stdout, stderr, env }, version()).then(code => {
   process.exitCode = failed ?? code;
   // A tool that hangs, or a file system that is gone, would keep a command that has said all it has to say.
-  setTimeout(() => process.exit(), 500).unref();
+  setTimeout(() => void leave(Number(process.exitCode)), 500).unref();
 });

@@ -3,6 +3,7 @@ import { detectTerminal } from '../terminal/detect.ts';
 import type { Invocation } from './command.ts';
 import { exitCodes } from './exit.ts';
 import { openHost } from './open-host.ts';
+import { leave, stopInTime } from './parting.ts';
 import { keepHeapSmall } from './small-heap.ts';
 
 /** Runs it. */
@@ -30,9 +31,9 @@ export async function run(invocation: Invocation): Promise<number> {
       ...(containerId !== undefined && { initial: { containerName: containerId } }),
     });
   } finally {
-    await live.stop();
+    await stopInTime(live);
   }
   // A signal that ended it has set the code. What a stuck terminal does not take, and what a wedged Docker does not answer,
   // would keep the process for long.
-  return process.exit(process.exitCode ?? exitCodes.fine);
+  return leave(Number(process.exitCode ?? exitCodes.fine));
 }

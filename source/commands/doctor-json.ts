@@ -6,6 +6,8 @@ import type { Unjudged } from './doctor.ts';
 const about = <T extends v.GenericSchema>(schema: T, description: string): T =>
   v.pipe(schema, v.description(description)) as unknown as T;
 
+const lacking = v.array(v.object({ name: v.string(), reason: v.string() }));
+
 /** The whole answer. */
 export const DoctorSchema = v.object({
   schema: v.literal('netdash/1'),
@@ -14,8 +16,12 @@ export const DoctorSchema = v.object({
   findings: about(v.array(FindingSchema), 'Errors first, then by code and subject.'),
   unjudged: about(
     v.object({
-      sources: v.array(v.object({ name: v.string(), reason: v.string() })),
+      sources: lacking,
       codes: v.array(v.string()),
+      incomplete: about(
+        v.object({ sources: lacking, containers: lacking, codes: v.array(v.string()) }),
+        'Sources, and listeners of containers that publish ports, of which a part could not be read, and the codes of findings of which there may be more therefore.',
+      ),
     }),
     'Sources that could not be read, and the codes of findings that could not be judged without them.',
   ),

@@ -15,10 +15,19 @@ import { nagiosReport } from './nagios.ts';
 import { openHost } from './open-host.ts';
 import { layoutOf, print, printJson, textOf } from './output.ts';
 
-/** Codes of findings that could not be judged, with the sources that were missing. */
+/** A source, or a container whose netns is one, of which something could not be read. */
+interface Lacking {
+  name: string;
+  reason: string;
+}
+
+/** What could not be judged, and what was judged with a part of what it rests on. */
 export interface Unjudged {
-  sources: { name: string; reason: string }[];
+  /** Sources that could not be read, and the codes of findings that could not be judged without them. */
+  sources: Lacking[];
   codes: string[];
+  /** Sources of which a part could not be read, and the codes of findings that there may be more of. */
+  incomplete: { sources: Lacking[]; containers: Lacking[]; codes: string[] };
 }
 
 /** What could not be judged: a source that failed has nothing new, whatever it said before. */
@@ -35,13 +44,41 @@ export function unjudged(snapshot: Snapshot): Unjudged {
       .filter(([name]) => blocking.has(name))
       .map(([name, { reason }]) => ({ name, reason: reason ?? 'no reason given' })),
     codes,
+    incomplete: judgedInPart(snapshot, new Set(codes)),
   };
 }
 
+/** What was judged with less than all that it rests on: a crash of one of several tools must not read as "nothing wrong". */
+function judgedInPart(snapshot: Snapshot, unjudgedCodes: ReadonlySet<string>): Unjudged['incomplete'] {
+  const needed = new Set<string>(detectors.flatMap(({ needs, helpedBy = [] }) => [...needs, ...helpedBy]));
+  const sources = Object.entries(snapshot.sources)
+    .filter(([name, { state }]) => state === 'partial' && needed.has(name))
+    .map(([name, { reason }]) => ({ name, reason: reason ?? 'no reason given' }));
+  const partial = new Set(sources.map(({ name }) => name));
+  const codes = detectors
+    .filter(({ code, needs }) => !unjudgedCodes.has(code) && needs.some(name => partial.has(name)))
+    .map(({ code }) => code);
+  return { sources, containers: notLookedInto(snapshot), codes };
+}
+
+/** Containers that publish ports and of whose listeners something is not known. */
+function notLookedInto(snapshot: Snapshot): Lacking[] {
+  return snapshot.containers.flatMap(({ name, publishedPorts, listeners, unknown }) => {
+    if (publishedPorts.length === 0) return [];
+    const reason =
+      listeners === null ? unknown?.['listeners'] : listeners.find(each => each.v6only === null)?.unknown?.['v6only'];
+    return reason === undefined ? [] : [{ name, reason }];
+  });
+}
+
+/** Whether something that was looked for may be there all the same. */
+export const mayBeMore = ({ codes, incomplete }: Unjudged): boolean =>
+  codes.length + incomplete.sources.length + incomplete.containers.length > 0;
+
 /** The exit code of a judgement: errors that were found count more than what could not be looked at. */
-export function doctorExit(snapshot: Snapshot, { codes }: Unjudged): number {
+export function doctorExit(snapshot: Snapshot, unread: Unjudged): number {
   if (snapshot.findings.some(({ severity }) => severity === 'error')) return exitCodes.findings;
-  return codes.length > 0 ? exitCodes.unjudged : exitCodes.fine;
+  return mayBeMore(unread) ? exitCodes.unjudged : exitCodes.fine;
 }
 
 const headings: Record<Severity, string> = { error: 'ERRORS', warning: 'WARNINGS', info: 'INFORMATION' };
@@ -60,10 +97,11 @@ function findingLines(snapshot: Snapshot): Line[] {
 }
 
 /** What was looked at and found well, and what was not. */
-function summary(snapshot: Snapshot, { sources, codes }: Unjudged): SafeText[] {
-  const judged = detectors.length - codes.length;
+function summary(snapshot: Snapshot, { sources, codes, incomplete }: Unjudged): SafeText[] {
+  const inPart = new Set(incomplete.codes);
+  const judged = detectors.length - codes.length - inPart.size;
   const found = new Set(snapshot.findings.map(({ code }) => code));
-  const clean = detectors.filter(({ code }) => !codes.includes(code) && !found.has(code)).length;
+  const clean = detectors.filter(({ code }) => ![...codes, ...inPart, ...found].includes(code)).length;
   const { containersRunning, containersTotal } = snapshot.host;
   const whose = `${containersRunning} of ${containersTotal} containers running`;
   const partial = Object.entries(snapshot.sources).filter(([, { state }]) => state === 'partial');
@@ -71,10 +109,14 @@ function summary(snapshot: Snapshot, { sources, codes }: Unjudged): SafeText[] {
   return [
     ...sources.map(({ name, reason }) => `not readable: ${name}: ${reason}`),
     ...partial.map(([name, { reason }]) => `incomplete: ${name}: ${reason ?? ''}`),
+    ...incomplete.containers.map(({ name, reason }) => `incomplete: listeners of ${name}: ${reason}`),
     ...(codes.length > 0 ? [`not judged for want of that: ${codes.join(', ')}`] : []),
+    ...(inPart.size > 0 ? [`judged only in part, so that there may be more: ${[...inPart].join(', ')}`] : []),
     ...(rights === undefined ? [] : [`to see what rights are lacking for: ${rights}`]),
     judged === 0
-      ? 'Nothing could be judged: every kind of trouble that is looked for needs what could not be read.'
+      ? inPart.size > 0
+        ? 'Nothing could be judged in full: every kind of trouble that is looked for rests on what could not be read.'
+        : 'Nothing could be judged: every kind of trouble that is looked for needs what could not be read.'
       : `${clean} of the ${judged} kinds of trouble that could be looked for are absent (${containersTotal === null ? 'Docker does not answer' : whose}).`,
   ].map(line => sanitise(line));
 }

@@ -13,6 +13,7 @@ import { exitCodes } from './exit.ts';
 import { verdictJson, type Answer } from './explain-json.ts';
 import { answersTo, nothingReason, type Asked } from './explain.ts';
 import { layoutOf, textOf } from './output.ts';
+import { stopInTime } from './parting.ts';
 import { untilEnded } from './until-ended.ts';
 import { unreadForWalk } from './unread.ts';
 
@@ -57,7 +58,7 @@ export async function watchVerdicts(host: Host, options: Options): Promise<numbe
     return exitCodes.fine;
   } finally {
     watcher.stop();
-    await live.stop();
+    await stopInTime(live);
   }
 }
 

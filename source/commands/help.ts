@@ -4,8 +4,8 @@ import type { Command } from './command.ts';
 import { commonOptions, optionLines } from './options.ts';
 
 const exits = [
-  'Exit codes: 0 fine; 1 findings of severity error (doctor); 2 bad usage; 3 a source that is needed cannot be read',
-  '(doctor, explain, ports --exposed); 4 internal error. doctor --nagios: 0, 1, 2, 3 as monitoring plugins do.',
+  'Exit codes: 0 fine; 1 findings of severity error (doctor); 2 bad usage; 3 a source that is needed cannot be read,',
+  'or only in part (doctor, explain, ports --exposed); 4 internal error. doctor --nagios: 0, 1, 2, 3 as plugins do.',
 ];
 
 /** `netdash --help`. */

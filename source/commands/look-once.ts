@@ -3,11 +3,10 @@ import type { Host } from '../host/host.ts';
 import { sourceNames, type Readings } from '../host/readings.ts';
 import type { LiveView } from '../live/live.ts';
 import { startLive } from '../live/start-live.ts';
+import { stopInTime } from './parting.ts';
 
 /** A source that has not answered by then is said not to have. Docker is given up after the 10 s of one refusal. */
 const patienceMs = 30_000;
-/** What ending may take: the last ports are written down meanwhile, which a dead network file system never lets end. */
-const partingMs = 1500;
 
 /** Reads everything once, insides of containers included. Leaves nothing running. @param patience for sources that do not answer, ms */
 export async function lookOnce(host: Host, patience = patienceMs): Promise<LiveView> {
@@ -29,7 +28,7 @@ export async function readOnce(host: Host, patience = patienceMs): Promise<{ vie
     return { view: withoutAnswer(live.getView(), readings, patience), readings };
   } finally {
     clearTimeout(timer);
-    await Promise.race([live.stop(), new Promise<void>(resolve => setTimeout(resolve, partingMs).unref())]);
+    await stopInTime(live);
   }
 }
 

@@ -1,7 +1,7 @@
 /** `doctor --nagios`: one line and an exit code as monitoring plugins give them (Monitoring Plugins Development Guidelines). */
 import type { Severity, Snapshot } from '../facts/schema.ts';
 import { sanitise, type SafeText } from '../terminal/sanitise.ts';
-import type { Unjudged } from './doctor.ts';
+import { mayBeMore, type Unjudged } from './doctor.ts';
 
 const states = ['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'] as const;
 /** A line that pagers and mails can take. */
@@ -11,9 +11,14 @@ const longest = 400;
 export function nagiosReport(snapshot: Snapshot, unjudged: Unjudged): { line: SafeText; code: 0 | 1 | 2 | 3 } {
   const count = (severity: Severity) => snapshot.findings.filter(finding => finding.severity === severity).length;
   const [errors, warnings, infos] = [count('error'), count('warning'), count('info')];
-  const code = errors > 0 ? 2 : warnings > 0 ? 1 : unjudged.codes.length > 0 ? 3 : 0;
+  const code = errors > 0 ? 2 : warnings > 0 ? 1 : mayBeMore(unjudged) ? 3 : 0;
   const told = snapshot.findings.filter(({ severity }) => severity !== 'info').map(({ message }) => message);
-  const missing = unjudged.sources.map(({ name, reason }) => `${name} cannot be read: ${reason}`);
+  const { sources, containers } = unjudged.incomplete;
+  const missing = [
+    ...unjudged.sources.map(({ name, reason }) => `${name} cannot be read: ${reason}`),
+    ...sources.map(({ name, reason }) => `${name} incomplete: ${reason}`),
+    ...containers.map(({ name, reason }) => `listeners of ${name} incomplete: ${reason}`),
+  ];
   // A bar begins the performance data, a line break ends the status line.
   const clean = sanitise([...told, ...missing].join('; '))
     .replaceAll('|', '/')

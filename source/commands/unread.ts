@@ -5,7 +5,7 @@ import type { Snapshot } from '../facts/schema.ts';
 const needed = ['docker', 'links', 'sockets', 'netfilter', 'kernel', 'processes'];
 
 /**
- * One line for each of them that failed: `not readable: netfilter: needs root`; and one for the netns of a rootless daemon,
+ * One line for each of them that failed: `not readable: netfilter: needs root`, or that lacks a part: `incomplete: …`; and one for the netns of a rootless daemon,
  * into which none of them looks.
  */
 export function unreadForWalk(snapshot: Pick<Snapshot, 'sources' | 'host'>): string[] {
@@ -14,7 +14,9 @@ export function unreadForWalk(snapshot: Pick<Snapshot, 'sources' | 'host'>): str
     docker?.rootless && docker.local !== false ? ["not read: rules and links of rootless Docker's own netns"] : [];
   const failed = needed.flatMap(name => {
     const source = snapshot.sources[name];
-    return source?.state === 'failed' ? [`not readable: ${name}: ${source.reason ?? 'no reason given'}`] : [];
+    if (!source || source.state === 'ok') return [];
+    const what = source.state === 'failed' ? 'not readable' : 'incomplete';
+    return [`${what}: ${name}: ${source.reason ?? 'no reason given'}`];
   });
   return [...failed, ...apart];
 }

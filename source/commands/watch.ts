@@ -7,6 +7,7 @@ import type { Invocation } from './command.ts';
 import { exitCodes } from './exit.ts';
 import { openHost } from './open-host.ts';
 import { layoutOf, textOf } from './output.ts';
+import { stopInTime } from './parting.ts';
 import { limitOf, untilEnded } from './until-ended.ts';
 import { cell } from '../present/cell.ts';
 
@@ -40,7 +41,7 @@ export async function run(invocation: Invocation): Promise<number> {
     held.push(event);
   });
   await untilEnded(io, limitMs);
-  await live.stop();
+  await stopInTime(live);
   tell();
   return exitCodes.fine;
 }

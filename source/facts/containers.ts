@@ -116,6 +116,8 @@ function endpointFacts(endpoint: EndpointReading, container: ContainerReading, i
       end?.reason ??
       netns?.reason ??
       'no interface inside the container has the MAC or an address of this endpoint';
+    unknown.bridge = unknown.veth;
+    if (end === undefined) unknown.interface = unknown.veth;
   }
   return compact({
     network: endpoint.network,

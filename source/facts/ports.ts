@@ -22,14 +22,17 @@ function row(socket: SocketReading, holder: Holder, index: OwnerIndex, unread?: 
     process: process?.name ?? null,
     owner,
   };
-  if (socket.family === 6) listener.v6only = socket.v6only ?? null;
+  const why: Record<string, string> = {};
+  if (socket.family === 6) {
+    listener.v6only = socket.v6only ?? null;
+    if (socket.v6only === undefined) why.v6only = 'only ss, run in this netns, tells it, and has not told';
+  }
   if (socket.device !== undefined) listener.device = socket.device;
   const unit = (process && processOf(process, index)?.unit) ?? unitOfCgroup(socket.cgroup);
   if (unit !== undefined) listener.unit = unit;
   if (target) listener.target = target;
-  if (!process && socket.processes === undefined) {
-    listener.unknown = { pid: unread ?? 'the process that holds it could not be read' };
-  }
+  if (!process && socket.processes === undefined) why.pid = unread ?? 'the process that holds it could not be read';
+  if (Object.keys(why).length > 0) listener.unknown = why;
   return listener;
 }
 

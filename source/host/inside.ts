@@ -6,7 +6,7 @@ import { readInsideRules } from './inside-rules.ts';
 import { keepKnown, proveV6only, socketKey } from './known-sockets.ts';
 import { netnsOf, sharesHostNetns } from './netns.ts';
 import { containerIdOf, parseCgroup } from './proc-pid.ts';
-import { readSocketTables, sortSockets } from './socket-tables.ts';
+import { readSocketCounts, readSocketTables, sortSockets } from './socket-tables.ts';
 import { containerProcesses } from './processes.ts';
 import type { InsideInterface, InsideReading, LinkReading, Outcome, SocketReading } from './readings.ts';
 import { missingRights, orderOpeners, scanOpeners } from './socket-owners.ts';
@@ -185,6 +185,8 @@ async function listenersBySs(host: Host, pid: number): Promise<SocketReading[] |
   try {
     const lines = await enterWithSs(host, pid);
     if (lines.some(({ inode }) => inode === undefined)) return undefined;
+    // No line at all is believed only where the kernel counts no socket either.
+    if (lines.length === 0 && /inuse [1-9]/.test(readSocketCounts(host, pid, false) ?? 'inuse 1')) return undefined;
     const listeners = lines.map(line => {
       const socket: SocketReading = {
         proto: line.proto,

@@ -28,7 +28,11 @@ export async function readSockets(host: Host, options: SocketsOptions = {}): Pro
   const tables = await readSocketTables(host, 'self', options.wanted);
   const missing = tables.missing ? [tables.missing] : [];
   const value: SocketsReading = { listeners: tables.listeners, holding: tables.holding };
-  const newListeners = keepKnown(host, value.listeners, options.fresh ? undefined : options.previous?.listeners);
+  const known = options.fresh ? undefined : options.previous?.listeners;
+  const fresh = new Set(keepKnown(host, value.listeners, known));
+  // An `ss` that failed when they were new may do better now; until it does, this reading is not whole.
+  const isUnclear = ({ address, v6only }: SocketReading) => address === '::' && v6only === undefined;
+  const newListeners = value.listeners.filter(socket => fresh.has(socket) || isUnclear(socket));
   const newHolding = keepKnown(host, value.holding, options.fresh ? undefined : options.previous?.holding).filter(
     socket => socket.inode !== 0,
   );
@@ -87,6 +91,8 @@ async function ask(
   const sockets = [...value.listeners, ...newHolding].filter(({ inode }) => inode !== 0);
   const doubtful = new Set(found.flatMap(({ inode, openers: clear }) => (inode && !clear ? [inode] : [])));
   const usesSs = extended && complaint === undefined;
+  if (usesSs) for (const inode of unopened(newListeners, openers, found, seesAll)) doubtful.add(inode);
+  if (newListeners.length > 0 && found.length === 0) complaint ??= 'ss printed no socket at all';
   const inodes = new Set(sockets.map(({ inode }) => inode).filter(inode => !usesSs || doubtful.has(inode)));
   if (inodes.size > 0) {
     const scanned = await scanOpeners(host, inodes, await allPids(host));
@@ -94,6 +100,22 @@ async function ask(
   }
   learn(host, value, found, openers, seesAll);
   return complaint;
+}
+
+/**
+ * Listeners of which `ss` told nothing, and where every process may be looked into also those that it says nobody has open: an
+ * `ss` with fewer rights than netdash says the same as of a socket that the kernel holds.
+ */
+function unopened(
+  listeners: readonly SocketReading[],
+  openers: ReadonlyMap<number, readonly Opener[]>,
+  found: readonly SsSocket[],
+  seesAll: boolean,
+): number[] {
+  const told = new Set(found.map(({ inode }) => inode));
+  return listeners
+    .map(({ inode }) => inode)
+    .filter(inode => inode !== 0 && (!told.has(inode) || (seesAll && openers.get(inode)?.length === 0)));
 }
 
 async function runSs(host: Host, args: string[]): Promise<SsSocket[]> {

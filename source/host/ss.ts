@@ -55,6 +55,9 @@ export function ssLines(what: string, result: ToolResult): SsSocket[] {
     const complaint = result.stderr.trim().split('\n')[0] ?? '';
     throw new HostError('failed', `${what} ${how}${complaint && `: ${complaint}`}`);
   }
+  if (result.stdout !== '' && !result.stdout.endsWith('\n')) {
+    throw new HostError('failed', `${what} printed a last line that is cut off`);
+  }
   return result.stdout
     .split('\n')
     .map(line => parseSsLine(ownText(line)))

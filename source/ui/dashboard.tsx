@@ -24,7 +24,7 @@ export interface DashboardOptions {
   title?: string;
 }
 
-const endSignals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+const endSignals = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 
 /**
  * Ends the process by SIGHUP when it exits. Node's own exit gives a terminal its modes back, and aborts with a core dump

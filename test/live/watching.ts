@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { NetdashEvent } from '../../source/facts/schema.ts';
 import type { Lab } from '../lab/lab.ts';
+import type { BrokenTools } from './broken-tools.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
@@ -26,6 +27,8 @@ export interface Watch {
   of(type: NetdashEvent['type']): NetdashEvent[];
   /** Resolves with the first event, from number `from` on, that fits. @throws when there is none for a long time */
   next(fits: (event: NetdashEvent) => boolean, from?: number): Promise<NetdashEvent>;
+  /** Sends it a signal. */
+  signal(signal: NodeJS.Signals): Promise<void>;
   /** Ends it and checks that it went in peace. */
   stop(): Promise<void>;
 }
@@ -41,8 +44,8 @@ export interface WatchOptions {
   daemonIsDown?: boolean;
   /** Where it asks Docker; the lab's daemon by default. */
   docker?: string;
-  /** Folders in which it looks for tools first. */
-  tools?: string;
+  /** Folders in which it looks for tools first, or tools that stand in for all that the machine has. */
+  tools?: string | BrokenTools;
   /** A module that is loaded before it (`node --import`). */
   preload?: string;
   /** The user (and group) as whom it runs, without any rights; root by default. */
@@ -57,13 +60,16 @@ export async function startWatch(lab: Lab, options: WatchOptions = {}): Promise<
   const events: NetdashEvent[] = [];
   const env: Record<string, string> = { XDG_STATE_HOME: state, ...options.env };
   if (options.docker !== undefined) env['DOCKER_HOST'] = options.docker;
-  if (options.tools !== undefined) env['PATH'] = `${options.tools}:${lab.env['PATH'] ?? ''}`;
+  const { tools } = options;
+  if (typeof tools === 'string') env['PATH'] = `${tools}:${lab.env['PATH'] ?? ''}`;
+  else if (tools) Object.assign(env, tools.env);
   const [node = '', ...args] = netdash('watch', '--json');
   const preload = options.preload === undefined ? [] : ['--import', options.preload];
   const { user } = options;
   const as =
     user === undefined ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--no-new-privs'];
-  const program = await lab.spawnInHost([...as, node, ...preload, ...args], { cwd: root, env });
+  const command = [...as, node, ...preload, ...args];
+  const program = await lab.spawnInHost(typeof tools === 'object' ? tools.argv(command) : command, { cwd: root, env });
   let complaint = '';
   program.child.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint += text));
   let ended = false;
@@ -88,6 +94,7 @@ export async function startWatch(lab: Lab, options: WatchOptions = {}): Promise<
         await sleep(20);
       }
     },
+    signal: signal => program.kill(signal),
     stop: async () => {
       if (!ended) await program.kill('SIGTERM');
       const { code } = await program.exited;
