@@ -174,7 +174,20 @@ function listenerFacts(
   const ownPids = new Map(
     readings.flatMap(item => item.processes?.map(process => [process.pid, item.containerId] as const) ?? []),
   );
-  const rows = reading.listeners.map(socket => insideRow(socket, members, ownPids, input.owners));
+  // Of each member only its own processes were looked into: who has a socket open may be in the reading of another one.
+  const openers = new Map(
+    readings
+      .flatMap(item => item.listeners ?? [])
+      .flatMap(({ inode, processes }) => (processes ? [[inode, processes]] : [])),
+  );
+  const wereLookedInto = members.every(member => insideOf(member, input.inside)?.processes !== undefined);
+  const unread = wereLookedInto
+    ? `no process of ${members.map(({ name }) => name).join(', ')} that may be looked into has it open`
+    : undefined;
+  const rows = reading.listeners.map(socket => {
+    const processes = socket.processes ?? openers.get(socket.inode);
+    return insideRow(processes ? { ...socket, processes } : socket, members, ownPids, input.owners, unread);
+  });
   return { listeners: orderListeners(rows), missing: reading.listenersReason };
 }
 

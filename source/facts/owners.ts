@@ -290,7 +290,8 @@ function anonymousHolder(socket: SocketReading, index: OwnerIndex): Holder {
           owner: { kind: 'unknown', reason: "no process has it open: it is the kernel's own, as VXLAN's or NFS's are" },
         };
   }
-  return { owner: { kind: 'unknown', reason: index.ownersReason ?? 'the process that holds it could not be read' } };
+  const reason = socket.processesReason ?? index.ownersReason ?? 'the process that holds it could not be read';
+  return { owner: { kind: 'unknown', reason } };
 }
 
 const dockersOwn = new Set(['dockerd', 'docker-proxy']);

@@ -31,7 +31,9 @@ function row(socket: SocketReading, holder: Holder, index: OwnerIndex, unread?: 
   const unit = (process && processOf(process, index)?.unit) ?? unitOfCgroup(socket.cgroup);
   if (unit !== undefined) listener.unit = unit;
   if (target) listener.target = target;
-  if (!process && socket.processes === undefined) why.pid = unread ?? 'the process that holds it could not be read';
+  if (!process && socket.processes === undefined) {
+    why.pid = socket.processesReason ?? unread ?? 'the process that holds it could not be read';
+  }
   if (Object.keys(why).length > 0) listener.unknown = why;
   return listener;
 }
@@ -45,16 +47,17 @@ export function listenerRow(socket: SocketReading, index: OwnerIndex): Listener 
  * The row of a socket inside a container's netns.
  * @param members the running containers that share that netns
  * @param ownPids host pids of their processes, each with its container's id, where those were read
+ * @param unread why its process is not known, where it is not
  */
 export function insideRow(
   socket: SocketReading,
   members: readonly ContainerReading[],
   ownPids: ReadonlyMap<number, string>,
   index: OwnerIndex,
+  unread = 'processes inside are read only of the container that is looked at',
 ): Listener {
   const [opener] = socket.processes ?? [];
   const process = opener && processOf(opener, index);
-  const unread = 'processes inside are read only of the container that is looked at';
   // Docker's DNS server for user networks: dockerd opens its sockets, on ephemeral ports, inside the container's netns.
   const isDns = opener ? opener.name === 'dockerd' : socket.port >= 1024;
   if (socket.address === '127.0.0.11' && isDns) {

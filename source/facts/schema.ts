@@ -350,6 +350,11 @@ export const EventSchema = v.object({
   severity: v.optional(SeveritySchema),
   portChange: v.optional(PortChangeSchema),
   finding: v.optional(FindingSchema),
+  initial: v.optional(
+    bool(
+      'finding-raised: true where it was there before netdash began to look, and is told only now since it had to be seen twice. What was found at the first look is not told.',
+    ),
+  ),
 });
 
 export const HostSchema = v.object({

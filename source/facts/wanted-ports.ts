@@ -13,6 +13,8 @@ export interface WantedPort {
   address?: string;
   /** Where that is from: `its command line` or `its exposed ports`. */
   from: string;
+  /** From its exposed ports: a label, which no program need heed. */
+  isGuess?: true;
 }
 
 /** Programs that bind nothing. A container whose programs are all of these wants no port, whatever its image exposes. */
@@ -164,5 +166,5 @@ export function wantedPorts(container: Pick<ContainerReading, 'command' | 'expos
   // `-p $PORT`: what it wants is in its environment, which is not read; to take another port for it would be a guess.
   if (container.command.some(word => word.includes('$'))) return [];
   if (container.command.length > 0 && commands.every(([program = '']) => idle.has(base(program)))) return [];
-  return container.exposedPorts.map(({ proto, port }) => ({ proto, port, from: 'its exposed ports' }));
+  return container.exposedPorts.map(({ proto, port }) => ({ proto, port, from: 'its exposed ports', isGuess: true }));
 }

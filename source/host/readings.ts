@@ -174,6 +174,8 @@ export interface SocketReading {
    * when that could not be read (`ownersReason`).
    */
   processes?: { pid: number; name: string; fd?: number }[];
+  /** Why they could not be read of this socket, where that is another reason than of all the others. */
+  processesReason?: string;
   /** The cgroup v2 path of the socket's creator, when `ss` tells it. */
   cgroup?: string;
 }

@@ -50,6 +50,8 @@ export async function readSockets(host: Host, options: SocketsOptions = {}): Pro
   return missing.length > 0 ? { value, missing: missing.join('; ') } : { value };
 }
 
+const goneReason = 'it was closed again before its process was looked up';
+
 /** Takes back that nobody has a socket open where a process may not be looked into. @returns why */
 async function doubt(host: Host, sockets: readonly SocketReading[]): Promise<string | undefined> {
   const ownerless = sockets.filter(({ processes }) => processes?.length === 0);
@@ -99,6 +101,12 @@ async function ask(
     for (const inode of inodes) openers.set(inode, scanned.get(inode) ?? []);
   }
   learn(host, value, found, openers, seesAll);
+  if (usesSs && found.length > 0) {
+    const told = new Set(found.map(({ inode }) => inode));
+    for (const socket of newListeners) {
+      if (socket.inode !== 0 && !socket.processes && !told.has(socket.inode)) socket.processesReason = goneReason;
+    }
+  }
   return complaint;
 }
 

@@ -12,6 +12,7 @@ import {
   type SnapshotContext,
   type SnapshotMemory,
 } from '../facts/snapshot.ts';
+import { Beginning } from './beginning.ts';
 import { ScreenReach } from './screen-reach.ts';
 import { Settling } from './settling.ts';
 import type { LiveView } from './live.ts';
@@ -39,6 +40,7 @@ export class ViewKeeper {
   #isYoung = false;
   readonly #reach: ScreenReach;
   readonly #settling = new Settling();
+  readonly #beginning = new Beginning();
   readonly #isOutdated: () => boolean;
   /** Whether the newest view, and what was judged last, were made of readings that did not all show what had changed. */
   #outdated = { view: false, judged: false };
@@ -139,13 +141,14 @@ export class ViewKeeper {
 
   #show(made: Made, context: SnapshotContext, ready: boolean): void {
     const own = this.#own;
-    const { findings, events: told } = this.#settling.apply(
+    const { findings, events: settled } = this.#settling.apply(
       made.snapshot.findings,
       made.events,
       context.now,
       context.once === true || !this.store.latest.ready,
       this.#outdated.judged || this.#isOutdated(),
     );
+    const told = this.#beginning.mark(settled, context.now, ready);
     const shown: Snapshot = {
       ...made.snapshot,
       findings,

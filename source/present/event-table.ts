@@ -13,21 +13,41 @@ export interface EventRow {
   key: string;
   /** ms since the epoch. */
   now: number;
+  /** Of a finding that was raised: when it was cleared, ISO 8601; absent while it is there. */
+  clearedAt?: string;
 }
 
 /** One row per event, in the order given (newest first). */
 export function eventRows(events: readonly NetdashEvent[], now: number): EventRow[] {
   const seen = new Map<string, number>();
+  const ends = clearedOf(events);
   return events
     .toReversed()
-    .map(event => {
+    .map((event): EventRow => {
       // Counted from the oldest on, so that a key stays when newer events arrive.
       const base = `${event.at} ${event.type} ${event.containerId ?? ''} ${event.text}`;
       const copies = seen.get(base) ?? 0;
       seen.set(base, copies + 1);
-      return { event, key: `${base} ${copies}`, now };
+      const clearedAt = ends.get(event);
+      return { event, key: `${base} ${copies}`, now, ...(clearedAt !== undefined && { clearedAt }) };
     })
     .toReversed();
+}
+
+/** When each finding that was raised was cleared after that. @param events newest first */
+function clearedOf(events: readonly NetdashEvent[]): Map<NetdashEvent, string> {
+  const ends = new Map<NetdashEvent, string>();
+  const cleared = new Map<string, string>();
+  for (const event of events) {
+    const { type, finding, at } = event;
+    if (!finding) continue;
+    if (type === 'finding-cleared') cleared.set(finding.id, at);
+    const end = type === 'finding-raised' ? cleared.get(finding.id) : undefined;
+    if (end === undefined) continue;
+    ends.set(event, end);
+    cleared.delete(finding.id);
+  }
+  return ends;
 }
 
 const tones: Partial<Record<NetdashEvent['type'], Tone>> = {
@@ -53,13 +73,17 @@ function typeCell({ event }: EventRow): Cell {
   return cell(glyph + event.type, toneOf(event));
 }
 
-function detailsOf({ event, now }: EventRow): Line[] {
+function detailsOf({ event, now, clearedAt }: EventRow): Line[] {
   return [
     ...facts([
       ['at', cell(`${moment(event.at, now)}, ${ago(event.at, now)}`)],
       ['what', cell(event.type, toneOf(event))],
       ['container', event.containerName === undefined ? undefined : cell(event.containerName, 'accent')],
       ['text', cell(event.text)],
+      [
+        'cleared',
+        clearedAt === undefined ? undefined : cell(`${moment(clearedAt, now)}, ${ago(clearedAt, now)}`, 'good'),
+      ],
       ['cause', event.portChange && cell(event.portChange.cause)],
     ]),
     ...(event.finding ? [[], ...findingDetails(event.finding, now)] : []),

@@ -225,6 +225,7 @@ describeLab('the dashboard on a terminal', {}, lab => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
+    ['SIGQUIT', 131],
   ] as const) {
     test(`gives the terminal back on ${signal}`, async () => {
       await on({}, async terminal => {
@@ -234,6 +235,17 @@ describeLab('the dashboard on a terminal', {}, lab => {
       });
     });
   }
+
+  test('opens no debugger on SIGUSR1, and goes on', async () => {
+    await on({}, async terminal => {
+      await shown(terminal);
+      await terminal.signal('SIGUSR1');
+      await sleep(500);
+      assert.doesNotMatch((await shell('ss -Hltn')).stdout, /:9229 /);
+      assert.doesNotMatch(terminal.written, /Debugger/);
+      await terminal.quit();
+    });
+  });
 
   test('ends with the connection that it was shown on, and leaves no process', async () => {
     await on({}, async terminal => {

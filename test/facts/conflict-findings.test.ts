@@ -347,6 +347,25 @@ describe('port-conflict-host-mode', () => {
     assert.deepEqual(findings[0]?.containerIds, [gone().id, web1.id]);
   });
 
+  it('says whether the command line names the port, or the image merely exposes it', () => {
+    const message = (rest: Partial<ContainerReading>) => judging(hostWith(gone(rest)))[0]?.message ?? '';
+    assert.match(message({}), /exited with 1; port 80\/tcp, which its image exposes and it may want, is taken: /);
+    assert.match(
+      message({ command: ['httpd', '-f', '-p', '80'] }),
+      /exited with 1 and wants port 80\/tcp, which is taken: /,
+    );
+    const alive = { state: 'running' as const, pid: 124, startedAt: now - 60_000, finishedAt: undefined, exitCode: 0 };
+    for (const [command, words] of [
+      [['httpd', '-f'], /runs without a listener on port 80\/tcp, which its image exposes and which is taken: /],
+      [
+        ['httpd', '-p', '80'],
+        /runs without a listener on port 80\/tcp, which its command line names and which is taken: /,
+      ],
+    ] as const) {
+      assert.match(message({ ...alive, command: [...command] }), words);
+    }
+  });
+
   it('names it too while web2 lives on under a supervisor without its listener', () => {
     const command = ['sh', '-c', 'httpd -f -p 80; sleep 10000'];
     const supervised = container('web2', { ...exposed, command, startedAt: now - 20_000 });

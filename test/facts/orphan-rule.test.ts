@@ -81,10 +81,19 @@ suite('orphan-rule', () => {
         { source: 'docker ps', text: 'no running container has 172.18.0.9' },
       ],
       fix: `Restart the Docker daemon, which writes its rules anew, or remove the rule: iptables -t nat ${dnat('172.18.0.9:80').replace('-A', '-D')}`,
-      confirm: "iptables-save -t nat | grep -F '172.18.0.9:80'; docker network inspect app",
+      confirm: 'iptables-save -t nat | grep -F 172.18.0.9:80; docker network inspect app',
       containerIds: [],
       ports: [{ proto: 'tcp', address: '0.0.0.0', port: 8080 }],
     });
+  });
+
+  test('a comment does not become a command in what is to be copied', () => {
+    const rule = dnat('172.18.0.9:80').replace(
+      '-j DNAT',
+      String.raw`-m comment --comment "\"; $(reboot) it\'s" -j DNAT`,
+    );
+    const [finding] = detect({ netfilter: nat(rule) });
+    assert.ok(finding?.fix?.includes(String.raw`--comment '"; $(reboot) it'\''s' -j DNAT`), finding?.fix);
   });
 
   test('also when its network is gone, and in Docker’s nftables', () => {

@@ -251,6 +251,26 @@ test('inside a shared netns the owner is told by the process, else it is unknown
   assert.equal(anybody.owner.kind, 'unknown');
   assert.match(anybody.owner.reason ?? '', /web, local/);
   assert.equal(insideRow(socket('0.0.0.0', 80), [web], pids, owners).owner.containerName, 'web');
+  assert.match(anybody.unknown?.['pid'] ?? '', /looked at/);
+  const told = insideRow(socket('0.0.0.0', 80), [web, local], pids, owners, 'no process of web, local has it open');
+  assert.equal(told.unknown?.['pid'], 'no process of web, local has it open');
+});
+
+test('a socket that is not known for a reason of its own says that one', () => {
+  const owners = index();
+  const reason = 'it was closed again before its process was looked up';
+  const row = listenerRow({ ...socket('0.0.0.0', 7777), processesReason: reason }, owners);
+  assert.equal(row.unknown?.['pid'], reason);
+  assert.equal(row.owner.reason, reason);
+});
+
+test('whether :: takes IPv4 is a fact, or unknown for a reason', () => {
+  const owners = index();
+  const unclear = listenerRow(socket('::', 80), owners);
+  assert.equal(unclear.v6only, null);
+  assert.match(unclear.unknown?.['v6only'] ?? '', /only ss/);
+  const clear = listenerRow({ ...socket('::', 80, held(1, 'nginx')), v6only: false }, owners);
+  assert.deepEqual([clear.v6only, clear.unknown], [false, undefined]);
 });
 
 test('rows are in order of port, and one process with several equal sockets has one', () => {

@@ -144,10 +144,15 @@ class Comparison {
   }
 }
 
-/** An array that holds less of the same. */
+/** An array that holds less of the same, or an object of which fields are null. */
 function isPart(full: unknown, less: unknown): boolean {
+  if (isFields(full) && isFields(less))
+    return Object.entries(full).every(([name, value]) => less[name] === null || equal(value, less[name]));
   return Array.isArray(full) && Array.isArray(less) && less.every(item => full.some(other => equal(item, other)));
 }
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The same owner, of which less may be said together with a reason. */
 function isOwnerPart(full: Listener['owner'], less: Listener['owner']): boolean {

@@ -70,7 +70,7 @@ async function verdicts(lab: Lab, stand: BrokenTools): Promise<Map<string, strin
 async function stir(lab: Lab): Promise<void> {
   await lab.restart('blip');
   // A rule that is about nobody.
-  for (const how of ['-A', '-D'])
+  for (const how of ['-I', '-D'])
     await lab.inHost(['iptables', how, 'DOCKER-USER', '-s', '203.0.113.9', '-j', 'RETURN']);
   const listener = await lab.listen({ address: '127.0.0.1', port: 0 });
   await sleep(2500);

@@ -235,3 +235,31 @@ test('a table in a pipe has no escape codes, nothing cut, and only ASCII where a
   assert.match(renderTable(containerTable, rows, { charset: 'ascii', width: 100 }).join('\n'), /^[\x20-\x7e\n]+$/);
   assert.ok(renderTable(containerTable, rows, { width: 80 }).every(line => line.length <= 80));
 });
+
+test('a finding that was raised says when it was cleared, if it was', () => {
+  const raised = sampleEvents.find(({ type }) => type === 'finding-raised') ?? assert.fail('no such event');
+  const details = (rows: ReturnType<typeof eventRows>) =>
+    rows.map(each =>
+      (eventTable.details?.(each) ?? [])
+        .map(line => line.map(({ text }) => text).join(''))
+        .find(line => /^cleared/.test(line)),
+    );
+  const at = (seconds: number) => new Date(Date.parse(raised.at) + seconds * 1000).toISOString();
+  const cleared = { ...raised, type: 'finding-cleared' as const };
+  const other = { ...cleared, finding: { ...raised.finding!, id: 'another' } };
+  const events = [
+    { ...raised, at: at(40) },
+    { ...cleared, at: at(30) },
+    { ...raised, at: at(20) },
+    { ...other, at: at(15) },
+    { ...cleared, at: at(10) },
+    raised,
+  ];
+  const told = details(eventRows(events, Date.parse(at(60))));
+  assert.deepEqual(
+    told.map(line => line !== undefined),
+    [false, false, true, false, false, true],
+  );
+  assert.match(told[2] ?? '', /30s ago|30 s ago/);
+  assert.match(told[5] ?? '', /50s ago|50 s ago/);
+});

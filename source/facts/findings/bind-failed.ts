@@ -1,6 +1,7 @@
 import { listText } from '../holders.ts';
 import type { Detector } from './detector.ts';
 import { failedStart, placeText } from './shared.ts';
+import { shellName } from '../shell-words.ts';
 
 /** Docker could not bind the host address for another reason: the host does not have it, or the daemon may not. */
 export const bindFailed: Detector = {
@@ -25,7 +26,7 @@ export const bindFailed: Detector = {
           subject: { kind: 'container' as const, id: container.id, name: container.name },
           message: `${container.name} did not start: ${why}${now}`,
           evidence: [
-            { source: `docker inspect ${container.name}`, text: `State.Error: ${container.error}` },
+            { source: `docker inspect ${shellName(container)}`, text: `State.Error: ${container.error}` },
             ...(error.kind === 'not-local'
               ? [{ source: 'ip -br addr', text: `addresses of the host: ${listText(hostAddresses, 8)}` }]
               : []),
@@ -34,7 +35,7 @@ export const bindFailed: Detector = {
             error.kind === 'not-local'
               ? 'Publish on an address that the host has, or give the host that address'
               : 'Publish on a port from net.ipv4.ip_unprivileged_port_start upwards, or run the daemon with the right to bind it',
-          confirm: `docker inspect -f '{{.State.Error}}' ${container.name}; ip -br addr`,
+          confirm: `docker inspect -f '{{.State.Error}}' ${shellName(container)}; ip -br addr`,
           containerIds: [container.id],
           ports: [{ proto: error.proto ?? ('tcp' as const), address: error.address ?? '', port: error.port ?? 0 }],
         },

@@ -3,6 +3,7 @@ import { listText } from '../holders.ts';
 import { gatewayMode, isUp, publishingOf } from '../publishing.ts';
 import { bindingsAsked, containerPortText, portsAsked } from '../requests.ts';
 import type { Detector } from './detector.ts';
+import { shellName } from '../shell-words.ts';
 
 /** `8080 → 80/tcp`, `127.0.0.1: ephemeral → 80/tcp`. */
 function bindingText({ hostIp, hostPort, ...binding }: PortBindingReading): string {
@@ -60,9 +61,9 @@ export const bindingsMissing: Detector = {
           subject: { kind: 'container' as const, id: container.id, name: container.name },
           message: `${container.name} runs, but asks for ${what} and does not have it: ${why}`,
           evidence: [
-            { source: `docker inspect ${container.name}`, text: `HostConfig.PortBindings has ${what}` },
+            { source: `docker inspect ${shellName(container)}`, text: `HostConfig.PortBindings has ${what}` },
             {
-              source: `docker port ${container.name}`,
+              source: `docker port ${shellName(container)}`,
               text:
                 container.publishedPorts.length === 0
                   ? 'nothing'
@@ -71,15 +72,15 @@ export const bindingsMissing: Detector = {
                       .join(', '),
             },
             {
-              source: `docker inspect ${container.name}`,
+              source: `docker inspect ${shellName(container)}`,
               text: `networks: ${container.endpoints.map(({ network }) => network).join(', ') || 'none'}`,
             },
           ],
           // A restart gives back no network that was taken away.
           fix: isDetached
             ? `docker network connect NETWORK ${container.name}; without a network before, docker rm ${container.name} and run it again`
-            : `docker restart ${container.name}`,
-          confirm: `docker inspect -f '{{json .HostConfig.PortBindings}} {{json .NetworkSettings.Ports}} {{json .NetworkSettings.Networks}}' ${container.name}`,
+            : `docker restart ${shellName(container)}`,
+          confirm: `docker inspect -f '{{json .HostConfig.PortBindings}} {{json .NetworkSettings.Ports}} {{json .NetworkSettings.Networks}}' ${shellName(container)}`,
           containerIds: [container.id],
           ports: missing.flatMap(({ proto, hostIp, hostPort }) => {
             const [port] = portsAsked(hostPort) ?? [];

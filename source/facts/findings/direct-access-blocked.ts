@@ -4,6 +4,7 @@ import type { Container } from '../schema.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { mayLackRules } from './reach.ts';
 import { isElsewhere } from './shared.ts';
+import { areNftNames } from '../shell-words.ts';
 
 /** A drop of Docker's for whoever asks for a container's own address, and what it has counted. */
 interface Drop {
@@ -59,7 +60,11 @@ function draftOf(container: Container, drops: readonly Drop[]): FindingDraft {
       text: `${rule.text} (${rule.packets ?? 0} packets)`,
     })),
     fix: 'If they should get through (routers, VPNs, another Docker network): use a published port, put both on one network, or allow it with gateway mode routed, the network option com.docker.network.bridge.trusted_host_interfaces, or dockerd --allow-direct-routing.',
-    confirm: isXtables ? `${tables} -t raw -nvL PREROUTING` : `nft list chain ${family} ${table} ${name}`,
+    confirm: isXtables
+      ? `${tables} -t raw -nvL PREROUTING`
+      : areNftNames(family, table, name)
+        ? `nft list chain ${family} ${table} ${name}`
+        : 'nft list ruleset',
     containerIds: [container.id],
     ports: [],
   };

@@ -15,6 +15,7 @@ import {
 } from './reach.ts';
 import { perBasis } from './reach-basis.ts';
 import { placeText, uniquePorts } from './shared.ts';
+import { shellWord } from '../shell-words.ts';
 
 /** A port that is open, and what of INPUT reads as if it were not. */
 interface Open {
@@ -73,7 +74,7 @@ function draftOf(container: Container, open: readonly [Open, ...Open[]], context
         text: `${fromText(each.reach.question)} to ${placeText(each.reach.question.to.address, each.reach.question.to.port)}/${each.reach.question.to.proto}: FORWARD ${each.reach.verdict.path.find(({ hop }) => hop === 'FORWARD')?.detail ?? ''}`,
       })),
     ],
-    fix: `If it should be closed, publish it on 127.0.0.1, or: ${tables} -I DOCKER-USER -i ${from} -p ${proto} -m conntrack --ctorigdstport ${port} --ctdir ORIGINAL -j DROP`,
+    fix: `If it should be closed, publish it on 127.0.0.1, or: ${tables} -I DOCKER-USER -i ${shellWord(from)} -p ${proto} -m conntrack --ctorigdstport ${port} --ctdir ORIGINAL -j DROP`,
     confirm: `${tables} -nvL INPUT; ${tables} -nvL DOCKER-USER; from another machine: nc -vz ${address} ${port}`,
     containerIds: [container.id],
     ports,

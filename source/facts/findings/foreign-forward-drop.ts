@@ -3,6 +3,7 @@ import type { Container } from '../schema.ts';
 import type { Detector, FindingDraft } from './detector.ts';
 import { canWalk, isUnclear, publishers, reachesOf, walkNeeds } from './reach.ts';
 import { uniquePorts } from './shared.ts';
+import { areNftNames } from '../shell-words.ts';
 
 interface Victims {
   decidedBy: DecidedBy;
@@ -55,7 +56,7 @@ export const foreignForwardDrop: Detector = {
         message: `${key} drops what Docker forwards to ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}: ${decidedBy.detail}`,
         evidence: [{ source: 'nft list ruleset', text: decidedBy.detail }],
         fix: `Accept the traffic of Docker's bridges in ${key} too, or take its policy of drop away: an accept in Docker's own chains does not count there.`,
-        confirm: `nft -a list chain ${key}`,
+        confirm: areNftNames(...key.split(' ')) ? `nft -a list chain ${key}` : 'nft -a list ruleset',
         containerIds: [...containers].map(({ id }) => id),
         ports: uniquePorts(ports),
       };

@@ -4,6 +4,7 @@ import { modeIndex, networkOfEndpoint, type ModeIndex } from '../network-mode.ts
 import { isUp } from '../publishing.ts';
 import type { Detector, FindingContext } from './detector.ts';
 import { isElsewhere } from './shared.ts';
+import { shellName } from '../shell-words.ts';
 
 /** Docker connects a container within this time of telling of the endpoint, on a busy machine too. */
 const graceMs = 2000;
@@ -102,13 +103,13 @@ export const linkMissing: Detector = {
         subject: { kind: 'container' as const, id: container.id, name: container.name },
         message: `${container.name} has no interface for ${names}: nothing reaches it at ${addresses}, and nothing leaves it there`,
         evidence: [
-          { source: `docker inspect ${container.name}`, text: `it is on ${names} with ${addresses}` },
+          { source: `docker inspect ${shellName(container)}`, text: `it is on ${names} with ${addresses}` },
           {
             source: `nsenter -t ${container.pid} -n ip addr`,
             text: `no interface has the MAC ${first?.mac ?? ''} or the address ${addresses}`,
           },
         ],
-        fix: `docker restart ${container.name}, or docker network disconnect -f ${first?.network ?? ''} ${container.name} and connect it again`,
+        fix: `docker restart ${shellName(container)}, or docker network disconnect -f ${shellName({ name: first?.network ?? '', id: first?.networkId })} ${shellName(container)} and connect it again`,
         confirm: `nsenter -t ${container.pid} -n ip addr`,
         containerIds: [container.id],
         ports: [],

@@ -2,6 +2,7 @@ import { byContainer, servedPorts, servedUndecided, type ServedPort } from './be
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { insideCommand, placesText, servedText, socketsText } from './served-text.ts';
 import { uniquePorts } from './shared.ts';
+import { shellName } from '../shell-words.ts';
 
 function pausedDrafts(context: FindingContext): FindingDraft[] {
   const served = servedPorts(context).filter(({ container }) => container.state === 'paused');
@@ -11,9 +12,9 @@ function pausedDrafts(context: FindingContext): FindingDraft[] {
   return [...paused].map(([container, ports]) => ({
     subject: { kind: 'container' as const, id: container.id, name: container.name },
     message: `${container.name} publishes ${servedText(ports)} at ${placesText(ports)}, but is paused: what connects hangs`,
-    evidence: [{ source: `docker inspect ${container.name}`, text: 'State.Status: paused' }],
-    fix: `docker unpause ${container.name}`,
-    confirm: `docker inspect -f '{{.State.Status}}' ${container.name}`,
+    evidence: [{ source: `docker inspect ${shellName(container)}`, text: 'State.Status: paused' }],
+    fix: `docker unpause ${shellName(container)}`,
+    confirm: `docker inspect -f '{{.State.Status}}' ${shellName(container)}`,
     containerIds: [container.id],
     ports: uniquePorts(ports.flatMap(({ places }) => places)),
   }));

@@ -13,6 +13,7 @@ import { type DnatRule, dnatRules } from '../rules.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { saidBetween, shownSince } from './earlier.ts';
 import { isNotDockers, uniquePorts, wasRaised } from './shared.ts';
+import { areNftNames, savedWords, shellName, shellWord } from '../shell-words.ts';
 
 /** How far apart readings must be for one to tell what was there before or after the other; a start may take a while. */
 const marginMs = 2000;
@@ -157,17 +158,21 @@ function judged(context: FindingContext): Orphan[] {
 function commands({ chain, rule, family }: DnatRule): { source: string; remove: string; confirm: string } {
   if (chain.backend === 'nft' || !rule.text.startsWith('-A')) {
     const place = `${chain.family} ${chain.table} ${chain.name}`;
+    if (!areNftNames(chain.family, chain.table, chain.name)) {
+      const all = 'nft -a list ruleset';
+      return { source: all, remove: `nft delete rule, with its handle ${rule.handle ?? ''}`.trim(), confirm: all };
+    }
     const source = `nft -a list chain ${place}`;
     return { source, remove: `nft delete rule ${place} handle ${rule.handle ?? ''}`.trim(), confirm: source };
   }
   const legacy = chain.backend === 'iptables-legacy' ? '-legacy' : '';
   const program = `${family === 6 ? 'ip6tables' : 'iptables'}${legacy}`;
-  const source = `${program}-save -t ${chain.table}`;
+  const source = `${program}-save -t ${shellWord(chain.table)}`;
   const to = /--to-destination (\S+)/.exec(rule.text)?.[1] ?? chain.name;
   return {
     source,
-    remove: `${program} -t ${chain.table} ${rule.text.replace(/^-A/, '-D')}`,
-    confirm: `${source} | grep -F '${to}'`,
+    remove: `${program} -t ${shellWord(chain.table)} ${savedWords(rule.text.replace(/^-A/, '-D'))}`,
+    confirm: `${source} | grep -F ${shellWord(to)}`,
   };
 }
 
@@ -197,7 +202,7 @@ function draft({ dnat, network }: Orphan): FindingDraft {
       { source: 'docker ps', text: `no running container has ${toAddress}` },
     ],
     fix,
-    confirm: network ? `${confirm}; docker network inspect ${network.name}` : confirm,
+    confirm: network ? `${confirm}; docker network inspect ${shellName(network)}` : confirm,
     containerIds: [],
     ports: uniquePorts(portsOf(dnat)),
   };

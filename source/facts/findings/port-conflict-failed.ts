@@ -5,6 +5,7 @@ import { claimsFor, hostTraits, requestsOf, type PortRequest } from '../requests
 import type { StartError } from '../start-errors.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { failedStart, uniquePorts } from './shared.ts';
+import { shellName } from '../shell-words.ts';
 
 /** What the error is about, for the operator: `port 8080/tcp`, `every port of 7000-7003/tcp`. */
 function subjectText(error: StartError, request: PortRequest | undefined): string {
@@ -59,14 +60,14 @@ function draft(container: ContainerReading, error: StartError, context: FindingC
     subject: { kind: 'container', id: container.id, name: container.name },
     message: `${container.name} did not start: ${what} was taken; ${holder}`,
     evidence: [
-      { source: `docker inspect ${container.name}`, text: `State.Error: ${container.error}` },
+      { source: `docker inspect ${shellName(container)}`, text: `State.Error: ${container.error}` },
       ...holderEvidence([...blockers, ...alsoHeld]),
     ],
     fix:
       blockers.length > 0
         ? `Stop the holder or give ${container.name} another host port, then docker start ${container.name}`
-        : `docker start ${container.name}`,
-    confirm: `docker inspect -f '{{.State.Error}}' ${container.name}${error.port === undefined ? '' : `; ss -tulnp 'sport = :${error.port}'`}`,
+        : `docker start ${shellName(container)}`,
+    confirm: `docker inspect -f '{{.State.Error}}' ${shellName(container)}${error.port === undefined ? '' : `; ss -tulnp 'sport = :${error.port}'`}`,
     containerIds: [container.id, ...blockerContainers([...blockers, ...alsoHeld]).filter(id => id !== container.id)],
     ports: uniquePorts(ports.length > 0 ? ports : asked.filter(claim => claim.port > 0)),
   };

@@ -8,6 +8,7 @@ import type { Container, Listener } from '../schema.ts';
 import { wantedPorts, type WantedPort } from '../wanted-ports.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { graceMs, isElsewhere, uniquePorts, wasRaised } from './shared.ts';
+import { shellName } from '../shell-words.ts';
 
 /** A program that cannot bind gives up at once, or after a few tries. */
 const soonMs = 60_000;
@@ -64,9 +65,24 @@ function wasThere(clash: Clash, container: ContainerReading, context: FindingCon
   return holder.startedAt <= container.finishedAt;
 }
 
-function draft(container: ContainerReading, clashes: readonly Clash[], how: string): FindingDraft {
+/** What it did, about the ports that it wants, up to the word `taken`; a guess at what it wants is told as one. */
+type How = (ports: string, isGuess: boolean) => string;
+
+const gaveUpText =
+  (what: string): How =>
+  (ports, isGuess) =>
+    isGuess
+      ? `${what}; port ${ports}, which its image exposes and it may want, is`
+      : `${what} and wants port ${ports}, which is`;
+
+const runsText: How = (ports, isGuess) =>
+  `runs without a listener on port ${ports}, which its ${isGuess ? 'image exposes' : 'command line names'} and which is`;
+
+function draft(container: ContainerReading, clashes: readonly Clash[], how: How): FindingDraft {
   const mode = container.networkMode === 'host' ? 'host network' : 'shared netns';
   const first = clashes[0];
+  // What an image exposes is a label: no program need bind it.
+  const isGuess = clashes.every(({ wanted }) => wanted.isGuess === true);
   const wants = listText([...new Set(clashes.map(({ wanted }) => `${wanted.port}/${wanted.proto}`))]);
   const holders = [
     ...new Set(clashes.map(({ listener }) => `${ownerText(listener)} holds ${claimText(claimOfListener(listener))}`)),
@@ -74,16 +90,16 @@ function draft(container: ContainerReading, clashes: readonly Clash[], how: stri
   const others = clashes.flatMap(({ listener }) => listener.owner.containerId ?? []);
   return {
     subject: { kind: 'container', id: container.id, name: container.name },
-    message: `${container.name} (${mode}) ${how} port ${wants}, which is taken: ${holders.join('; ')}`,
+    message: `${container.name} (${mode}) ${how(wants, isGuess)} taken: ${holders.join('; ')}`,
     evidence: [
       {
-        source: `docker inspect ${container.name}`,
-        text: `NetworkMode ${container.networkMode.slice(0, 22)}, state ${container.state}, exit code ${container.exitCode}; wants ${wants} by ${first?.wanted.from}: ${container.command.join(' ')}`,
+        source: `docker inspect ${shellName(container)}`,
+        text: `NetworkMode ${container.networkMode.slice(0, 22)}, state ${container.state}, exit code ${container.exitCode}; ${isGuess ? 'may want' : 'wants'} ${wants} by ${first?.wanted.from}: ${container.command.join(' ')}`,
       },
       ...holders.map(text => ({ source: 'ss -tulnp', text })),
     ],
-    fix: `Let one of the two listen on another port, or each on an address of its own; docker logs ${container.name} has its own words`,
-    confirm: `docker logs --tail 20 ${container.name}; ss -tulnp 'sport = :${first?.wanted.port}'`,
+    fix: `Let one of the two listen on another port, or each on an address of its own; docker logs ${shellName(container)} has its own words`,
+    confirm: `docker logs --tail 20 ${shellName(container)}; ss -tulnp 'sport = :${first?.wanted.port}'`,
     containerIds: [...new Set([container.id, ...others])],
     ports: uniquePorts(clashes.map(({ listener }) => listener)),
   };
@@ -127,7 +143,7 @@ export const portConflictHostMode: Detector = {
           wasThere(clash, container, context),
         );
         const ended = container.state === 'restarting' ? 'keeps exiting' : 'exited';
-        return clashes.length > 0 ? [draft(container, clashes, `${ended} with ${container.exitCode} and wants`)] : [];
+        return clashes.length > 0 ? [draft(container, clashes, gaveUpText(`${ended} with ${container.exitCode}`))] : [];
       }
       if (container.state !== 'running') return [];
       const isYoung = around.readAt - container.startedAt < graceMs;
@@ -141,7 +157,7 @@ export const portConflictHostMode: Detector = {
       if (wanted.some(port => own.some(listener => listener.port === port.port && listener.proto === port.proto)))
         return [];
       const clashes = clashesOf(container, around.listeners, false);
-      return clashes.length > 0 ? [draft(container, clashes, 'runs without a listener on')] : [];
+      return clashes.length > 0 ? [draft(container, clashes, runsText)] : [];
     });
   },
 };

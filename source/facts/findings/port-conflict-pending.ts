@@ -2,6 +2,7 @@ import { blockerContainers, blockersFor, blockersText, holderEvidence, holdersNo
 import { hostTraits, requestsOf } from '../requests.ts';
 import type { Detector } from './detector.ts';
 import { failedStart, uniquePorts } from './shared.ts';
+import { shellName } from '../shell-words.ts';
 
 /** A container that ended so long ago may be starting again, in ms: its own docker-proxy is there before Docker says that it runs. */
 const restartMs = 10_000;
@@ -40,13 +41,13 @@ export const portConflictPending: Detector = {
           message: `${container.name} will not start as things are: ${blockersText(blockers)}`,
           evidence: [
             {
-              source: `docker inspect ${container.name}`,
+              source: `docker inspect ${shellName(container)}`,
               text: `asks for ${[...new Set(ports.map(({ port, proto }) => `${port}/${proto}`))].join(', ')}; state ${container.state}`,
             },
             ...holderEvidence(blockers),
           ],
           fix: `Before starting ${container.name}, stop the holder or give it another host port`,
-          confirm: `docker inspect -f '{{json .HostConfig.PortBindings}}' ${container.name}; ss -tulnp 'sport = :${ports[0]?.port}'`,
+          confirm: `docker inspect -f '{{json .HostConfig.PortBindings}}' ${shellName(container)}; ss -tulnp 'sport = :${ports[0]?.port}'`,
           containerIds: [container.id, ...blockerContainers(blockers)],
           ports,
         },

@@ -5,6 +5,7 @@ import { blockersFor, holdersNow, listText } from '../holders.ts';
 import { claimsFor, hostTraits, requestsOf } from '../requests.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { uniquePorts } from './shared.ts';
+import { shellName } from '../shell-words.ts';
 
 /** A container's wish for one host port. */
 interface Wish {
@@ -73,13 +74,13 @@ function draft(key: string, wishes: readonly Wish[]): FindingDraft {
     subject: { kind: 'port', id: `${key}@${addresses[0]}`, name: key },
     message: `${listText(names)} ${names.length === 2 ? 'both' : 'all'} ask for port ${key}, which is free: ${outcome(group, names)}`,
     evidence: containers.map(container => ({
-      source: `docker inspect ${container.name}`,
+      source: `docker inspect ${shellName(container)}`,
       text: `${container.state}; asks for ${[
         ...new Set(group.filter(wish => wish.container === container).flatMap(wish => wish.claims.map(claimText))),
       ].join(', ')}`,
     })),
     fix: 'Give all but one of them another host port, or remove those that are no longer needed',
-    confirm: `docker inspect -f '{{.Name}} {{json .HostConfig.PortBindings}}' ${names.join(' ')}`,
+    confirm: `docker inspect -f '{{.Name}} {{json .HostConfig.PortBindings}}' ${containers.map(shellName).join(' ')}`,
     containerIds: containers.map(container => container.id),
     ports: uniquePorts(claims),
   };

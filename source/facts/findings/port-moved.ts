@@ -1,6 +1,7 @@
 import type { PortChange } from '../schema.ts';
 import type { Detector } from './detector.ts';
 import { placeText, uniquePorts } from './shared.ts';
+import { shellName } from '../shell-words.ts';
 
 /** How long a change of port stays a finding. */
 const lateMs = 15 * 60_000;
@@ -37,12 +38,12 @@ export const portMoved: Detector = {
         message: `${name} ${port} moved from host port ${sides(change.from)} to ${sides(change.to)} (${change.cause})${again}`,
         evidence: [
           {
-            source: `docker port ${name} ${port}`,
+            source: `docker port ${shellName({ name, id: change.containerId })} ${port}`,
             text: `was ${change.from.map(({ hostIp, hostPort }) => placeText(hostIp, hostPort)).join(', ')}; is ${change.to.map(({ hostIp, hostPort }) => placeText(hostIp, hostPort)).join(', ')} since ${change.at}`,
           },
         ],
         fix: `Publish a fixed port (-p HOSTPORT:${change.containerPort}) if something relies on the number`,
-        confirm: `docker port ${name} ${port}`,
+        confirm: `docker port ${shellName({ name, id: change.containerId })} ${port}`,
         containerIds: [change.containerId],
         ports: uniquePorts(
           change.to.map(({ hostIp, hostPort }) => ({ proto: change.proto, address: hostIp, port: hostPort })),

@@ -2,6 +2,7 @@ import type { ContainerReading, Readings } from '../../host/readings.ts';
 import { modeIndex, netnsOwner, networkMode } from '../network-mode.ts';
 import { isUp } from '../publishing.ts';
 import type { Detector } from './detector.ts';
+import { shellName } from '../shell-words.ts';
 
 /** Why a sharer is stranded; undefined when it is not, or when that is not known. */
 function strandedBecause(
@@ -67,14 +68,14 @@ export const strandedNetns: Detector = {
           subject: { kind: 'container' as const, id: sharer.id, name: sharer.name },
           message: `${sharer.name} is cut off: ${why}`,
           evidence: [
-            { source: `docker inspect ${sharer.name}`, text: `NetworkMode ${sharer.networkMode.slice(0, 22)}` },
+            { source: `docker inspect ${shellName(sharer)}`, text: `NetworkMode ${sharer.networkMode.slice(0, 22)}` },
             { source: partner === undefined ? 'docker ps -a' : 'docker inspect, /proc/PID/ns/net', text: evidence },
           ],
           fix:
             partner === undefined
               ? `Create ${sharer.name} anew with --network container: and the partner's name (with Compose: up --force-recreate)`
-              : `docker restart ${sharer.name}${isUp(partner) ? '' : ` once ${partner.name} runs`}`,
-          confirm: `docker inspect -f '{{.HostConfig.NetworkMode}} {{.State.StartedAt}}' ${sharer.name}; nsenter -t ${sharer.pid} -n ip addr`,
+              : `docker restart ${shellName(sharer)}${isUp(partner) ? '' : ` once ${partner.name} runs`}`,
+          confirm: `docker inspect -f '{{.HostConfig.NetworkMode}} {{.State.StartedAt}}' ${shellName(sharer)}; nsenter -t ${sharer.pid} -n ip addr`,
           containerIds: partner === undefined ? [sharer.id] : [sharer.id, partner.id],
           ports: [],
         },

@@ -3,6 +3,7 @@ import type { NetworkReading, RouteReading } from '../../host/readings.ts';
 import { bridgeOfNetwork } from '../link-map.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { isElsewhere } from './shared.ts';
+import { shellName } from '../shell-words.ts';
 
 type Block = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
@@ -75,17 +76,17 @@ function draft(
     message: `Network ${network.name}: ${texts[0]}${more}; packets for one may go to the other`,
     evidence: [
       ...others.map(({ other, theirs }) => ({
-        source: `docker network inspect ${other.name}`,
+        source: `docker network inspect ${shellName(other)}`,
         text: `subnet ${theirs}`,
       })),
       ...routes.map(({ route }) => ({ source: 'ip route show table all', text: routeText(route) })),
       {
-        source: `docker network inspect ${network.name}`,
+        source: `docker network inspect ${shellName(network)}`,
         text: `subnet ${network.ipam.map(({ subnet }) => subnet).join(', ')}`,
       },
     ],
     fix: `Make ${network.name} anew with a --subnet that nothing else uses (for many networks: default-address-pools in daemon.json)`,
-    confirm: `docker network inspect -f '{{json .IPAM.Config}}' ${network.name}; ip route show table all`,
+    confirm: `docker network inspect -f '{{json .IPAM.Config}}' ${shellName(network)}; ip route show table all`,
     containerIds: [],
     ports: [],
   };

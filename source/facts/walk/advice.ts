@@ -1,4 +1,5 @@
 /** What an operator can do about a port that is cut off or dead, and how to see it without netdash. */
+import { areNftNames, shellWord } from '../shell-words.ts';
 import { isTypable } from '../sysctl.ts';
 import type { DecidedBy, Question, Verdict } from './verdict.ts';
 
@@ -26,9 +27,11 @@ function ruleConfirm({ inside, ...decided }: DecidedBy, text: string): string {
 function listing({ family, table = '', chain = '', handle }: DecidedBy, text: string): string {
   const isXtables = /^-[AP] /.test(text) || handle === undefined;
   if (isXtables && (family === 'ip' || family === 'ip6')) {
-    return `${family === 'ip6' ? 'ip6tables' : 'iptables'} -t ${table} -nvL ${chain} --line-numbers`;
+    return `${family === 'ip6' ? 'ip6tables' : 'iptables'} -t ${shellWord(table)} -nvL ${shellWord(chain)} --line-numbers`;
   }
-  return `nft -a list chain ${family} ${table} ${chain}`;
+  return areNftNames(family ?? '', table, chain)
+    ? `nft -a list chain ${family} ${table} ${chain}`
+    : 'nft -a list ruleset';
 }
 
 function ruleFix(decided: DecidedBy): string {
