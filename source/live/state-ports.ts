@@ -1,5 +1,6 @@
 /** The ports that each daemon's containers had last, and the changes seen, kept between runs of netdash. */
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
 import { LedgerSchema, openLedger, type Ledger } from '../facts/port-changes.ts';
 import { PortChangeSchema, type PortChange } from '../facts/schema.ts';
@@ -74,6 +75,10 @@ export const portStateFormat: StateFormat<State> = {
   },
 };
 
+/** A local file is read within milliseconds, one on a network file system that lives within tens of them. */
+const patienceMs = 1000;
+const silent = Symbol('no answer');
+
 /** Keeps the ports of one daemon. */
 export class PortState {
   /** What went wrong last, in one line; undefined when all is well. */
@@ -104,10 +109,20 @@ export class PortState {
     this.#once = once;
   }
 
-  /** What the last run left; never throws: `problem` says why there is nothing. */
+  /**
+   * What the last run left; never throws: `problem` says why there is nothing. Of a file system that does not answer (a dead
+   * NFS server, a hung mount) it is not waited for: everything else would wait with it.
+   */
   async load(): Promise<KeptPorts> {
+    const reading = this.#file.load();
+    // Nothing is written before: each operation there would take one of the few threads that Node has for files.
+    this.#saving = reading.then(
+      () => undefined,
+      () => undefined,
+    );
     try {
-      const state = await this.#file.load();
+      const state = await Promise.race([reading, sleep(patienceMs, silent, { ref: false })]);
+      if (state === silent) throw new Error(`${this.#file.path} cannot be read: the file system does not answer`);
       if (!state) return { ledger: undefined, portChanges: [] };
       if (state.daemonId !== this.#daemonId) throw new Error(`${this.#file.path} is ignored: it is another daemon's`);
       this.#written = state;
