@@ -25,7 +25,9 @@ function row(socket: SocketReading, holder: Holder, index: OwnerIndex, unread?: 
   const why: Record<string, string> = {};
   if (socket.family === 6) {
     listener.v6only = socket.v6only ?? null;
-    if (socket.v6only === undefined) why.v6only = 'only ss, run in this netns, tells it, and has not told';
+    if (socket.v6only === undefined) {
+      why.v6only = socket.v6onlyReason ?? 'only ss, run in this netns, tells it, and has not told';
+    }
   }
   if (socket.device !== undefined) listener.device = socket.device;
   const unit = (process && processOf(process, index)?.unit) ?? unitOfCgroup(socket.cgroup);

@@ -162,10 +162,10 @@ async function addListeners(
   if (exact && unclear.length > 0) {
     // Who may not even see which netns it is cannot enter it.
     const complaint =
-      value.netns === undefined
-        ? `${v4Question}: needs root (CAP_SYS_PTRACE)`
-        : await askInside(host, options.pid, unclear);
-    if (complaint) missing.push(complaint);
+      value.netns === undefined ? 'needs root (CAP_SYS_PTRACE)' : await askInside(host, options.pid, unclear);
+    if (complaint === undefined) return;
+    missing.push(`${v4Question}: ${complaint}`);
+    for (const socket of unclear) if (socket.v6only === undefined) socket.v6onlyReason = complaint;
   }
 }
 
@@ -220,10 +220,11 @@ async function askInside(host: Host, pid: number, sockets: SocketReading[]): Pro
       const [first] = same;
       if (first?.v6only !== undefined && same.every(line => line.v6only === first.v6only)) socket.v6only = first.v6only;
     }
-    return undefined;
+    return sockets.some(isUnclear) ? 'ss, run in its netns, does not tell' : undefined;
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
-    return `${v4Question}: ${error.message}`;
+    // setns(2): CAP_SYS_ADMIN in the user namespaces of both.
+    return /Operation not permitted/.test(error.message) ? 'needs root (CAP_SYS_ADMIN)' : error.message;
   }
 }
 

@@ -165,6 +165,8 @@ export interface SocketReading {
   state: string;
   /** IPV6_V6ONLY; absent when unknown (/proc does not tell) or family 4. */
   v6only?: boolean;
+  /** Why that is not known, where it was asked. */
+  v6onlyReason?: string;
   inode: number;
   uid: number;
   /** Interface it is bound to (SO_BINDTODEVICE), when known. */

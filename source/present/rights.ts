@@ -8,7 +8,7 @@ const defaultEndpoint = 'unix:///var/run/docker.sock';
 /** The least that shows everything from inside a container, whose image is the reader's to name. */
 const container = (endpoint: string, command: string): string => {
   const socket = endpoint.replace(/^unix:\/\//, '');
-  const caps = ['NET_ADMIN', 'SYS_PTRACE', 'DAC_READ_SEARCH'].map(name => `--cap-add ${name}`).join(' ');
+  const caps = ['NET_ADMIN', 'SYS_PTRACE', 'DAC_READ_SEARCH', 'SYS_ADMIN'].map(name => `--cap-add ${name}`).join(' ');
   return `docker run --rm -it --net=host --pid=host --cap-drop ALL ${caps} -v ${socket}:/var/run/docker.sock IMAGE ${command}`;
 };
 
@@ -20,10 +20,13 @@ export const isForWantOfRights = (reason: string | undefined): boolean => forWan
  * @param command what is to be run with them, such as `netdash doctor`
  */
 export function commandWithRights(
-  { sources, host }: Pick<Snapshot, 'sources' | 'host'>,
+  { sources, host, containers = [] }: Pick<Snapshot, 'sources' | 'host'> & Partial<Pick<Snapshot, 'containers'>>,
   command: string,
 ): string | undefined {
-  const reasons = Object.values(sources).flatMap(({ reason }) => (isForWantOfRights(reason) ? [reason ?? ''] : []));
+  const inside = containers.flatMap(({ listeners }) => listeners ?? []).map(({ unknown }) => unknown?.['v6only']);
+  const reasons = [...Object.values(sources).map(({ reason }) => reason), ...inside].flatMap(reason =>
+    reason !== undefined && isForWantOfRights(reason) ? [reason] : [],
+  );
   if (reasons.length === 0) return undefined;
   const { dockerEndpoint: endpoint, root } = host;
   // Root that may not look is root in a container; one without the host's namespaces is in one whoever it is.

@@ -7,6 +7,16 @@ type Fields = Readonly<Record<string, unknown>>;
 const equal = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 const placeOf = ({ proto, address, port, device }: Listener): string => `${proto} ${address} ${port} ${device ?? ''}`;
 
+/** What is known only together with another field, whose reason is also its own. */
+const saidBy: Readonly<Record<string, string>> = {
+  process: 'pid',
+  containerName: 'containerId',
+  containerInterface: 'containerId',
+  containerIfindex: 'containerId',
+  mac: 'containerId',
+  peer: 'containerId',
+};
+
 /** Compares two looks at one host that did not change. */
 class Comparison {
   readonly violations: string[] = [];
@@ -33,8 +43,7 @@ class Comparison {
     const reasons = (less['unknown'] ?? {}) as Readonly<Record<string, string>>;
     for (const name of new Set([...Object.keys(full), ...Object.keys(less)])) {
       if (name === 'unknown' || skip.includes(name) || equal(full[name], less[name])) continue;
-      // A process is not named where it is not known which one it is.
-      const isTold = (reasons[name === 'process' ? 'pid' : name] ?? '') !== '';
+      const isTold = (reasons[saidBy[name] ?? name] ?? '') !== '';
       const isGone = less[name] === undefined || less[name] === null;
       const because = isTold || sources.some(source => !this.#isWhole(source));
       if (isGone ? because : isTold && isPart(full[name], less[name])) continue;
@@ -94,7 +103,7 @@ class Comparison {
     }
     for (const theirs of full.links) {
       const ours = less.links.find(({ ifindex }) => ifindex === theirs.ifindex);
-      if (ours) this.#fields(`link ${theirs.veth}`, theirs, ours, []);
+      if (ours) this.#fields(`link ${theirs.veth}`, theirs, ours, ['docker']);
       else this.#excused('links', `link ${theirs.veth} has gone`);
     }
     for (const theirs of full.interfaces) {
@@ -160,7 +169,9 @@ function isOwnerPart(full: Listener['owner'], less: Listener['owner']): boolean 
   const named = (['containerId', 'service'] as const).every(
     name => less[name] === undefined || less[name] === full[name],
   );
-  return named && less.kind === full.kind;
+  // Whom a docker-proxy serves may be unknown.
+  const isLess = less.kind === 'docker' && full.via === less.via && (less.reason ?? '') !== '';
+  return named && (less.kind === full.kind || isLess);
 }
 
 /**
