@@ -20,7 +20,7 @@ export const DoctorSchema = v.object({
       codes: v.array(v.string()),
       incomplete: about(
         v.object({ sources: lacking, containers: lacking, codes: v.array(v.string()) }),
-        'Sources, and listeners of containers that publish ports, of which a part could not be read, and the codes of findings of which there may be more therefore.',
+        'Sources of which a part could not be read, and the codes of findings of which there may be more therefore; containers that publish ports of which is not known what listens, or who reaches them.',
       ),
     }),
     'Sources that could not be read, and the codes of findings that could not be judged without them.',

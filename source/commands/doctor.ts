@@ -1,6 +1,8 @@
 /** `netdash doctor`: every finding with its evidence, what could not be judged, and an exit code to go by. */
 import { detectors } from '../facts/findings/index.ts';
 import type { Severity, Snapshot } from '../facts/schema.ts';
+import type { Verdict } from '../facts/walk/verdict.ts';
+import type { LiveView } from '../live/live.ts';
 import { cell, type Line } from '../present/cell.ts';
 import { inCharset } from '../terminal/charset.ts';
 import { findingDetails } from '../present/finding-table.ts';
@@ -31,7 +33,8 @@ export interface Unjudged {
 }
 
 /** What could not be judged: a source that failed has nothing new, whatever it said before. */
-export function unjudged(snapshot: Snapshot): Unjudged {
+export function unjudged(view: Pick<LiveView, 'snapshot' | 'reach'>): Unjudged {
+  const { snapshot } = view;
   const failed = Object.entries(snapshot.sources).filter(([, { state }]) => state === 'failed');
   // This machine's are read, and are not those that the containers of a rootless daemon live by.
   const { docker } = snapshot.host;
@@ -44,12 +47,16 @@ export function unjudged(snapshot: Snapshot): Unjudged {
       .filter(([name]) => blocking.has(name))
       .map(([name, { reason }]) => ({ name, reason: reason ?? 'no reason given' })),
     codes,
-    incomplete: judgedInPart(snapshot, new Set(codes)),
+    incomplete: judgedInPart(view, new Set(codes)),
   };
 }
 
 /** What was judged with less than all that it rests on: a crash of one of several tools must not read as "nothing wrong". */
-function judgedInPart(snapshot: Snapshot, unjudgedCodes: ReadonlySet<string>): Unjudged['incomplete'] {
+function judgedInPart(
+  view: Pick<LiveView, 'snapshot' | 'reach'>,
+  unjudgedCodes: ReadonlySet<string>,
+): Unjudged['incomplete'] {
+  const { snapshot } = view;
   const needed = new Set<string>(detectors.flatMap(({ needs, helpedBy = [] }) => [...needs, ...helpedBy]));
   const sources = Object.entries(snapshot.sources)
     .filter(([name, { state }]) => state === 'partial' && needed.has(name))
@@ -58,7 +65,8 @@ function judgedInPart(snapshot: Snapshot, unjudgedCodes: ReadonlySet<string>): U
   const codes = detectors
     .filter(({ code, needs }) => !unjudgedCodes.has(code) && needs.some(name => partial.has(name)))
     .map(({ code }) => code);
-  return { sources, containers: notLookedInto(snapshot), codes };
+  const unreached = unjudgedCodes.has('blocked') ? [] : notReachedFor(view);
+  return { sources, containers: oncePerName([...notLookedInto(snapshot), ...unreached]), codes };
 }
 
 /** Containers that publish ports and of whose listeners something is not known. */
@@ -67,9 +75,32 @@ function notLookedInto(snapshot: Snapshot): Lacking[] {
     if (publishedPorts.length === 0) return [];
     const reason =
       listeners === null ? unknown?.['listeners'] : listeners.find(each => each.v6only === null)?.unknown?.['v6only'];
-    return reason === undefined ? [] : [{ name, reason }];
+    return reason === undefined ? [] : [{ name, reason: `its listeners: ${reason}` }];
   });
 }
+
+/** A rule that netdash does not evaluate is no want of a reading: nothing that the operator does makes it known. */
+const isForWantOfReading = ({ verdict, decidedBy }: Verdict): boolean =>
+  verdict === 'unknown' &&
+  !((decidedBy?.kind === 'rule' || decidedBy?.kind === 'policy') && decidedBy.chain !== undefined);
+
+/** Containers that publish ports of which is not known whether others reach them. */
+function notReachedFor({ snapshot, reach }: Pick<LiveView, 'snapshot' | 'reach'>): Lacking[] {
+  return snapshot.containers.flatMap(({ name, state, publishedPorts }) => {
+    if (state !== 'running') return [];
+    for (const { hostIp: address, hostPort: port, proto } of publishedPorts) {
+      const { answers } = reach.exposures.of({ address, port, proto });
+      const open = answers.find(({ verdict }) => isForWantOfReading(verdict));
+      if (!open) continue;
+      return [{ name, reason: `who reaches it at ${port}/${proto}: ${open.verdict.decidedBy?.detail ?? 'not known'}` }];
+    }
+    return [];
+  });
+}
+
+/** The first of each name. */
+const oncePerName = (list: readonly Lacking[]): Lacking[] =>
+  list.filter(({ name }, at) => list.findIndex(other => other.name === name) === at);
 
 /** Whether something that was looked for may be there all the same. */
 export const mayBeMore = ({ codes, incomplete }: Unjudged): boolean =>
@@ -96,9 +127,13 @@ function findingLines(snapshot: Snapshot): Line[] {
   });
 }
 
+/** More of them tell an operator nothing new. */
+const mostContainers = 5;
+
 /** What was looked at and found well, and what was not. */
 function summary(snapshot: Snapshot, { sources, codes, incomplete }: Unjudged): SafeText[] {
   const inPart = new Set(incomplete.codes);
+  const hidden = Math.max(0, incomplete.containers.length - mostContainers);
   const judged = detectors.length - codes.length - inPart.size;
   const found = new Set(snapshot.findings.map(({ code }) => code));
   const clean = detectors.filter(({ code }) => ![...codes, ...inPart, ...found].includes(code)).length;
@@ -109,7 +144,8 @@ function summary(snapshot: Snapshot, { sources, codes, incomplete }: Unjudged): 
   return [
     ...sources.map(({ name, reason }) => `not readable: ${name}: ${reason}`),
     ...partial.map(([name, { reason }]) => `incomplete: ${name}: ${reason ?? ''}`),
-    ...incomplete.containers.map(({ name, reason }) => `incomplete: listeners of ${name}: ${reason}`),
+    ...incomplete.containers.slice(0, mostContainers).map(({ name, reason }) => `incomplete: ${name}: ${reason}`),
+    ...(hidden > 0 ? [`incomplete: ${hidden} more containers`] : []),
     ...(codes.length > 0 ? [`not judged for want of that: ${codes.join(', ')}`] : []),
     ...(inPart.size > 0 ? [`judged only in part, so that there may be more: ${[...inPart].join(', ')}`] : []),
     ...(rights === undefined ? [] : [`to see what rights are lacking for: ${rights}`]),
@@ -130,8 +166,9 @@ export async function run(invocation: Invocation): Promise<number> {
   if (options.nagios && options.json)
     throw new UsageError('--nagios prints its one line and --json an object: give only one of them');
   const { host } = await openHost(invocation);
-  const { snapshot } = await lookOnce(host, options.nagios ? nagiosPatienceMs : undefined);
-  const missing = unjudged(snapshot);
+  const view = await lookOnce(host, options.nagios ? nagiosPatienceMs : undefined);
+  const { snapshot } = view;
+  const missing = unjudged(view);
   if (options.nagios) {
     const { line, code } = nagiosReport(snapshot, missing);
     await print(io, [inCharset(line, layoutOf(io).charset)]);

@@ -17,7 +17,7 @@ export function nagiosReport(snapshot: Snapshot, unjudged: Unjudged): { line: Sa
   const missing = [
     ...unjudged.sources.map(({ name, reason }) => `${name} cannot be read: ${reason}`),
     ...sources.map(({ name, reason }) => `${name} incomplete: ${reason}`),
-    ...containers.map(({ name, reason }) => `listeners of ${name} incomplete: ${reason}`),
+    ...containers.map(({ name, reason }) => `${name} incomplete: ${reason}`),
   ];
   // A bar begins the performance data, a line break ends the status line.
   const clean = sanitise([...told, ...missing].join('; '))

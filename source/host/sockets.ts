@@ -4,7 +4,7 @@ import { readSocketTables } from './socket-tables.ts';
 import type { Outcome, SocketReading, SocketsReading } from './readings.ts';
 import { keepKnown, proveV6only, socketKey } from './known-sockets.ts';
 import { hasCgroup2, ssLines, type Opener, type SsSocket } from './ss.ts';
-import { allPids, closedProcess, orderOpeners, ownersHidden, scanOpeners } from './socket-owners.ts';
+import { allPids, closedProcess, missingRights, orderOpeners, ownersHidden, scanOpeners } from './socket-owners.ts';
 
 /** `ss` takes its filter from the command line; beyond this many ports the processes of holding sockets stay unknown. */
 const maximumFilterPorts = 64;
@@ -93,7 +93,8 @@ async function ask(
   const sockets = [...value.listeners, ...newHolding].filter(({ inode }) => inode !== 0);
   const doubtful = new Set(found.flatMap(({ inode, openers: clear }) => (inode && !clear ? [inode] : [])));
   const usesSs = extended && complaint === undefined;
-  if (usesSs) for (const inode of unopened(newListeners, openers, found, seesAll)) doubtful.add(inode);
+  if (usesSs)
+    for (const inode of unopened(newListeners, openers, found, missingRights(host) === undefined)) doubtful.add(inode);
   if (newListeners.length > 0 && found.length === 0) complaint ??= 'ss printed no socket at all';
   const inodes = new Set(sockets.map(({ inode }) => inode).filter(inode => !usesSs || doubtful.has(inode)));
   if (inodes.size > 0) {
@@ -111,19 +112,19 @@ async function ask(
 }
 
 /**
- * Listeners of which `ss` told nothing, and where every process may be looked into also those that it says nobody has open: an
+ * Listeners of which `ss` told nothing, and where netdash may look into processes also those that it says nobody has open: an
  * `ss` with fewer rights than netdash says the same as of a socket that the kernel holds.
  */
 function unopened(
   listeners: readonly SocketReading[],
   openers: ReadonlyMap<number, readonly Opener[]>,
   found: readonly SsSocket[],
-  seesAll: boolean,
+  mayLook: boolean,
 ): number[] {
   const told = new Set(found.map(({ inode }) => inode));
   return listeners
     .map(({ inode }) => inode)
-    .filter(inode => inode !== 0 && (!told.has(inode) || (seesAll && openers.get(inode)?.length === 0)));
+    .filter(inode => inode !== 0 && (!told.has(inode) || (mayLook && openers.get(inode)?.length === 0)));
 }
 
 async function runSs(host: Host, args: string[]): Promise<SsSocket[]> {
