@@ -37,6 +37,7 @@ const hosts = rounds(40);
 
 const recordings = {
   '20': fixtureRecording('20'),
+  '26': fixtureRecording('26'),
   '28': fixtureRecording('28'),
   '29-nftables': fixtureRecording('29-nftables'),
 };
