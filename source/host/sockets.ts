@@ -31,7 +31,6 @@ export async function readSockets(host: Host, options: SocketsOptions = {}): Pro
   const known = options.fresh ? undefined : options.previous?.listeners;
   const fresh = new Set(keepKnown(host, value.listeners, known));
   // An `ss` that failed when they were new may do better now; until it does, this reading is not whole.
-  const isUnclear = ({ address, v6only }: SocketReading) => address === '::' && v6only === undefined;
   const newListeners = value.listeners.filter(socket => fresh.has(socket) || isUnclear(socket));
   const newHolding = keepKnown(host, value.holding, options.fresh ? undefined : options.previous?.holding).filter(
     socket => socket.inode !== 0,
@@ -49,6 +48,8 @@ export async function readSockets(host: Host, options: SocketsOptions = {}): Pro
     value.ownersReason = hidden ?? closed ?? options.previous?.ownersReason ?? 'their processes could not be read';
   return missing.length > 0 ? { value, missing: missing.join('; ') } : { value };
 }
+
+const isUnclear = ({ address, v6only }: SocketReading): boolean => address === '::' && v6only === undefined;
 
 const goneReason = 'it was closed again before its process was looked up';
 

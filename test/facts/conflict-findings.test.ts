@@ -347,8 +347,9 @@ describe('port-conflict-host-mode', () => {
     assert.deepEqual(findings[0]?.containerIds, [gone().id, web1.id]);
   });
 
+  const message = (rest: Partial<ContainerReading>) => judging(hostWith(gone(rest)))[0]?.message ?? '';
+
   it('says whether the command line names the port, or the image merely exposes it', () => {
-    const message = (rest: Partial<ContainerReading>) => judging(hostWith(gone(rest)))[0]?.message ?? '';
     assert.match(message({}), /exited with 1; port 80\/tcp, which its image exposes and it may want, is taken: /);
     assert.match(
       message({ command: ['httpd', '-f', '-p', '80'] }),

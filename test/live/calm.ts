@@ -17,6 +17,9 @@ const saidBy: Readonly<Record<string, string>> = {
   peer: 'containerId',
 };
 
+const ruleTexts = ({ rules }: Snapshot): string[] | undefined =>
+  rules?.map(({ family, table, chain, number, text }) => `${family} ${table} ${chain} ${number} ${text}`);
+
 /** Compares two looks at one host that did not change. */
 class Comparison {
   readonly violations: string[] = [];
@@ -118,9 +121,7 @@ class Comparison {
   }
 
   #rules(): void {
-    const texts = ({ rules }: Snapshot) =>
-      rules?.map(({ family, table, chain, number, text }) => `${family} ${table} ${chain} ${number} ${text}`);
-    const [full, less] = [texts(this.#full) ?? [], texts(this.#less)];
+    const [full, less] = [ruleTexts(this.#full) ?? [], ruleTexts(this.#less)];
     if (!less) return this.#excused('netfilter', 'rules are unknown');
     if (!equal(full, less)) this.#excused('netfilter', 'rules are others');
   }

@@ -236,14 +236,16 @@ test('a table in a pipe has no escape codes, nothing cut, and only ASCII where a
   assert.ok(renderTable(containerTable, rows, { width: 80 }).every(line => line.length <= 80));
 });
 
+/** What the detail page of each event says of its end. */
+const endsOf = (rows: ReturnType<typeof eventRows>) =>
+  rows.map(each =>
+    (eventTable.details?.(each) ?? [])
+      .map(line => line.map(({ text }) => text).join(''))
+      .find(line => line.startsWith('cleared')),
+  );
+
 test('a finding that was raised says when it was cleared, if it was', () => {
   const raised = sampleEvents.find(({ type }) => type === 'finding-raised') ?? assert.fail('no such event');
-  const details = (rows: ReturnType<typeof eventRows>) =>
-    rows.map(each =>
-      (eventTable.details?.(each) ?? [])
-        .map(line => line.map(({ text }) => text).join(''))
-        .find(line => /^cleared/.test(line)),
-    );
   const at = (seconds: number) => new Date(Date.parse(raised.at) + seconds * 1000).toISOString();
   const cleared = { ...raised, type: 'finding-cleared' as const };
   const other = { ...cleared, finding: { ...raised.finding!, id: 'another' } };
@@ -255,7 +257,7 @@ test('a finding that was raised says when it was cleared, if it was', () => {
     { ...cleared, at: at(10) },
     raised,
   ];
-  const told = details(eventRows(events, Date.parse(at(60))));
+  const told = endsOf(eventRows(events, Date.parse(at(60))));
   assert.deepEqual(
     told.map(line => line !== undefined),
     [false, false, true, false, false, true],
