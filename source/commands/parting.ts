@@ -4,8 +4,8 @@ import type { Live } from '../live/live.ts';
 
 /** What ending may take: the last ports are written down meanwhile, which a dead network file system never lets end. */
 const partingMs = 1500;
-/** What a thread that works for Node may take until it counts as stuck. */
-const stuckMs = 1000;
+/** What a thread that works for Node may take until it counts as stuck: on a busy disk, to write a file takes seconds. */
+const stuckMs = 8000;
 const lookMs = 10;
 
 /** Stops a live part, or leaves it: resolves after a second and a half at the latest. */
