@@ -12,7 +12,7 @@ import { TerminalProgram } from './terminal.ts';
 const settleMs = 90_000;
 const minuteMs = 60_000;
 /** Longer than the longest pause between two readings of a source, the insides of containers left aside. */
-const steadyMs = 90_000;
+const steadyMs = 121_000;
 const idleMs = 15_000;
 const otherMs = 24_000;
 const ratesMs = 24_000;
