@@ -58,9 +58,15 @@ export function paneNotices(name: PaneSource | undefined, view: LiveView): Line[
   return name === undefined ? [] : stateLines(name, view.snapshot.sources[name], view);
 }
 
-/** Whether no findings means none in what can be read only: something that is judged by was not read, or not all of it. */
-export const isBlind = ({ sources }: Pick<Snapshot, 'sources'>): boolean =>
-  Object.entries(sources).some(([name, { state }]) => name !== 'state' && state !== 'ok');
+/**
+ * Whether no findings means none in what can be read only: something that is judged by was not read, or not all of it; the
+ * netns of a rootless daemon, and what listens in a container that publishes ports, among it.
+ */
+export function isBlind({ sources, host, containers }: Pick<Snapshot, 'sources' | 'host' | 'containers'>): boolean {
+  const isApart = host.docker?.rootless === true && host.docker.local !== false;
+  const isUnread = Object.entries(sources).some(([name, { state }]) => name !== 'state' && state !== 'ok');
+  return isApart || isUnread || containers.some(each => each.publishedPorts.length > 0 && each.listeners === null);
+}
 
 /**
  * What stands in place of rows.

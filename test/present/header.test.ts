@@ -79,6 +79,20 @@ test('no findings is all well only where all was read that is judged by', () => 
   }
 });
 
+test('no findings of a rootless daemon, or where nobody looked into a container, are none in what can be read', () => {
+  const whole = sampleSnapshot();
+  const ok = { state: 'ok' as const, ageMs: 300 };
+  const well = { ...whole, findings: [], sources: { docker: ok, netfilter: ok } };
+  const [first] = well.containers.filter(each => each.publishedPorts.length > 0);
+  const container = { ...first!, listeners: [] };
+  const docker = well.host.docker!;
+  const saying = (snapshot: Snapshot) => header(200, { snapshot });
+  assert.match(saying({ ...well, containers: [container] }), /✓ no findings/);
+  assert.match(saying({ ...well, containers: [{ ...container, listeners: null }] }), /no findings in what can be read/);
+  const rootless = { ...well.host, docker: { ...docker, rootless: true, local: true } };
+  assert.match(saying({ ...well, containers: [], host: rootless }), /no findings in what can be read/);
+});
+
 test('a recording, a frozen view and a stale source cannot be overlooked', () => {
   const snapshot = sampleSnapshot();
   assert.match(
