@@ -233,7 +233,9 @@ function insideRowsOf(container: Container, lookup: Lookup, reach: Reachability 
   const rows = (container.listeners ?? []).map(listener => {
     const row = listenerRow(listener, 'inside', container.id, []);
     row.containerId = container.id;
-    row.owner = { ...listener.owner, containerId: container.id, containerName: container.name };
+    // In a netns that several share it may be another one's.
+    if (listener.owner.kind !== 'container')
+      row.owner = { ...listener.owner, containerId: container.id, containerName: container.name };
     return row;
   });
   if (reach) judge(rows, reach, lookup);

@@ -265,3 +265,19 @@ test('a finding that was raised says when it was cleared, if it was', () => {
   assert.match(told[2] ?? '', /30s ago|30 s ago/);
   assert.match(told[5] ?? '', /50s ago|50 s ago/);
 });
+
+test('what listens in a netns that several share is its own container’s', () => {
+  const snapshot = sampleSnapshot();
+  const [first] = snapshot.containers.filter(
+    each => each.state === 'running' && each.networkMode !== 'host' && (each.listeners?.length ?? 0) > 0,
+  );
+  const [listener] = first?.listeners ?? [];
+  assert.ok(first && listener);
+  const owner = { kind: 'container' as const, containerId: id('side'), containerName: 'side', via: 'own' as const };
+  const shared = { ...first, listeners: [{ ...listener, owner }] };
+  const rows = portRows({ ...snapshot, containers: [shared] }).filter(each => each.place === 'inside');
+  assert.deepEqual(
+    rows.map(each => [each.owner.containerName, each.containerId]),
+    [['side', first.id]],
+  );
+});
