@@ -3,10 +3,11 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inkCaches } from './ink-caches.mjs';
-import { around, cacheHead, packed, unpacked } from './program-file.mjs';
+import { leanModem } from './lean-modem.mjs';
+import { cacheHead, packed, partsOf, unpacked } from './program-file.mjs';
 import { syncYoga } from './sync-yoga.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -23,6 +24,7 @@ const inputs = [
   'scripts/build.mjs',
   'scripts/ink-caches.mjs',
   'scripts/lazy-intl.mjs',
+  'scripts/lean-modem.mjs',
   'scripts/program-file.mjs',
   'scripts/sync-yoga.mjs',
   'scripts/warm-up.mjs',
@@ -54,7 +56,7 @@ if (
   process.exit(0);
 }
 
-const { build } = await import('esbuild');
+const { build, transform } = await import('esbuild');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 // Ink loads react-devtools-core only when DEV is set, but the import is static. Of dockerode, grpc, protobufjs and tar-fs
@@ -121,20 +123,39 @@ const lazyEmoji = {
 const inAscii = text =>
   text.replaceAll(/[^\0-\x7f]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
+const expressions = { 'regexp-unicode-property-escapes': true, 'regexp-set-notation': true };
+
+/**
+ * What a start of the dashboard loads, in this order: what asks the host, what follows it, the screen. Each is a script of its own, so that the first answers are
+ * on their way while the rest is loaded; what other commands need is not loaded at all.
+ */
+const groups = [
+  [
+    'cli.tsx',
+    'commands/dashboard.ts',
+    'host/docker-endpoint.ts',
+    'host/docker-api.ts',
+    'host/live-host.ts',
+    'host/ahead.ts',
+  ],
+  ['live/start-live.ts'],
+  ['ui/dashboard.tsx', 'ui/app.tsx', 'node_modules/ink/build/index.js', 'node_modules/react/index.js'],
+].map(names => names.map(name => (/^(cli|node_modules)/.test(name) ? name : `source/${name}`)));
+
 mkdirSync(dirname(outfile), { recursive: true });
-const bundled = await build({
+const { outputFiles, metafile } = await build({
   absWorkingDir: root,
   entryPoints: ['cli.tsx'],
-  outfile,
+  outdir: 'dist',
   write: false,
+  metafile: true,
   bundle: true,
+  splitting: true,
   platform: 'node',
-  format: 'cjs',
+  format: 'esm',
   target: 'node20',
-  // Node 20 has them (an import of Node's own modules is a call of require here, as a script has no other way). Rewritten for older engines, an expression would be compiled anew for every character.
-  supported: { 'regexp-unicode-property-escapes': true, 'regexp-set-notation': true, 'dynamic-import': false },
-  // Names are kept only where a profile is to be read: the helper for it runs whenever a closure is made.
-  minify: !isReadable,
+  // Node 20 has them. Rewritten for older engines, an expression would be compiled anew for every character.
+  supported: expressions,
   legalComments: 'none',
   loader: { '.node': 'empty' },
   define: {
@@ -143,17 +164,46 @@ const bundled = await build({
     'Intl.Segmenter': 'LazySegmenter',
   },
   inject: [join(root, 'scripts', 'lazy-intl.mjs')],
-  banner: { js: around.banner },
-  footer: { js: around.footer },
   // docker-modem brings a copy of Node's own streams.
   alias: { 'readable-stream': 'node:stream' },
-  plugins: [stubs, textual, lazyEmoji, inkCaches, syncYoga],
+  plugins: [stubs, textual, lazyEmoji, inkCaches, syncYoga, leanModem],
   logLevel: 'warning',
   // Outside the bundle, where there is no define, the assignment takes effect.
-  logOverride: { 'assign-to-define': 'silent', 'empty-import-meta': 'silent' },
+  logOverride: { 'assign-to-define': 'silent' },
 });
-const program = inAscii(bundled.outputFiles[0].text);
-writeFileSync(outfile, packed(program, createHash('sha256').update(program).digest('hex').slice(0, 32)));
+
+/** A chunk as a function of CommonJS; an import of Node's own modules is a call of require in it, as a script has no other way. */
+const asFunction = async text => {
+  const { code } = await transform(text, {
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    supported: { ...expressions, 'dynamic-import': false },
+    // Names are kept only where a profile is to be read: the helper for it runs whenever a closure is made.
+    minify: !isReadable,
+    legalComments: 'none',
+    logOverride: { 'empty-import-meta': 'silent' },
+  });
+  return `function(require,module,exports,__filename){${inAscii(code).trimEnd()}\n}`;
+};
+const chunks = new Map();
+for (const { path, text } of outputFiles) chunks.set(`./${relative(join(root, 'dist'), path)}`, await asFunction(text));
+
+/** What is loaded together with these source files: their chunks and all that those import at once. */
+const chunksOf = names => {
+  const found = new Set();
+  const visit = path => {
+    if (found.has(path)) return;
+    found.add(path);
+    for (const { path: next, kind } of metafile.outputs[path].imports)
+      if (kind === 'import-statement' && metafile.outputs[next]) visit(next);
+  };
+  for (const [path, { entryPoint }] of Object.entries(metafile.outputs)) if (names.includes(entryPoint)) visit(path);
+  return [...found].map(path => `./${relative('dist', path)}`);
+};
+const program = { main: './cli.js', parts: partsOf(chunks, groups.map(chunksOf)) };
+const id = createHash('sha256').update(JSON.stringify(program)).digest('hex').slice(0, 32);
+writeFileSync(outfile, packed(program, id));
 chmodSync(outfile, 0o755);
 rmSync(cache, { force: true });
 warmUp();

@@ -1,4 +1,4 @@
-// The form of dist/netdash.mjs: a few lines that start, in a comment, the program as one script. So V8 need not compile the program when
+// The form of dist/netdash.mjs: a few lines that start, in a comment, the program, in parts of which each is one script. So V8 need not compile a part when
 // it is given what it made of it before (scripts/warm-up.mjs): `netdash.cache` beside the file. Without that, or with
 // another Node, the file runs as well, and starts more slowly.
 
@@ -11,16 +11,16 @@ const [comment, inside] = ['*/', '*\u0001/'];
 
 /**
  * Starts the program in the file `path`; its source text is the head of that file, so it names nothing outside of itself.
+ * A part is compiled when the first of its modules is asked for.
  * The cache is taken only from a file that nobody can have written but who can write the program too: V8 believes what is in it.
  */
-function start(path, id) {
+function start(path, id, settings, main, parts) {
   const { getBuiltinModule: node } = process;
-  const { readFileSync, openSync, closeSync, fstatSync, statSync, constants } = node('node:fs');
+  const { setFlagsFromString } = node('node:v8');
+  const { readFileSync, openSync, closeSync, fstatSync, readSync, statSync, constants } = node('node:fs');
   const { Script } = node('node:vm');
   const file = readFileSync(path, 'latin1');
-  const from = file.indexOf('\n/*netdash\n') + 11;
-  const text = file.slice(from, -4).replaceAll('*\u0001/', '*/');
-  const readCache = () => {
+  const readCache = part => {
     let handle;
     try {
       handle = openSync(
@@ -30,59 +30,129 @@ function start(path, id) {
       const [program, cache] = [statSync(path), fstatSync(handle)];
       const isOpen = (cache.mode & ~program.mode & 0o022) !== 0;
       if (!cache.isFile() || cache.uid !== program.uid || isOpen) return undefined;
-      const bytes = readFileSync(handle);
-      const head = `${id} ${process.version} ${process.arch}\n`;
-      if (bytes.latin1Slice(0, head.length) !== head) return undefined;
+      const head = Buffer.alloc(1024);
+      const [said, index] = head.latin1Slice(0, readSync(handle, head, 0, 1024, 0)).split('\n');
+      if (said !== `${id} ${process.version} ${process.arch}`) return undefined;
+      const { at, length, sum } = JSON.parse(index)[part];
+      if (!(length > 0 && at + length <= cache.size)) return undefined;
+      const data = Buffer.allocUnsafeSlow(length);
+      if (readSync(handle, data, 0, length, at) !== length) return undefined;
       // V8 does not check what it is given, and dies of a byte that a disk or an interrupted copy has changed.
-      const data = bytes.subarray(head.length + 9);
-      const sum = node('node:zlib').crc32(data).toString(16).padStart(8, '0');
-      return data.length > 0 && bytes.latin1Slice(head.length, head.length + 9) === `${sum}\n` ? data : undefined;
+      return node('node:zlib').crc32(data) === sum ? data : undefined;
     } catch {
       return undefined;
     } finally {
       if (handle !== undefined) closeSync(handle);
     }
   };
-  const cachedData = readCache();
-  const script = new Script(text, { filename: path, ...(cachedData && { cachedData }) });
-  const require = name => {
-    const found = node(name);
-    if (found === undefined) throw Object.assign(new Error(`no module ${name}`), { code: 'MODULE_NOT_FOUND' });
-    return found;
+  let from = file.indexOf('\n/*netdash\n') + 11;
+  const places = parts.map(({ length }) => (from += length) - length);
+  const compile = part => {
+    const text = file.slice(places[part], places[part] + parts[part].length).replaceAll('*\u0001/', '*/');
+    const cachedData = readCache(part);
+    return new Script(text, { filename: path, ...(cachedData && { cachedData }) }).runInThisContext();
   };
-  script.runInThisContext()(require, { exports: {} }, {}, path);
+  // The launcher's settings have had their effect by now, and V8 takes a cache only with the flags that it was made with.
+  for (const flag of process.execArgv) {
+    const [name] = /^--(?:min-semi-space|initial-old-space)-size(?==)/.exec(flag) ?? [];
+    if (name !== undefined) setFlagsFromString(`${name}=0`);
+  }
+  settings.forEach(setting => setFlagsFromString(setting));
+  const compiled = [];
+  const modules = {};
+  const require = name => {
+    if (Object.hasOwn(modules, name)) return modules[name].exports;
+    const part = parts.findIndex(({ names }) => names.includes(name));
+    if (part < 0) {
+      const found = node(name);
+      if (found === undefined) throw Object.assign(new Error(`no module ${name}`), { code: 'MODULE_NOT_FOUND' });
+      return found;
+    }
+    const module = (modules[name] = { exports: {} });
+    (compiled[part] ??= compile(part))[name](require, module, module.exports, path);
+    return module.exports;
+  };
+  require(main);
 }
 
-/** What esbuild is to put around a program in CommonJS. */
-export const around = { banner: '(function(require,module,exports,__filename){', footer: '})' };
+/** What V8 is told before anything is compiled, also when the cache is made; the reasons are in source/commands/small-heap.ts. */
+export const flags = ['--heap-growing-percent=25', '--no-parallel-scavenge'];
 
 /**
- * The shell starts Node, for a setting that a process cannot make for itself: without it glibc raises the size from which on
+ * Of the start, in MB. V8 begins with 1 for what is new, and collects that half a dozen times before the first screen; each time it also
+ * expects less to survive of the old, and then goes through all of it once, which is not needed with less than this on the heap.
+ * Twice as much for what is new is no more than netdash lets it have later (source/commands/small-heap.ts).
+ */
+const heap = '--min-semi-space-size=2 --initial-old-space-size=48';
+
+/**
+ * The shell starts Node, for settings that a process cannot make for itself: those of V8 above, and one without which glibc raises the size from which on
  * it takes memory from the kernel by the piece (mallopt(3)), and then keeps much of what it was given back, a tenth of all that
  * netdash takes at 200 containers. To Node the line is a text and a comment.
  */
 const launcher = [
   '#!/bin/sh',
-  `':' //; export MALLOC_MMAP_THRESHOLD_="\${MALLOC_MMAP_THRESHOLD_:-131072}"; exec node "$0" "$@"`,
+  `':' //; export MALLOC_MMAP_THRESHOLD_="\${MALLOC_MMAP_THRESHOLD_:-131072}"; exec node ${heap} "$0" "$@"`,
 ].join('\n');
 
-/** The file's text of a program in ASCII that is wrapped in `around`; `id` names the program and is the same for no other one. */
-export function packed(program, id) {
-  if (program.includes(inside)) throw new Error('the program holds what stands for the end of a comment');
-  const head = `${launcher}\n;(${start.toString()})(import.meta.filename,${JSON.stringify(id)});`;
-  return `${head}${opening}${program.trimEnd().replaceAll(comment, inside)}${closing}`;
+/**
+ * Modules as parts of a program: each part is one script, which gives functions of CommonJS by name.
+ * @param modules the text of a function by the module's name, in ASCII
+ * @param groups the names of modules that are loaded together, in the order in which they are; what is in none makes the last part
+ */
+export function partsOf(modules, groups) {
+  const left = new Map(modules);
+  const take = names => {
+    const taken = names.filter(name => left.has(name)).map(name => [name, left.get(name)]);
+    for (const [name] of taken) left.delete(name);
+    const text = taken.map(([name, code]) => `${JSON.stringify(name)}:${code}`).join(',\n');
+    return { names: taken.map(([name]) => name), text: `({${text}})\n` };
+  };
+  return [...groups.map(take), take([...left.keys()])].filter(({ names }) => names.length > 0);
+}
+
+/** The file's text of a program, `{ main, parts }`; `id` names the program and is the same for no other one. */
+export function packed({ main, parts }, id) {
+  if (parts.some(({ text }) => text.includes(inside)))
+    throw new Error('the program holds what stands for the end of a comment');
+  const texts = parts.map(({ text }) => text.replaceAll(comment, inside));
+  const table = parts.map(({ names }, index) => ({ names, length: texts[index].length }));
+  const given = [id, flags, main, table].map(each => JSON.stringify(each)).join(',');
+  return `${launcher}\n;(${start.toString()})(import.meta.filename,${given});${opening}${texts.join('')}${closing}`;
 }
 
 /** The program in such a file's text, and its id. */
 export function unpacked(file) {
-  const id = /import\.meta\.filename,"(\w+)"/.exec(file)?.[1];
-  const program = file.slice(file.indexOf(opening) + opening.length, -closing.length).replaceAll(inside, comment);
-  return { program, id };
+  const [, given] = /\(import\.meta\.filename,(".+)\);\n\/\*netdash\n/.exec(file) ?? [];
+  const [id, , main, table] = JSON.parse(`[${given}]`);
+  let from = file.indexOf(opening) + opening.length;
+  const parts = table.map(({ names, length }) => {
+    from += length;
+    return { names, text: file.slice(from - length, from).replaceAll(inside, comment) };
+  });
+  return { program: { main, parts }, id };
 }
 
 /** What the cache begins with. */
 export const cacheHead = id => `${id} ${process.version} ${process.arch}\n`;
 
-/** The whole of it: the head, the checksum of V8's data in a line of its own, the data. */
-export const cacheFile = (id, data) =>
-  Buffer.concat([Buffer.from(`${cacheHead(id)}${crc32(data).toString(16).padStart(8, '0')}\n`, 'latin1'), data]);
+/** The head and the index have this much room. */
+const headBytes = 1024;
+/** V8 takes data from where a multiple of this is; elsewhere it copies it. */
+const alignment = 16;
+
+/** The whole of it: the head, in a line of JSON where the data of each part is and its checksum, the data. */
+export function cacheFile(id, datas) {
+  let at = headBytes;
+  const index = datas.map(data => {
+    const place = { at, length: data.length, sum: crc32(data) };
+    at += Math.ceil(data.length / alignment) * alignment;
+    return place;
+  });
+  const head = `${cacheHead(id)}${JSON.stringify(index)}\n`;
+  if (head.length > headBytes) throw new Error('too many parts');
+  const whole = Buffer.alloc(at, '\n');
+  whole.write(head, 'latin1');
+  datas.forEach((data, part) => data.copy(whole, index[part].at));
+  return whole;
+}

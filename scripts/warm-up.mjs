@@ -12,7 +12,7 @@ import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { cacheFile, unpacked } from './program-file.mjs';
+import { cacheFile, flags, unpacked } from './program-file.mjs';
 
 const path = process.argv[2];
 const cache = path.replace(/\.mjs$/, '.cache');
@@ -20,6 +20,7 @@ const { program, id } = unpacked(readFileSync(path, 'latin1'));
 
 // V8 takes a cache only with the flags with which it was made: the program must not set its own. What is not run for a while would be forgotten.
 const setFlags = v8.setFlagsFromString;
+for (const flag of flags) setFlags(flag);
 setFlags('--no-flush-bytecode');
 v8.setFlagsFromString = () => undefined;
 
@@ -70,9 +71,23 @@ class Screen extends Writable {
 }
 let keyboard;
 
-const script = new vm.Script(program, { filename: path });
+const scripts = program.parts.map(({ text }) => new vm.Script(text, { filename: path }));
 const { exit } = process;
-const require = name => process.getBuiltinModule(name);
+/** The program's modules, anew for each run, and Node's own. */
+const loader = () => {
+  const modules = new Map();
+  const require = name => {
+    const part = program.parts.findIndex(({ names }) => names.includes(name));
+    if (part < 0) return process.getBuiltinModule(name);
+    if (!modules.has(name)) {
+      const module = { exports: {} };
+      modules.set(name, module);
+      scripts[part].runInThisContext()[name](require, module, module.exports, path);
+    }
+    return modules.get(name).exports;
+  };
+  return require;
+};
 
 /** Runs it with these arguments, types these keys, and waits until it wants to end. */
 const run = async (args, keys) => {
@@ -88,7 +103,7 @@ const run = async (args, keys) => {
   const ended = new Promise(resolve => {
     process.exit = () => resolve(undefined);
   });
-  script.runInThisContext()(require, { exports: {} }, {}, path);
+  loader()(program.main);
   for (const key of keys) {
     await sleep(250);
     keyboard.write(key);
@@ -99,8 +114,8 @@ const run = async (args, keys) => {
 await run(['--demo'], ['', '', '', 'j', '\r', '2', '\u001B', '3', 'q']);
 await run(['--host', `unix://${socket}`], ['', '', 'q']);
 setFlags('--flush-bytecode');
-const data = script.createCachedData();
+const datas = scripts.map(script => script.createCachedData());
 rmSync(folder, { recursive: true, force: true });
-writeFileSync(`${cache}.new`, cacheFile(id, data), { mode: 0o644 });
+writeFileSync(`${cache}.new`, cacheFile(id, datas), { mode: 0o644 });
 renameSync(`${cache}.new`, cache);
 exit(0);

@@ -1,4 +1,5 @@
 /** `netdash`: the dashboard, or text where there is no terminal for one. */
+import { setImmediate as breathe } from 'node:timers/promises';
 import { detectTerminal } from '../terminal/detect.ts';
 import type { Invocation } from './command.ts';
 import { exitCodes } from './exit.ts';
@@ -13,18 +14,19 @@ export async function run(invocation: Invocation): Promise<number> {
     if (target === undefined) return (await import('./snapshot.ts')).run(invocation);
     return (await import('./container.ts')).run(invocation, target);
   }
-  keepHeapSmall();
-  // The screen takes longest to load: it loads while the sources are being read.
-  const screen = import('../ui/dashboard.tsx');
+  const { host, title } = await openHost(invocation, { ahead: true });
   const { startLive } = await import('../live/start-live.ts');
-  const { host, title } = await openHost(invocation);
   const containerId =
     target === undefined
       ? undefined
       : await (await import('./find-container.ts')).findContainerSoon(host, target, commandNames);
   const live = await startLive(host);
+  // What has been answered meanwhile is taken, and more is asked, before the screen is loaded, which takes longest.
+  await breathe();
   try {
-    const { renderDashboard } = await screen;
+    const { renderDashboard } = await import('../ui/dashboard.tsx');
+    // Not before: with other flags than at the build V8 takes nothing of what it made of the program then.
+    keepHeapSmall();
     await renderDashboard({
       live,
       ...(title !== undefined && { title }),

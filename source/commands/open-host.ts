@@ -11,9 +11,12 @@ export interface OpenedHost {
   title?: string;
 }
 
-/** @throws UsageError when the options contradict each other or name something that cannot be used */
-export async function openHost(invocation: Invocation): Promise<OpenedHost> {
-  const opened = await openUnlogged(invocation);
+/**
+ * @param ahead asks this machine at once what the dashboard is going to ask, and returns when that has begun
+ * @throws UsageError when the options contradict each other or name something that cannot be used
+ */
+export async function openHost(invocation: Invocation, { ahead = false } = {}): Promise<OpenedHost> {
+  const opened = await openUnlogged(invocation, ahead);
   const file = invocation.options['debug-log'];
   if (typeof file !== 'string') return opened;
   const { createLogFile, lineWriter, logHost } = await import('../host/debug-log.ts');
@@ -22,7 +25,7 @@ export async function openHost(invocation: Invocation): Promise<OpenedHost> {
   return { ...opened, host: logHost(opened.host, write) };
 }
 
-async function openUnlogged({ options, io }: Invocation): Promise<OpenedHost> {
+async function openUnlogged({ options, io }: Invocation, ahead: boolean): Promise<OpenedHost> {
   const { demo, replay, host, context } = options;
   if (demo && replay !== undefined)
     throw new UsageError('--demo and --replay are two recordings: give only one of them');
@@ -57,5 +60,9 @@ async function openUnlogged({ options, io }: Invocation): Promise<OpenedHost> {
     ...(typeof host === 'string' && { flag: host }),
     ...(typeof context === 'string' && { context }),
   });
-  return { host: createLiveHost({ docker: connectDocker(endpoint) }) };
+  const live = createLiveHost({ docker: connectDocker(endpoint) });
+  if (!ahead) return { host: live };
+  const { host: asked, begun } = (await import('../host/ahead.ts')).askAhead(live);
+  await begun;
+  return { host: asked };
 }

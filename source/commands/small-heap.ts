@@ -27,7 +27,8 @@ function limitYoung(bytes: number, everyMs: number): () => void {
  * times that: the old generation when it has grown by a quarter, and the young one, which would double up to 32 MB (128 MB
  * with Node 24), stays at `youngBytes` or so; V8 makes it smaller when little happens. And it collects the young one by itself,
  * which takes 2 ms: several threads have to wait for each other, and on a machine whose CPUs are all taken that made it
- * 10 ms, and up to 130. To be called before there is much on the heap.
+ * 10 ms, and up to 130. The build's program sets the two that stay
+ * before it is compiled (`flags` in scripts/program-file.mjs).
  *
  * After the start it is told to prefer size to speed as well: then a collection moves together what is left in pages that
  * are emptier than by a fifth, and gives the others back, where it else leaves them half empty. That is a tenth of all

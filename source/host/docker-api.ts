@@ -1,6 +1,5 @@
 /** Docker's Engine API, GET only, through dockerode's transport. Paths have no version, so that the daemon answers in its own newest. */
 import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import { inspect } from 'node:util';
 import Docker from 'dockerode';
 import type DockerModem from 'docker-modem';
@@ -74,7 +73,9 @@ function bareAgent(connection: Connection): HttpAgent {
   if (connection.kind === 'ssh') return new SshAgent(connection);
   if (connection.kind === 'unix' || !connection.tls) return new HttpAgent({ keepAlive: true });
   const { ca, cert, key, verify } = connection.tls;
-  return new HttpsAgent({ keepAlive: true, ca, cert, key, rejectUnauthorized: verify });
+  // Loaded where it is needed: it brings all of TLS.
+  const https = process.getBuiltinModule('node:https');
+  return new https.Agent({ keepAlive: true, ca, cert, key, rejectUnauthorized: verify });
 }
 
 /** docker-modem reads DOCKER_HOST and the like as it is made and throws on bad ones, even where they do not count. */

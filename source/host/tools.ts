@@ -111,6 +111,9 @@ function turn(): Promise<void> {
   return lastStart;
 }
 
+/** Resolves when all tools that were to be run so far have been started. */
+export const toolsStarted = (): Promise<void> => lastStart;
+
 /** `Host.run` on this machine. @throws HostError */
 export async function runTool(
   tool: Tool,

@@ -1,4 +1,5 @@
 /** Docker's event stream, kept open: reconnects with growing pauses for as long as it is wanted. */
+import { followedEvents } from '../host/ahead.ts';
 import { HostError, type DockerApi, type DockerEvent, type Subscription } from '../host/host.ts';
 
 /** What to tell of the stream. */
@@ -12,34 +13,6 @@ export interface StreamListener {
 
 const shortestPauseMs = 250;
 const longestPauseMs = 10_000;
-
-/**
- * What netdash wants to hear of (Engine API, `GET /events`, `filters`). The daemon is told, because exec and health-check
- * events, which come several a second on a busy host, are to stay there.
- */
-const filters: Record<string, string[]> = {
-  type: ['container', 'network', 'daemon', 'service'],
-  event: [
-    'create',
-    'start',
-    'restart',
-    'die',
-    'stop',
-    'kill',
-    'oom',
-    'pause',
-    'unpause',
-    'rename',
-    'update',
-    'destroy',
-    'connect',
-    'disconnect',
-    'remove',
-    'reload',
-    // Of a health check that goes on as before there is none.
-    'health_status',
-  ],
-};
 
 /** The stream. */
 export class DockerStream {
@@ -74,7 +47,7 @@ export class DockerStream {
   #connect(settled: () => void): void {
     if (this.#stopped) return settled();
     const subscription = this.#docker.events(
-      filters,
+      followedEvents,
       event => this.#listener.onEvent(event),
       () => {
         const gapMs = this.#lostAt === undefined ? undefined : performance.now() - this.#lostAt;

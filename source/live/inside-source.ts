@@ -79,6 +79,8 @@ const readTimeoutMs = 15_000;
 const thoroughAtOnce = 6;
 /** What a read waits for is the kernel, which walks the tables of one container while the facts of another are worked out. */
 const atOnce = 2;
+/** Until each was read once, the program has enough else to do between two answers: so many keep Node's four threads busy. */
+const firstAtOnce = 8;
 /** A look that is to be complete first reads all of them quickly, then each with all there is. */
 const thoroughReads = 2;
 
@@ -231,9 +233,10 @@ export class InsideSource {
 
   async #work(): Promise<void> {
     this.#working = true;
+    const isFirst = [...this.#entries.values()].some(({ reads }) => reads === 0);
     await Promise.all(
       // A thorough read mostly waits for the program that it runs.
-      Array.from({ length: this.#options.thorough ? thoroughAtOnce : atOnce }, async () => {
+      Array.from({ length: this.#options.thorough ? thoroughAtOnce : isFirst ? firstAtOnce : atOnce }, async () => {
         for (let entry = this.#next(); entry && !this.#stopped; entry = this.#next()) {
           await this.#read(entry);
           // Keys and events go first.

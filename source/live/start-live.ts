@@ -147,7 +147,8 @@ class LiveSession implements Live {
       if (this.#once) await this.#machine.holdersOfWanted();
       this.#roundDone = true;
       if (this.#isComplete) this.#soon(0, 0);
-      else this.#soon(gatherMs);
+      else if (this.#once) this.#soon(gatherMs);
+      else this.#rehearse();
     });
   }
 
@@ -199,7 +200,8 @@ class LiveSession implements Live {
     }
     // Until the ports of the last run are known, ports of this one must not be taken for first seen.
     if (this.#stateLoaded) this.#dockerTold = reading;
-    const { value } = this.#dockerTold;
+    // What is inside is no news before the containers are.
+    const { value } = reading;
     if (value) {
       const running = value.engine.local === false ? [] : value.containers.filter(({ pid }) => pid > 0);
       const writers = ruleWriters(value.containers, value.networks);
@@ -276,6 +278,17 @@ class LiveSession implements Live {
     if (againMs !== undefined) this.#soon(againMs);
     // How long a source is being waited for is on screen.
     if (!this.#once && sourceNames.some(name => this.#view.readings[name].state === 'pending')) this.#soon(waitingMs);
+  }
+
+  /**
+   * Puts together what there is while the insides of containers are being read, which is mostly waiting, and judges it for nobody: all of that code runs for the
+   * first time, which takes it several times as long.
+   */
+  #rehearse(): void {
+    this.#flush();
+    const isOver = (): boolean => this.#stopped || this.#isComplete;
+    // A fault shows when it is judged in earnest.
+    void inSlices(this.#view.rehearse(this.#context()), isOver).catch(() => undefined);
   }
 
   /** A fault in the facts must not take the screen down with it: the last view stays, and says so. */

@@ -139,6 +139,11 @@ export class ViewKeeper {
     return containersToReadAgain({ readings, facts: snapshot, now: context.now, previous, earlier: history.earlier });
   }
 
+  /** Judges what `update` made last, in pieces, and nothing comes of it. */
+  *rehearse(context: SnapshotContext): Generator<void, void> {
+    yield* judgement(this.#memory, this.#readings, context);
+  }
+
   #show(made: Made, context: SnapshotContext, ready: boolean): void {
     const own = this.#own;
     const { findings, events: settled } = this.#settling.apply(

@@ -1,4 +1,5 @@
 /** Runs the dashboard on a terminal from start to quit, and leaves the terminal as it was. */
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { Live } from '../live/live.ts';
 import { announceColour, detectTerminal } from '../terminal/detect.ts';
 import { TerminalInput } from '../terminal/input.ts';
@@ -88,11 +89,12 @@ export async function renderDashboard(options: DashboardOptions): Promise<boolea
   announceColour(terminal, process.env);
   // chalk reads FORCE_COLOR and React NODE_ENV when they are imported: not before now.
   process.env['NODE_ENV'] ??= 'production';
-  const [{ render }, { createElement }, { App }] = await Promise.all([
-    import('ink'),
-    import('react'),
-    import('./app.tsx'),
-  ]);
+  // Each takes a while: in between, what the host answers is taken, and more is asked.
+  const { default: react } = await import('react');
+  await breathe();
+  const { render } = await import('ink');
+  await breathe();
+  const { App } = await import('./app.tsx');
   // The keyboard is raw before the terminal is asked anything, or the answer would be echoed.
   const output = new TerminalOutput(stdout);
   const input = new TerminalInput(stdin, () => output.answered());
@@ -137,7 +139,7 @@ export async function renderDashboard(options: DashboardOptions): Promise<boolea
   });
 
   const app = render(
-    createElement(App, {
+    react.createElement(App, {
       store,
       controller,
       look: terminal,

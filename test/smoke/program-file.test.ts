@@ -15,15 +15,39 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
-import { cacheFile, cacheHead, packed, unpacked } from '../../scripts/program-file.mjs';
+import { cacheFile, cacheHead, flags, packed, partsOf, unpacked, type Program } from '../../scripts/program-file.mjs';
 import { bundle } from '../e2e/netdash.ts';
 
 const id = '0123456789abcdef';
-const program = (word: string): string =>
-  `(function(require){require('node:fs').writeSync(1,'${word} */ '+/a*/.test('a'))\n})`;
-/** What V8 makes of a program; it tells two programs apart by their length alone. */
-const made = (text: string): Buffer => new Script(text).createCachedData();
+const moduleOf = (code: string): string => `function(require,module,exports,__filename){${code}\n}`;
+/** Of two parts: the second one is loaded by the first. */
+const programOf = (code: string): Program => ({
+  main: './main.js',
+  parts: partsOf(
+    new Map([
+      ['./main.js', moduleOf(`require('./other.js').say()`)],
+      ['./other.js', moduleOf(`exports.say=()=>{${code}}`)],
+    ]),
+    [['./main.js']],
+  ),
+});
+const program = (word: string): Program => programOf(`require('node:fs').writeSync(1,'${word} */ '+/a*/.test('a'))`);
+type Factory = (require: () => unknown, module: object, exports: { say?: () => void }) => void;
+/** What V8 makes of a program that has run; it tells two programs apart by their length alone. */
+const made = ({ parts }: Program): Buffer[] => {
+  for (const flag of flags) setFlagsFromString(flag);
+  return parts.map(({ text }) => {
+    const script = new Script(text);
+    for (const factory of Object.values(script.runInThisContext() as Record<string, Factory>)) {
+      const exports: { say?: () => void } = {};
+      factory(() => ({ say: () => undefined, writeSync: () => undefined }), {}, exports);
+      exports.say?.();
+    }
+    return script.createCachedData();
+  });
+};
 
 let folder: string;
 let file: string;
@@ -46,7 +70,14 @@ const plant = (head = cacheHead(id)): void => {
 
 test('a program is packed and unpacked as it is', () => {
   assert.deepEqual(unpacked(readFileSync(file, 'utf8')), { program: program('right'), id });
-  assert.throws(() => packed('(function(){*\u0001/})', id));
+  assert.throws(() => packed(programOf('*\u0001/'), id));
+});
+
+test('each module is in one part, in the first group that names it, and what no group names is in the last', () => {
+  const modules = new Map(['a', 'b', 'c'].map(name => [name, moduleOf(name)]));
+  const names = (groups: string[][]): string[][] => partsOf(modules, groups).map(part => part.names);
+  assert.deepEqual(names([['b'], ['b', 'c']]), [['b'], ['c'], ['a']]);
+  assert.deepEqual(names([['c', 'b', 'a']]), [['c', 'b', 'a']]);
 });
 
 test('runs without a cache, and with one that is empty, cut off or of nothing', () => {
@@ -61,14 +92,17 @@ test('runs without a cache, and with one that is empty, cut off or of nothing', 
 test('a cache in which a byte has changed is none: V8 would die of it', () => {
   plant();
   const whole = readFileSync(cache);
-  const first = cacheHead(id).length;
-  for (const at of [first, first + 8, first + 9, first + 40, (first + whole.length) >> 1, whole.length - 1]) {
+  const head = cacheHead(id).length;
+  const { at: first, length } = (
+    JSON.parse(whole.toString('latin1', head, whole.indexOf('\n', head))) as { at: number; length: number }[]
+  )[1]!;
+  for (const at of [head + 8, first, first + 8, first + 40, first + (length >> 1), first + length - 1]) {
     const damaged = Buffer.from(whole);
     damaged[at]! ^= 0xff;
     writeFileSync(cache, damaged);
     assert.equal(run(), 'right */ true', String(at));
   }
-  writeFileSync(cache, Buffer.concat([whole.subarray(0, -200), Buffer.alloc(200)]));
+  writeFileSync(cache, Buffer.concat([whole.subarray(0, first + length - 200), Buffer.alloc(200)]));
   assert.equal(run(), 'right */ true', 'zeros at the end');
 });
 
@@ -108,9 +142,16 @@ test('this Node takes the cache that the build made', () => {
   const bytes = readFileSync(bundle.replace(/mjs$/, 'cache'));
   const head = cacheHead(name);
   assert.equal(bytes.subarray(0, head.length).toString('latin1'), head);
-  const data = bytes.subarray(head.length + 9);
-  assert.deepEqual(cacheFile(name, data), bytes);
-  assert.equal(new Script(text, { cachedData: data }).cachedDataRejected, false);
+  const index = JSON.parse(bytes.toString('latin1', head.length, bytes.indexOf('\n', head.length))) as {
+    at: number;
+    length: number;
+  }[];
+  const datas = index.map(({ at, length }) => bytes.subarray(at, at + length));
+  assert.deepEqual(cacheFile(name, datas), bytes);
+  for (const flag of flags) setFlagsFromString(flag);
+  text.parts.forEach((part, at) => {
+    assert.equal(new Script(part.text, { cachedData: datas[at] }).cachedDataRejected, false, `part ${at}`);
+  });
 });
 
 test('the bundle alone, copied elsewhere, is the whole program', () => {
@@ -120,7 +161,7 @@ test('the bundle alone, copied elsewhere, is the whole program', () => {
 
 test('run by itself it is started with what memory needs, its arguments as they are', () => {
   const words = 'JSON.stringify([process.argv.slice(2),process.env.MALLOC_MMAP_THRESHOLD_])';
-  writeFileSync(file, packed(`(function(require){require('node:fs').writeSync(1,${words})\n})`, id));
+  writeFileSync(file, packed(programOf(`require('node:fs').writeSync(1,${words})`), id));
   chmodSync(file, 0o755);
   const start = (env: Record<string, string>): unknown => {
     const PATH = `${dirname(process.execPath)}:/usr/bin:/bin`;
