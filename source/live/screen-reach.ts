@@ -42,12 +42,12 @@ const keyOf = ({ netns, address, port, proto, v6only }: Place): string =>
 
 /** Exposures that remember what was asked of them. The same object for as long as its answers are the newest. */
 class Remembering implements Exposures {
-  readonly source: Exposures;
+  source: Exposures;
   /** Whether `source` is of the newest readings, so that it may be asked for more. */
   isCurrent = true;
   /** What a screen has asked for, and how many judgements ago. */
-  readonly asked = new Map<string, { place: Place; judgements: number }>();
-  readonly #answers = new Map<string, Answer>();
+  asked = new Map<string, { place: Place; judgements: number }>();
+  #answers = new Map<string, Answer>();
 
   constructor(source: Exposures) {
     this.source = source;
@@ -65,13 +65,22 @@ class Remembering implements Exposures {
     return exposure;
   }
 
-  /** Takes up what is known of a place if that still holds; else works it out anew. */
-  follow(place: Place, before: Remembering, bases: PlaceBases): void {
+  /** Takes up what is known of a place if that still holds; else works it out anew. @returns whether it still held */
+  follow(place: Place, before: Remembering, bases: PlaceBases): boolean {
     const key = keyOf(place);
     const last = before.#answers.get(key);
     const basis = bases.of(place, last?.basis);
-    if (last && basis && basis === last.basis) this.#answers.set(key, last.isSettled ? last : settledAnswer(last));
+    const holds = last !== undefined && basis !== undefined && basis === last.basis;
+    if (holds) this.#answers.set(key, last.isSettled ? last : settledAnswer(last));
     else this.learn(place, basis);
+    return holds;
+  }
+
+  /** Becomes another one that says the same: whoever holds this one need not be told. */
+  become(other: Remembering): void {
+    this.source = other.source;
+    this.asked = other.asked;
+    this.#answers = other.#answers;
   }
 }
 
@@ -113,13 +122,17 @@ export class ScreenReach {
     if (exposures === this.#judged.source) return;
     const next = new Remembering(exposures);
     const bases = new PlaceBases({ readings: this.#readings, facts: this.#facts, now });
+    let isSame = true;
     for (const [key, { place, judgements }] of this.#judged.asked) {
+      // What a screen made of an answer that is followed no longer must be made again, too.
+      if (judgements === keptFor || !next.follow(place, this.#judged, bases)) isSame = false;
       if (judgements === keptFor) continue;
-      next.follow(place, this.#judged, bases);
       next.asked.set(key, { place, judgements: judgements + 1 });
       yield;
     }
-    this.#judged = next;
+    // What a screen made of answers that all hold, it need not make again.
+    if (isSame) this.#judged.become(next);
+    else this.#judged = next;
     // Newer facts may have come in between: they are judged next.
     this.#present(this.#fresh);
   }

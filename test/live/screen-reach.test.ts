@@ -20,6 +20,8 @@ function moment(containers: number) {
 
 const place = (port: number) => ({ address: '0.0.0.0', port, proto: 'tcp' as const });
 
+const hints = { events: new Map(), daemonRestarts: [], following: false };
+
 test('until a moment is judged its exposures are those of the moment before, and unknown where nobody asked', () => {
   const [one, two] = [moment(2), moment(3)];
   const reach = new ScreenReach(one.readings, one.facts);
@@ -72,7 +74,33 @@ test('a screen that draws once in several judgements has an answer for what it d
   assert.equal(reach.shown.exposures.of(place(8000)).reason, 'not judged yet');
 });
 
-const hints = { events: new Map(), daemonRestarts: [], following: false };
+test('the exposures are the same object while all answers hold, and another one when one changes or is followed no longer', () => {
+  const readings = walkReadings({ containers: 3 });
+  let made = factsOf(emptyMemory(), readings, { now, host, hints });
+  const reach = new ScreenReach(readings, made.snapshot);
+  const [first, second] = made.snapshot.containers.flatMap(({ publishedPorts }) => publishedPorts);
+  reach.shown.exposures.of(place(first!.hostPort));
+  reach.shown.exposures.of(place(second!.hostPort));
+  const next = (change: (readings: Readings) => Readings): unknown => {
+    const changed = reuse(readings, change(readings));
+    made = factsOf(made.memory, changed, { now, host, hints });
+    reach.update(changed, made.snapshot);
+    finish(reach.judge(now));
+    return reach.shown.exposures;
+  };
+  let turn = 0;
+  const listeners = (readings: Readings): Readings => withoutSockets(readings, (turn += 1) % 2 === 0 ? 9 : 8002);
+  // What answers rest on is first noted when they are judged.
+  const before = next(listeners);
+  // Other facts, of which these answers are not made.
+  assert.equal(next(listeners), before);
+  assert.notEqual(
+    next(({ kernel, ...rest }) => ({ ...rest, kernel: { ...kernel, value: { ...kernel.value!, ipForward: false } } })),
+    before,
+  );
+  const objects = new Set(Array.from({ length: 30 }, () => next(listeners)));
+  assert.ok(objects.size > 1 && objects.size < 10, `${objects.size} objects in 30 judgements`);
+});
 
 /** What happens to a host from one moment to the next; each also is taken back. */
 const happenings: readonly ((readings: Readings) => Readings)[] = [
