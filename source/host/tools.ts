@@ -4,6 +4,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { HostError, type Subscription, type Tool, type ToolResult } from './host.ts';
+import { inTurn } from '../loop/turns.ts';
 import { isTrustedFolder, isTrustedProgram } from './trusted.ts';
 
 /** The Debian and Ubuntu package that brings each tool, for the message when it is not there. */
@@ -105,12 +106,6 @@ function startError(tool: Tool, code: string): HostError {
 
 let lastStart: Promise<void> = Promise.resolve();
 
-/** Starting a process stops Node until the child runs its program, milliseconds each time: keys come in between. */
-function turn(): Promise<void> {
-  lastStart = lastStart.then(() => setImmediate());
-  return lastStart;
-}
-
 /** Resolves when all tools that were to be run so far have been started. */
 export const toolsStarted = (): Promise<void> => lastStart;
 
@@ -121,7 +116,9 @@ export async function runTool(
   options: { timeoutMs?: number } = {},
 ): Promise<ToolResult> {
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
-  await turn();
+  // Starting a process stops Node until the child runs its program, milliseconds each time.
+  lastStart = new Promise<void>(inTurn);
+  await lastStart;
   return new Promise((resolve, reject) => {
     const path = findTool(tool);
     const child = execFile(
