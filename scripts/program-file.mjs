@@ -16,6 +16,10 @@ const [comment, inside] = ['*/', '*\u0001/'];
  */
 function start(path, id, settings, main, parts) {
   const { getBuiltinModule: node } = process;
+  if (!node) {
+    process.stderr.write(`netdash: needs Node 20.19 or later, or 22.3 or later; this is Node ${process.version}\n`);
+    process.exit(4);
+  }
   const { setFlagsFromString } = node('node:v8');
   const { readFileSync, openSync, closeSync, fstatSync, readSync, statSync, constants } = node('node:fs');
   const { Script } = node('node:vm');
