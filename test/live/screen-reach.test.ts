@@ -81,7 +81,7 @@ test('the exposures are the same object while all answers hold, and another one 
   const [first, second] = made.snapshot.containers.flatMap(({ publishedPorts }) => publishedPorts);
   reach.shown.exposures.of(place(first!.hostPort));
   reach.shown.exposures.of(place(second!.hostPort));
-  const next = (change: (readings: Readings) => Readings): unknown => {
+  const next = (change: (each: Readings) => Readings): unknown => {
     const changed = reuse(readings, change(readings));
     made = factsOf(made.memory, changed, { now, host, hints });
     reach.update(changed, made.snapshot);
@@ -89,7 +89,7 @@ test('the exposures are the same object while all answers hold, and another one 
     return reach.shown.exposures;
   };
   let turn = 0;
-  const listeners = (readings: Readings): Readings => withoutSockets(readings, (turn += 1) % 2 === 0 ? 9 : 8002);
+  const listeners = (each: Readings): Readings => withoutSockets(each, (turn += 1) % 2 === 0 ? 9 : 8002);
   // What answers rest on is first noted when they are judged.
   const before = next(listeners);
   // Other facts, of which these answers are not made.
