@@ -119,6 +119,8 @@ export async function soak(lab: Lab, options: SoakOptions): Promise<SoakResult> 
   const { seconds, containers, seed, daemonRestarts, report } = options;
   const churn = await Churn.populate(lab, containers, new Random(seed));
   report(`${containers} containers run`);
+  // What is compared with at the end: better to learn now than in an hour that it cannot be had.
+  await takeSnapshot(lab);
   const program = await Agent.start(lab);
   const costNow = async (): Promise<Cost> => (await program.ask('cost')).cost!;
   await sleep(settleMs);
