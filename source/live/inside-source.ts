@@ -53,6 +53,8 @@ interface Entry {
   rulesReadAt: number;
   /** Somebody waits for the next reading, even if it only confirms this one. */
   awaited: boolean;
+  /** It is being read now: what falls due meanwhile is read after that, for two reads at once would count as a first and a second one. */
+  isBeingRead: boolean;
 }
 
 /** How long after its start a container is read: servers take time to listen, and their absence counts from 15 s on. */
@@ -142,6 +144,7 @@ export class InsideSource {
         rulesDueAt: -Infinity,
         rulesReadAt: -Infinity,
         awaited: false,
+        isBeingRead: false,
       });
     }
     if (gone) this.#options.onReading('awaited');
@@ -226,7 +229,7 @@ export class InsideSource {
       entry.target.id === this.#attended ? -2 : entry.reads === 0 ? -1 : entry.dueAt;
     let best: Entry | undefined;
     for (const entry of this.#entries.values()) {
-      if (entry.dueAt <= now && (!best || rank(entry) < rank(best))) best = entry;
+      if (entry.dueAt <= now && !entry.isBeingRead && (!best || rank(entry) < rank(best))) best = entry;
     }
     return best;
   }
@@ -238,7 +241,9 @@ export class InsideSource {
       // A thorough read mostly waits for the program that it runs.
       Array.from({ length: this.#options.thorough ? thoroughAtOnce : isFirst ? firstAtOnce : atOnce }, async () => {
         for (let entry = this.#next(); entry && !this.#stopped; entry = this.#next()) {
+          entry.isBeingRead = true;
           await this.#read(entry);
+          entry.isBeingRead = false;
           // Keys and events go first.
           await turn();
         }
