@@ -77,6 +77,8 @@ export class Churn {
   /** Restarts dockerd; resolves when every container runs again with its port. */
   async restartDaemon(): Promise<void> {
     this.#count('dockerd restart');
+    // Of what changed the moment before nobody can have asked when the daemon is gone.
+    await sleep(restMs);
     const before = await this.#publishedByAll();
     await this.#lab.daemon.stop();
     await this.#lab.daemon.start();

@@ -46,8 +46,10 @@ const root = join(dirname(agent), '..', '..');
 const actEveryMs = 1000;
 const costEveryMs = 15_000;
 const reportEveryMs = 60_000;
-/** What a change may take to be told at the end, and every reading to be taken again. */
+/** Until what has just been started is known. */
 const settleMs = 25_000;
+/** What a finding may take at the end that wants to see a thing twice (docs/findings.md), once nothing happens any more. */
+const calmMs = 60_000;
 const patienceMs = 120_000;
 
 /** A cost in words. */
@@ -152,7 +154,7 @@ export async function soak(lab: Lab, options: SoakOptions): Promise<SoakResult> 
     }
     await sleep(Math.max(0, turn * actEveryMs - elapsed()));
   }
-  await sleep(settleMs);
+  await sleep(calmMs);
   const kept = (await program.ask('snapshot')).snapshot!;
   const fresh = await takeSnapshot(lab);
   const after = await costNow();
