@@ -56,11 +56,6 @@ function start(path, id, settings, main, parts) {
     const cachedData = readCache(part);
     return new Script(text, { filename: path, ...(cachedData && { cachedData }) }).runInThisContext();
   };
-  // The launcher's settings have had their effect by now, and V8 takes a cache only with the flags that it was made with.
-  for (const flag of process.execArgv) {
-    const [name] = /^--(?:min-semi-space|initial-old-space)-size(?==)/.exec(flag) ?? [];
-    if (name !== undefined) setFlagsFromString(`${name}=0`);
-  }
   settings.forEach(setting => setFlagsFromString(setting));
   const compiled = [];
   const modules = {};
@@ -83,20 +78,13 @@ function start(path, id, settings, main, parts) {
 export const flags = ['--heap-growing-percent=25', '--no-parallel-scavenge'];
 
 /**
- * Of the start, in MB. V8 begins with 1 for what is new, and collects that half a dozen times before the first screen; each time it also
- * expects less to survive of the old, and then goes through all of it once, which is not needed with less than this on the heap.
- * Twice as much for what is new is no more than netdash lets it have later (source/commands/small-heap.ts).
- */
-const heap = '--min-semi-space-size=2 --initial-old-space-size=48';
-
-/**
- * The shell starts Node, for settings that a process cannot make for itself: those of V8 above, and one without which glibc raises the size from which on
+ * The shell starts Node, for a setting that a process cannot make for itself: without it glibc raises the size from which on
  * it takes memory from the kernel by the piece (mallopt(3)), and then keeps much of what it was given back, a tenth of all that
  * netdash takes at 200 containers. To Node the line is a text and a comment.
  */
 const launcher = [
   '#!/bin/sh',
-  `':' //; export MALLOC_MMAP_THRESHOLD_="\${MALLOC_MMAP_THRESHOLD_:-131072}"; exec node ${heap} "$0" "$@"`,
+  `':' //; export MALLOC_MMAP_THRESHOLD_="\${MALLOC_MMAP_THRESHOLD_:-131072}"; exec node "$0" "$@"`,
 ].join('\n');
 
 /**
