@@ -118,15 +118,21 @@ test('lists are asked for when the event stream is open, not before', async () =
   assert.equal(isOpen, 1);
 });
 
-test('who listens before the stream is open is told when it is, and asks for the lists himself', async () => {
-  const { host, asked, open, emit } = watched(answering());
-  const { host: ahead } = askAhead(host);
+/** What a listener is told of the stream from now on: `open`, and the ids of events. */
+function listenTo(host: Host): string[] {
   const told: string[] = [];
-  ahead.docker.events(
+  host.docker.events(
     followedEvents,
     ({ id }) => told.push(id),
     () => told.push('open'),
   );
+  return told;
+}
+
+test('who listens before the stream is open is told when it is, and asks for the lists himself', async () => {
+  const { host, asked, open, emit } = watched(answering());
+  const { host: ahead } = askAhead(host);
+  const told = listenTo(ahead);
   await settled();
   assert.deepEqual(told, []);
   open();
@@ -144,12 +150,7 @@ test('an event before anybody listens is kept, and makes the lists be asked for 
   open();
   emit('a');
   emit('b');
-  const told: string[] = [];
-  ahead.docker.events(
-    followedEvents,
-    ({ id }) => told.push(id),
-    () => told.push('open'),
-  );
+  const told = listenTo(ahead);
   await settled();
   emit('c');
   assert.deepEqual(told, ['open', 'a', 'b', 'c']);
