@@ -21,6 +21,11 @@ export type Sightings = ReadonlyMap<string, Sighting>;
 const youngMs = 60_000;
 const youngStepMs = 2000;
 const calmStepMs = 30_000;
+/**
+ * What is confirmed inside a container after so long was confirmed by a look in turn: nobody waits for it, and with many containers each of them would have
+ * everything judged again. It counts when time has it judged anyway.
+ */
+const inTurnMs = 20_000;
 
 /** A number that changes when findings which depend on the time alone are to be looked at again. */
 function timeStep(readings: Readings, now: number): string {
@@ -29,6 +34,9 @@ function timeStep(readings: Readings, now: number): string {
   );
   return isYoung ? `young ${Math.floor(now / youngStepMs)}` : `calm ${Math.floor(now / calmStepMs)}`;
 }
+
+const isInTurn = (firstAt: number | undefined, at: number | undefined): boolean =>
+  firstAt !== undefined && at !== undefined && at - firstAt > inTurnMs;
 
 const settings = new WeakMap<KernelReading, string>();
 
@@ -59,7 +67,8 @@ function* parts(readings: Readings): Generator<[string, Reading<unknown>, unknow
 export function keepSightings(before: Sightings | undefined, readings: Readings, now: number): Sightings {
   const after = new Map<string, Sighting>();
   const step = timeStep(readings, now);
-  let isSame = before?.get('time')?.value === step;
+  const isSameStep = before?.get('time')?.value === step;
+  let isSame = isSameStep;
   after.set('time', { value: step, state: 'ok', reason: undefined, at: undefined, confirmed: true });
   for (const [name, { state, reason, at }, value] of parts(readings)) {
     const last = before?.get(name);
@@ -67,6 +76,7 @@ export function keepSightings(before: Sightings | undefined, readings: Readings,
       after.set(name, { value, state, reason, at, confirmed: false });
       isSame = false;
     } else if (last.confirmed || last.at === at) after.set(name, last);
+    else if (isSameStep && name in readings.inside && isInTurn(last.at, at)) after.set(name, last);
     else {
       after.set(name, { ...last, at, confirmed: true });
       isSame = false;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emptyMemory, sayTheSame, snapshot, type SnapshotContext } from '../../source/facts/snapshot.ts';
 import type { ContainerReading, Readings } from '../../source/host/readings.ts';
-import { container, docker, endpoint, link, now, ok, port, readings, socket } from './build.ts';
+import { container, docker, endpoint, inside, link, now, ok, port, readings, socket } from './build.ts';
 
 const context = (ms = 0): SnapshotContext => ({
   now: now + ms,
@@ -112,4 +112,27 @@ test('findings are judged again for what is new, seen for the second time, or du
     kernel: { state: 'failed', reason: 'gone' } as const,
   };
   assert.equal(judgedAgain(counted, 61_000), false, 'counters');
+});
+
+test('what a look in turn confirms inside a container is judged when time is, a second look that was asked for at once', () => {
+  const subject = { ...app('32768', now - 600_000), inspectedAt: now };
+  const stepMs = 30_000;
+  const begins = stepMs - (now % stepMs);
+  const looks = [0, 1].map(count => inside(subject, [], { listeners: count === 0 ? [] : [socket('0.0.0.0', 80)] }));
+  const known = readings(host(subject));
+  let memory = emptyMemory();
+  const judgedAgain = (ms: number, look: number) => {
+    const read = looks[look]?.[subject.id];
+    assert.ok(read);
+    const before = memory.sightings;
+    const next = { ...known, inside: { [subject.id]: { ...read, at: now + ms } } };
+    memory = snapshot(memory, next, context(begins + ms)).memory;
+    return memory.sightings !== before;
+  };
+  assert.equal(judgedAgain(0, 0), true, 'first seen');
+  assert.equal(judgedAgain(25_000, 0), false, 'in turn');
+  assert.equal(judgedAgain(stepMs, 0), true, 'time');
+  assert.equal(judgedAgain(stepMs + 1000, 1), true, 'new');
+  assert.equal(judgedAgain(stepMs + 3000, 1), true, 'asked for');
+  assert.equal(judgedAgain(stepMs + 4000, 1), false, 'confirmed before');
 });
