@@ -2,6 +2,7 @@
 //   node scripts/test.mjs [--versions] [FILE…]   (no FILE: every test/**/*.test.ts(x); --versions: also the newer Docker releases)
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -13,9 +14,12 @@ const all = readdirSync(join(root, 'test'), { recursive: true, withFileTypes: tr
   .map(entry => relative(root, join(entry.parentPath, entry.name)))
   .sort();
 
+// Most of the long ones wait for Docker or for time to pass: more of them at once than there are CPUs.
+const atOnce = `--test-concurrency=${availableParallelism() + 2}`;
+
 const run = spawnSync(
   process.execPath,
-  ['--import', 'tsx', '--test', '--test-concurrency=3', '--test-reporter=spec', ...(named.length > 0 ? named : all)],
+  ['--import', 'tsx', '--test', atOnce, '--test-reporter=spec', ...(named.length > 0 ? named : all)],
   {
     cwd: root,
     stdio: 'inherit',

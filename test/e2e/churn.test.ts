@@ -1,8 +1,8 @@
 /** A minute of churn, with everything that an hour of it has. */
 import assert from 'node:assert/strict';
 import { labTest } from '../lab/for-tests.ts';
-import { soak } from './soak.ts';
-import { complaints } from './verdict.ts';
+import { soak } from '../soak/soak.ts';
+import { complaints } from '../soak/verdict.ts';
 
 labTest(
   'after a minute of churn netdash says what a fresh one says, and has told every port change once',
