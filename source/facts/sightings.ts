@@ -3,7 +3,8 @@
  * new, when one is confirmed for the first time (some findings want to see a thing twice), and now and then for those
  * that come and go with time.
  */
-import type { KernelReading, Reading, Readings } from '../host/readings.ts';
+import type { Reading, Readings } from '../host/readings.ts';
+import { settingsOf } from './kernel-settings.ts';
 
 /** What a source last said, and whether it has said it twice. */
 interface Sighting {
@@ -37,16 +38,6 @@ function timeStep(readings: Readings, now: number): string {
 
 const isInTurn = (firstAt: number | undefined, at: number | undefined): boolean =>
   firstAt !== undefined && at !== undefined && at - firstAt > inTurnMs;
-
-const settings = new WeakMap<KernelReading, string>();
-
-/** The kernel's settings as text: without the number of connections, which moves all the time on a host that is in use. */
-function settingsOf(kernel: KernelReading | undefined): string | undefined {
-  if (!kernel) return undefined;
-  const known = settings.get(kernel) ?? JSON.stringify({ ...kernel, conntrackCount: undefined });
-  settings.set(kernel, known);
-  return known;
-}
 
 /** What the findings look at in a reading; the counters of interfaces and connections, load and memory are not. */
 function* parts(readings: Readings): Generator<[string, Reading<unknown>, unknown]> {

@@ -6,6 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { NetfilterReading, Readings } from '../../source/host/readings.ts';
 import { reachesOf } from '../../source/facts/findings/reach.ts';
+import { basisOf, surroundingsOf } from '../../source/facts/findings/reach-basis.ts';
 import { joinFacts } from '../../source/facts/join.ts';
 import { reachability } from '../../source/facts/reachability.ts';
 import { emptyMemory, snapshot, type SnapshotContext, type SnapshotMemory } from '../../source/facts/snapshot.ts';
@@ -136,4 +137,21 @@ test('the same rules let others through when a set that they ask for has changed
   const word = ({ exposures }: typeof open) => exposures.of(place).answers.map(({ verdict }) => verdict.verdict);
   assert.deepEqual(word(open), ['reachable']);
   assert.deepEqual(word(reachability(having(['172.17.0.3']), facts, open)), ['blocked']);
+});
+
+test('what verdicts rest on is surveyed anew for what is new, and grows old only while something has changed', () => {
+  const { snapshot: facts } = snapshot(emptyMemory(), plain, context(0));
+  const [container] = facts.containers;
+  assert.ok(container);
+  const at = (readings: Readings, ms: number) => ({ readings: { ...readings }, facts, now: now + ms, previous: [] });
+  const first = basisOf(container, at(plain, 0));
+  const { surroundings, later } = { surroundings: surroundingsOf(at(plain, 0)), later: at(plain, 600_000) };
+  assert.equal(surroundingsOf(later), surroundings);
+  assert.equal(basisOf(container, later), first, 'nothing has changed for ten minutes');
+
+  const other = withRules([user('-s 192.0.2.9/32 -d 172.17.0.4/32 -j DROP')]);
+  assert.notEqual(surroundingsOf(at(other, 601_000)), surroundings);
+  assert.equal(basisOf(container, at(other, 601_000)), first, 'a rule for another one');
+  assert.equal(basisOf(container, at(other, 650_000)), first, 'for some time');
+  assert.notEqual(basisOf(container, at(other, 661_000)), first, 'looked at anew, in case it rests on the other one');
 });

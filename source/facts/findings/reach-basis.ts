@@ -3,8 +3,10 @@
  * something happens to one of them: its own row, what is inside, the rules and listeners that name its addresses and ports,
  * and all that names no container in particular.
  */
-import type { NetfilterReading, Readings, RuleTarget } from '../../host/readings.ts';
+import type { NetfilterReading, RuleTarget } from '../../host/readings.ts';
+import { settingsOf } from '../kernel-settings.ts';
 import type { Container } from '../schema.ts';
+import { haveSameItems } from '../sharing.ts';
 import { covers, parseAddress, spanOfPrefix, type Span } from '../walk/address.ts';
 import { lanInterfaces } from '../walk/subjects.ts';
 import type { FindingContext } from './detector.ts';
@@ -53,9 +55,11 @@ function numberOf(netfilter: NetfilterReading | undefined): number {
 /** The basis of a container now: the one of before when nothing in it changed. */
 export function basisOf(container: Container, context: FindingContext): Basis {
   const surroundings = surroundingsOf(context);
-  const known = surroundings.bases.get(container) ?? judgeBasis(container, context, surroundings);
-  surroundings.bases.set(container, known);
-  return known;
+  const known = surroundings.bases.get(container);
+  const holds = known !== undefined && isFresh(known, surroundings.era, context.now);
+  const basis = holds ? known : judgeBasis(container, context, surroundings);
+  surroundings.bases.set(container, basis);
+  return basis;
 }
 
 function judgeBasis(container: Container, context: FindingContext, surroundings: Surroundings): Basis {
@@ -120,16 +124,43 @@ export interface Surroundings {
   era: Era;
 }
 
-/** Those who judge and those who show look at the same moment. */
-let newest: { readings: Readings; facts: Moment['facts']; surroundings: Surroundings } | undefined;
+/** Those who judge and those who show look at the same moment, and mostly nothing has changed since the one before. */
+let newest: { moment: Omit<Moment, 'now'>; rests: readonly unknown[]; surroundings: Surroundings } | undefined;
 
-/** What is around containers now; made once for each moment. */
+/** What is around containers now; made once for each moment at which something of it is not as before. */
 export function surroundingsOf(moment: Moment): Surroundings {
   const { readings, facts } = moment;
-  if (newest?.readings === readings && newest.facts === facts) return newest.surroundings;
-  const surroundings = survey(moment, newest?.surroundings.era);
-  newest = { readings, facts, surroundings };
+  if (newest?.moment.readings === readings && newest.moment.facts === facts) return newest.surroundings;
+  const rests = restsOf(moment);
+  const isSame = newest !== undefined && haveSameItems(newest.rests, rests);
+  const surroundings = newest && isSame ? newest.surroundings : survey(moment, newest?.surroundings.era);
+  newest = { moment: { readings, facts }, rests, surroundings };
   return surroundings;
+}
+
+/** All that `survey` looks at, and the age that `basisOf` gives to what holds: objects that stay the same ones as long as they say the same. */
+function restsOf({ readings, facts }: Moment): unknown[] {
+  const { netfilter, links, kernel, docker } = readings;
+  return [
+    netfilter.value,
+    netfilter.state,
+    netfilter.reason,
+    links.value?.links,
+    links.value?.routes,
+    links.value?.rules,
+    links.state,
+    settingsOf(kernel.value),
+    kernel.state,
+    docker.value?.containers,
+    docker.value?.networks,
+    docker.value?.engine,
+    facts.containers,
+    facts.networks,
+    facts.links,
+    facts.listeners,
+    facts.interfaces,
+    ...Object.values(readings.inside).map(({ value }) => value),
+  ];
 }
 
 const sameTexts = <K>(a: ReadonlyMap<K, string>, b: ReadonlyMap<K, string>): boolean =>
