@@ -131,11 +131,11 @@ function bridgeOptions(
 
 /** The members of each network by its id: from the endpoints of all containers, and from links where Docker lists none. */
 function membersByNetwork(input: NetworkInput): Map<string, Member[]> {
-  const members = new Map<string, Member[]>();
+  const byContainer = new Map<string, Map<string, Member>>();
   const add = (networkId: string, member: Member) => {
-    const there = members.get(networkId);
-    if (!there) members.set(networkId, [member]);
-    else if (!there.some(item => item.containerId === member.containerId)) there.push(member);
+    const there = byContainer.get(networkId) ?? new Map<string, Member>();
+    byContainer.set(networkId, there);
+    if (!there.has(member.containerId)) there.set(member.containerId, member);
   };
   for (const container of input.containers) {
     for (const endpoint of container.endpoints) {
@@ -157,8 +157,9 @@ function membersByNetwork(input: NetworkInput): Map<string, Member[]> {
       add(end.network.id, compact({ containerId, containerName, running: true, ipv4: address(4), ipv6: address(6) }));
     }
   }
-  for (const list of members.values()) list.sort((a, b) => (a.containerName < b.containerName ? -1 : 1));
-  return members;
+  const inOrder = (there: ReadonlyMap<string, Member>): Member[] =>
+    [...there.values()].sort((a, b) => (a.containerName < b.containerName ? -1 : 1));
+  return new Map([...byContainer].map(([networkId, there]) => [networkId, inOrder(there)]));
 }
 
 /** All networks, in Docker's order. */
