@@ -1,7 +1,8 @@
 /** A container's interfaces: from the sysfs that it has mounted where that shows its own netns, else from `ip` run in its netns. */
 import { ipv4Number } from './addresses.ts';
 import { HostError, type Host } from './host.ts';
-import { ipArray, parseLinks } from './ip-json.ts';
+import { ipArray } from './ip-entries.ts';
+import { parseLinks } from './ip-json.ts';
 import {
   parseConnectedRoutes,
   parseFibLocals,

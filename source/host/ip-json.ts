@@ -1,7 +1,8 @@
 /** What `ip -j -d addr` and `ip -j route` print (iproute2; ip-address(8), ip-route(8)), as readings. */
 import * as v from 'valibot';
 import { canonicalAddress } from './addresses.ts';
-import { HostError, type ToolResult } from './host.ts';
+import type { ToolResult } from './host.ts';
+import { ipEntries, type KnownEntries } from './ip-entries.ts';
 import type { AddressReading, LinkReading, RouteReading } from './readings.ts';
 
 const text = v.optional(v.string());
@@ -59,38 +60,6 @@ const RouteSchema = v.object({
 
 type IpLink = v.InferOutput<typeof LinkSchema>;
 
-/**
- * The elements of the JSON array that `ip -j` printed.
- * @param what the command, for messages
- * @throws HostError failed or denied when it printed something else
- */
-export function ipArray(what: string, result: ToolResult): unknown[] {
-  const complaint = result.stderr.trim().split('\n')[0] ?? '';
-  if (result.code !== 0) {
-    const how = result.signal ? `was ended by ${result.signal}` : `ended with status ${result.code}`;
-    const denied = /not permitted|permission denied/i.test(complaint);
-    throw new HostError(denied ? 'denied' : 'failed', `${what} ${how}${complaint && `: ${complaint}`}`);
-  }
-  // With nothing to show, some releases print nothing at all.
-  if (result.stdout.trim() === '') return [];
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(withEscapes(result.stdout));
-  } catch {
-    throw new HostError('failed', `${what} printed no valid JSON`);
-  }
-  if (!Array.isArray(parsed)) throw new HostError('failed', `${what} printed no JSON array`);
-  return parsed;
-}
-
-/**
- * Control characters in the form that JSON has for them. An interface may be called anything but white space, `/` and `:`
- * (dev_valid_name in net/core/dev.c), and iproute2 prints most control characters as they are (lib/json_writer.c).
- */
-function withEscapes(json: string): string {
-  return json.replace(/[\0-\x08\x0e-\x1f]/g, control => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
 function on(value: boolean | string | number | undefined): boolean {
   return value === true || value === 'on' || value === 1;
 }
@@ -139,57 +108,103 @@ function linkReading(link: IpLink, byName: ReadonlyMap<string, number>): LinkRea
   return reading;
 }
 
+/** What an entry of a table says: nothing where it is an empty object, as filters leave, and undefined where it is not understood. */
+type Understood<T> = readonly T[] | undefined;
+
+/** What was understood, and of how many entries nothing was. */
+function sorted<T>(entries: readonly Understood<T>[]): { items: T[]; skipped: number } {
+  return {
+    items: entries.flatMap(entry => entry ?? []),
+    skipped: entries.filter(entry => entry === undefined).length,
+  };
+}
+
+interface KnownLink {
+  link: IpLink;
+  /** What it is whatever other interfaces there are; absent where that hangs on their names. */
+  reading?: LinkReading;
+}
+
+const noNames: ReadonlyMap<string, number> = new Map();
+
+function understandLink(entry: unknown): Understood<KnownLink> {
+  const parsed = v.safeParse(LinkSchema, entry);
+  if (!parsed.success) return isEmptyObject(entry) ? [] : undefined;
+  const link = parsed.output;
+  const isByName = link.link_index === undefined && Boolean(link.link);
+  return [isByName ? { link } : { link, reading: linkReading(link, noNames) }];
+}
+
+function linksOf(entries: readonly Understood<KnownLink>[]): { links: LinkReading[]; skipped: number } {
+  const { items, skipped } = sorted(entries);
+  const byName = new Map(items.map(({ link }) => [link.ifname, link.ifindex]));
+  return { links: items.map(({ link, reading }) => reading ?? linkReading(link, byName)), skipped };
+}
+
 /** The interfaces of `ip -j -d addr`, and how many entries were not understood. Empty objects, which filters leave, count as nothing. */
 export function parseLinks(entries: readonly unknown[]): { links: LinkReading[]; skipped: number } {
-  const links: IpLink[] = [];
-  let skipped = 0;
-  for (const entry of entries) {
-    const parsed = v.safeParse(LinkSchema, entry);
-    if (parsed.success) links.push(parsed.output);
-    else if (!isEmptyObject(entry)) skipped += 1;
-  }
-  const byName = new Map(links.map(link => [link.ifname, link.ifindex]));
-  return { links: links.map(link => linkReading(link, byName)), skipped };
+  return linksOf(entries.map(understandLink));
+}
+
+/** What the entries of tables said the last time; see `ipEntries`. */
+export interface KnownTables {
+  links: KnownEntries<Understood<KnownLink>>;
+  routes: KnownEntries<Understood<RouteReading>>;
+}
+
+/** No tables yet. */
+export const noTables = (): KnownTables => ({ links: new Map(), routes: new Map() });
+
+/**
+ * `parseLinks` of what `ip -j -d addr` printed: with hundreds of containers, only those interfaces are read anew that are described otherwise than before.
+ * @param known is changed to what is printed now
+ * @throws HostError as `ipArray`
+ */
+export function parseLinkTable(result: ToolResult, known: KnownTables): { links: LinkReading[]; skipped: number } {
+  return linksOf(ipEntries('ip -j -d addr', result, understandLink, known.links));
+}
+
+function understandRoute(entry: unknown): Understood<RouteReading> {
+  const parsed = v.safeParse(RouteSchema, entry);
+  if (!parsed.success) return isEmptyObject(entry) ? [] : undefined;
+  const route = parsed.output;
+  const gateway = route.gateway ?? route.via?.host;
+  const family = familyOf(route.dst, [gateway, route.prefsrc, ...route.nexthops.map(hop => hop.gateway)], route.pref);
+  const destination = destinationOf(route.dst, family);
+  if (destination === undefined) return undefined;
+  const base: RouteReading = {
+    family,
+    destination,
+    table: route.table ?? 'main',
+    type: route.type ?? 'unicast',
+    protocol: route.protocol ?? 'boot',
+    flags: route.flags,
+  };
+  if (route.prefsrc) base.source = canonicalAddress(route.prefsrc) ?? route.prefsrc;
+  if (route.metric !== undefined) base.metric = route.metric;
+  const hops = route.nexthops.length > 0 ? route.nexthops : [{ gateway, dev: route.dev, via: undefined, flags: [] }];
+  return hops.map(hop => {
+    const reading: RouteReading = { ...base, flags: [...base.flags, ...hop.flags] };
+    const through = hop.gateway ?? hop.via?.host;
+    if (through) reading.gateway = canonicalAddress(through) ?? through;
+    if (hop.dev) reading.device = hop.dev;
+    return reading;
+  });
+}
+
+function routesOf(entries: readonly Understood<RouteReading>[]): { routes: RouteReading[]; skipped: number } {
+  const { items: routes, skipped } = sorted(entries);
+  return { routes, skipped };
 }
 
 /** The routes of `ip -j route show table all`, one entry per next hop, and how many entries were not understood. */
 export function parseRoutes(entries: readonly unknown[]): { routes: RouteReading[]; skipped: number } {
-  const routes: RouteReading[] = [];
-  let skipped = 0;
-  for (const entry of entries) {
-    const parsed = v.safeParse(RouteSchema, entry);
-    if (!parsed.success) {
-      if (!isEmptyObject(entry)) skipped += 1;
-      continue;
-    }
-    const route = parsed.output;
-    const gateway = route.gateway ?? route.via?.host;
-    const family = familyOf(route.dst, [gateway, route.prefsrc, ...route.nexthops.map(hop => hop.gateway)], route.pref);
-    const destination = destinationOf(route.dst, family);
-    if (destination === undefined) {
-      skipped += 1;
-      continue;
-    }
-    const base: RouteReading = {
-      family,
-      destination,
-      table: route.table ?? 'main',
-      type: route.type ?? 'unicast',
-      protocol: route.protocol ?? 'boot',
-      flags: route.flags,
-    };
-    if (route.prefsrc) base.source = canonicalAddress(route.prefsrc) ?? route.prefsrc;
-    if (route.metric !== undefined) base.metric = route.metric;
-    const hops = route.nexthops.length > 0 ? route.nexthops : [{ gateway, dev: route.dev, via: undefined, flags: [] }];
-    for (const hop of hops) {
-      const reading: RouteReading = { ...base, flags: [...base.flags, ...hop.flags] };
-      const through = hop.gateway ?? hop.via?.host;
-      if (through) reading.gateway = canonicalAddress(through) ?? through;
-      if (hop.dev) reading.device = hop.dev;
-      routes.push(reading);
-    }
-  }
-  return { routes, skipped };
+  return routesOf(entries.map(understandRoute));
+}
+
+/** `parseRoutes` of what `ip -j route show table all` printed, as `parseLinkTable`. @throws HostError as `ipArray` */
+export function parseRouteTable(result: ToolResult, known: KnownTables): { routes: RouteReading[]; skipped: number } {
+  return routesOf(ipEntries('ip -j route show table all', result, understandRoute, known.routes));
 }
 
 /** Neither `default` nor its JSON names a family; IPv6 routes alone carry a router preference (`pref`), which `ip` always prints. */

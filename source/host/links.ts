@@ -1,6 +1,7 @@
 /** The host's interfaces, addresses, routes and traffic counters. */
 import { HostError, type Host, type ToolResult } from './host.ts';
-import { ipArray, parseLinks, parseRoutes } from './ip-json.ts';
+import { ipArray } from './ip-entries.ts';
+import { noTables, parseLinkTable, parseRouteTable, type KnownTables } from './ip-json.ts';
 import { parseRoutingRules } from './ip-rules.ts';
 import { parseNetDev, type KnownLines } from './proc-net.ts';
 import type { LinkReading, LinksReading, Outcome, RoutingRuleReading, TrafficReading } from './readings.ts';
@@ -28,7 +29,9 @@ export async function readLinks(host: Host, known?: LinksReading): Promise<Outco
     await asked;
     throw error;
   });
-  const { links, skipped } = parseLinks(ipArray('ip -j -d addr', answer));
+  const tables = lastTables.get(host) ?? noTables();
+  lastTables.set(host, tables);
+  const { links, skipped } = parseLinkTable(answer, tables);
   // Every netns has its loopback interface.
   if (links.length === 0 && skipped === 0) throw new HostError('failed', 'ip -j -d addr printed no interface at all');
   const missing = skipped > 0 ? [`${skipped} interfaces not understood`] : [];
@@ -36,7 +39,7 @@ export async function readLinks(host: Host, known?: LinksReading): Promise<Outco
   if (known && routed(known.links) === routed(links)) {
     value.routes = known.routes;
     if (known.rules) value.rules = known.rules;
-  } else missing.push(...takeRouting(value, await (asked ?? askRouting(host))));
+  } else missing.push(...takeRouting(value, await (asked ?? askRouting(host)), tables));
   try {
     value.traffic = readTraffic(host);
   } catch (error) {
@@ -45,6 +48,9 @@ export async function readLinks(host: Host, known?: LinksReading): Promise<Outco
   }
   return missing.length > 0 ? { value, missing: missing.join('; ') } : { value };
 }
+
+/** What was read of the tables of the last look. */
+const lastTables = new WeakMap<Host, KnownTables>();
 
 /** All of the interfaces that packets are routed by: those that are no port of a bridge. */
 const routed = (links: readonly LinkReading[]): string =>
@@ -56,11 +62,11 @@ const askRouting = (host: Host): Promise<Routing> =>
   Promise.allSettled([host.run('ip', routesCommand), readRules(host)]);
 
 /** Puts routes and rules into the reading. @returns what is missing of them */
-function takeRouting(value: LinksReading, [routes, rules]: Routing): string[] {
+function takeRouting(value: LinksReading, [routes, rules]: Routing, tables: KnownTables): string[] {
   const missing: string[] = [];
   try {
     if (routes.status === 'rejected') throw routes.reason;
-    const parsed = parseRoutes(ipArray('ip -j route show table all', routes.value));
+    const parsed = parseRouteTable(routes.value, tables);
     value.routes = parsed.routes;
     // An address of an interface that is up makes a route, if only one to itself.
     const isConnected = value.links.some(({ up, addresses }) => up && addresses.length > 0);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { ipArray, parseLinks, parseRoutes } from '../../source/host/ip-json.ts';
+import { ipArray } from '../../source/host/ip-entries.ts';
+import { parseLinks, parseRoutes } from '../../source/host/ip-json.ts';
 import { rounds } from '../rounds.ts';
 
 const result = (stdout: string, code: number | null = 0, stderr = '', signal: string | null = null) => ({
