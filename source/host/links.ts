@@ -29,17 +29,22 @@ export async function readLinks(host: Host, known?: LinksReading): Promise<Outco
     await asked;
     throw error;
   });
-  const tables = lastTables.get(host) ?? noTables();
+  const tables: LastLook = lastTables.get(host) ?? noTables();
   lastTables.set(host, tables);
   const { links, skipped } = parseLinkTable(answer, tables);
   // Every netns has its loopback interface.
   if (links.length === 0 && skipped === 0) throw new HostError('failed', 'ip -j -d addr printed no interface at all');
   const missing = skipped > 0 ? [`${skipped} interfaces not understood`] : [];
   const value: LinksReading = { links, routes: [], traffic: {} };
-  if (known && routed(known.links) === routed(links)) {
+  const routedBy = routed(links, tables.before);
+  tables.before = links;
+  if (known && tables.routedBy === routedBy) {
     value.routes = known.routes;
     if (known.rules) value.rules = known.rules;
-  } else missing.push(...takeRouting(value, await (asked ?? askRouting(host)), tables));
+  } else {
+    missing.push(...takeRouting(value, await (asked ?? askRouting(host)), tables));
+    tables.routedBy = routedBy;
+  }
   try {
     value.traffic = readTraffic(host);
   } catch (error) {
@@ -49,12 +54,25 @@ export async function readLinks(host: Host, known?: LinksReading): Promise<Outco
   return missing.length > 0 ? { value, missing: missing.join('; ') } : { value };
 }
 
-/** What was read of the tables of the last look. */
-const lastTables = new WeakMap<Host, KnownTables>();
+/** What was read at the last look. */
+interface LastLook extends KnownTables {
+  before?: readonly LinkReading[];
+  /** By which interfaces packets were routed when the routes were read. */
+  routedBy?: string;
+}
 
-/** All of the interfaces that packets are routed by: those that are no port of a bridge. */
-const routed = (links: readonly LinkReading[]): string =>
-  JSON.stringify(links.filter(({ master }) => master === undefined));
+const lastTables = new WeakMap<Host, LastLook>();
+
+/**
+ * All of the interfaces that packets are routed by: those that are no port of a bridge. A veth that has no address of its own is one only when it was none at
+ * the look before either: Docker makes it, and takes it away, a moment before and after it is a port.
+ */
+function routed(links: readonly LinkReading[], before: readonly LinkReading[] | undefined): string {
+  const wereFree = new Set(before?.filter(({ master }) => master === undefined).map(({ ifindex }) => ifindex));
+  const isPassing = ({ kind, ifindex, addresses }: LinkReading): boolean =>
+    kind === 'veth' && !wereFree.has(ifindex) && addresses.every(({ scope }) => scope === 'link');
+  return JSON.stringify(links.filter(link => link.master === undefined && !(before && isPassing(link))));
+}
 
 type Routing = [PromiseSettledResult<ToolResult>, PromiseSettledResult<RoutingRuleReading[]>];
 
