@@ -76,6 +76,8 @@ export class DockerSource {
   /** The daemon, or a proxy before it, gives no list of those that have ended alone. */
   #lacksEnded = false;
   #daemonWasGone = false;
+  /** That it is back is known from what it answers, before the stream is open again. */
+  #isKnownBack = false;
 
   constructor(options: DockerSourceOptions) {
     this.#options = options;
@@ -120,7 +122,10 @@ export class DockerSource {
       onEvent: event => this.#onEvent(event),
       onOpen: gapMs => this.#onOpen(gapMs),
       onLost: error => {
-        this.#daemonWasGone ||= error.message.includes('nothing listens');
+        if (error.message.includes('nothing listens')) {
+          this.#daemonWasGone = true;
+          this.#isKnownBack = false;
+        }
         this.#streamProblem = error.message;
         // A daemon that denies its events may answer everything else.
         if (this.#containers.reading.state !== 'pending') void this.#containers.poke();
@@ -186,6 +191,7 @@ export class DockerSource {
     this.#removed.clear();
     const startedAt = host.now();
     const { value } = (await this.#readEnded(before, inspect)) ?? (await this.#readAll(before, inspect));
+    this.#onAnswer();
     for (const id of inspect) this.#turns.set(id, startedAt);
     // While the list was on its way, events may have brought newer readings.
     const current = new Map(this.#containers.reading.value?.map(container => [container.id, container]));
@@ -274,14 +280,27 @@ export class DockerSource {
   #onOpen(gapMs: number | undefined): void {
     this.#streamProblem = undefined;
     if (gapMs === undefined && !this.#isListing) return;
-    const local = this.#options.host.docker.endpoint.startsWith('unix:');
-    if (this.#daemonWasGone || (local && (gapMs ?? 0) > restartGapMs)) {
-      this.memory.daemonIsBack(this.#options.host.now());
-    }
+    if (!this.#isKnownBack && this.#wasAway(gapMs ?? 0)) this.memory.daemonIsBack(this.#options.host.now());
     this.#daemonWasGone = false;
+    this.#isKnownBack = false;
     // What happened in between is not known: every container is looked at anew.
     for (const { id } of this.#containers.reading.value ?? []) this.#suspect.add(id);
     void this.refresh();
+  }
+
+  /** Whether the daemon itself was away while there were no events for so long. */
+  #wasAway(gapMs: number): boolean {
+    const local = this.#options.host.docker.endpoint.startsWith('unix:');
+    return this.#daemonWasGone || (local && gapMs > restartGapMs);
+  }
+
+  /** The stream is tried again only now and then: what a list shows first of a daemon that was away must not lack that it was. */
+  #onAnswer(): void {
+    const gapMs = this.#stream.lostForMs;
+    if (gapMs === undefined || this.#isKnownBack || !this.#wasAway(gapMs)) return;
+    this.#isKnownBack = true;
+    this.memory.daemonIsBack(this.#options.host.now());
+    this.#stream.hurry();
   }
 
   #join(changed: boolean): void {

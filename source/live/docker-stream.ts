@@ -36,6 +36,18 @@ export class DockerStream {
     return new Promise(resolve => this.#connect(resolve));
   }
 
+  /** How long, ms, events have not been coming that once came; undefined while they come, and before they first did. */
+  get lostForMs(): number | undefined {
+    return this.open || this.#lostAt === undefined ? undefined : performance.now() - this.#lostAt;
+  }
+
+  /** The daemon answers: what waits to be tried again is tried at once. */
+  hurry(): void {
+    if (this.#timer === undefined || this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#connect(() => undefined);
+  }
+
   /** Ends it. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -45,6 +57,7 @@ export class DockerStream {
   }
 
   #connect(settled: () => void): void {
+    this.#timer = undefined;
     if (this.#stopped) return settled();
     const subscription = this.#docker.events(
       followedEvents,
