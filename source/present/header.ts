@@ -69,11 +69,16 @@ function dockerLines(snapshot: Snapshot): Line[] {
   return [[cell(`${glyphs.failed} no Docker`, 'bad')]];
 }
 
-function containersLine({ containersRunning, containersTotal }: Snapshot['host']): Line[] {
+function containersLine({ host, sources }: Snapshot): Line[] {
+  const { containersRunning, containersTotal } = host;
   if (containersRunning === null || containersTotal === null) return [];
+  const count = `${containersRunning}/${containersTotal}`;
+  if (sources['docker']?.state === 'failed') {
+    return [[cell(`${count} containers were up`, 'warn')], [cell(`${count} were up`, 'warn')]];
+  }
   return [
-    [cell(`${containersRunning}/${containersTotal}`), cell(' containers up', 'dim')],
-    [cell(`${containersRunning}/${containersTotal}`), cell(' up', 'dim')],
+    [cell(count), cell(' containers up', 'dim')],
+    [cell(count), cell(' up', 'dim')],
   ];
 }
 
@@ -157,7 +162,7 @@ export function headerLines(view: LiveView, context: HeaderContext): [Line, Line
     },
     { priority: 5, forms: forwarding(host) },
     { priority: 7, forms: policy(host) },
-    { priority: 4, forms: containersLine(host) },
+    { priority: 4, forms: containersLine(snapshot) },
     {
       priority: 9,
       forms: host.loadAverage ? [said('load', cell(host.loadAverage[0].toFixed(2)))] : [],

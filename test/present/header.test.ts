@@ -43,6 +43,15 @@ test('at 200 columns every source says its state and reason', () => {
   assert.match(header(200), /↓ 83 kB\/s ↑ 1\.2 MB\/s/);
 });
 
+test('containers of a daemon that does not answer were up when it last did', () => {
+  const sample = sampleSnapshot();
+  const gone = { state: 'failed' as const, reason: 'nothing listens', ageMs: 180_000 };
+  const change = { snapshot: { ...sample, sources: { ...sample.sources, docker: gone } } };
+  assert.match(header(80, change), /11\/15 were up/);
+  assert.match(header(200, change), /11\/15 containers were up/);
+  assert.match(header(200), /11\/15 containers up/);
+});
+
 test('what is unknown is said, not left out', () => {
   const poor = header(200, { snapshot: poorSnapshot() });
   assert.match(poor, /no Docker/);
