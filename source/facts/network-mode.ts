@@ -107,21 +107,38 @@ export function networkMode(container: ContainerReading, index: ModeIndex): Mode
   };
 }
 
+/** Containers by what a `NetworkMode` may call them. */
+type ContainerIndex = Pick<ModeIndex, 'containersById' | 'containersByName'>;
+
 /**
- * Whose network namespace a container uses: follows `container:` to the end.
+ * Follows `container:` to the end.
+ * @returns the containers behind a container's `container:`, its partner first and the one with a netns of its own last, and
+ * the name or id of the one that no longer exists, which ends them; undefined when they refer to each other in a circle
+ */
+export function netnsChain(
+  container: ContainerReading,
+  index: ContainerIndex,
+): { partners: ContainerReading[]; missing?: string } | undefined {
+  const partners: ContainerReading[] = [];
+  let last = container;
+  while (last.networkMode.startsWith('container:')) {
+    const name = last.networkMode.slice('container:'.length);
+    const next = byNameOrId(name, index.containersByName, index.containersById);
+    if (next === undefined) return { partners, missing: name };
+    if (next === container || partners.includes(next)) return undefined;
+    partners.push(next);
+    last = next;
+  }
+  return { partners };
+}
+
+/**
+ * Whose network namespace a container uses.
  * @returns the container itself when it has its own; undefined when the partner no longer exists or they refer to each
  * other in a circle
  */
-export function netnsOwner(
-  container: ContainerReading,
-  index: Pick<ModeIndex, 'containersById' | 'containersByName'>,
-): ContainerReading | undefined {
-  const seen = new Set<string>();
-  let owner: ContainerReading | undefined = container;
-  while (owner?.networkMode.startsWith('container:')) {
-    if (seen.has(owner.id)) return undefined;
-    seen.add(owner.id);
-    owner = byNameOrId(owner.networkMode.slice('container:'.length), index.containersByName, index.containersById);
-  }
-  return owner;
+export function netnsOwner(container: ContainerReading, index: ContainerIndex): ContainerReading | undefined {
+  if (!container.networkMode.startsWith('container:')) return container;
+  const chain = netnsChain(container, index);
+  return chain?.missing === undefined ? chain?.partners.at(-1) : undefined;
 }

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import * as v from 'valibot';
 import { ExplainSchema } from '../../source/commands/explain-json.ts';
+import { FindingSchema } from '../../source/facts/schema.ts';
 import { describeLab } from '../lab/for-tests.ts';
 import type { Lab } from '../lab/lab.ts';
-import { netdash } from './netdash.ts';
+import { netdash, runJson } from './netdash.ts';
 
 /** Who asks whom, on which port, the verdict (undefined: Docker releases differ), and what it hangs on. */
 type Case = [from: string, to: string, port: number, verdict: string | undefined, why?: RegExp];
@@ -100,4 +101,27 @@ describeLab('isolation', {}, lab => {
       if (why) assert.match(verdicts[0]?.decidedBy?.detail ?? '', why);
     });
   }
+
+  test('who joined the netns of one that joined it is cut off when its interfaces are gone, and not before', async () => {
+    const host = lab();
+    await host.run('is-further', { network: 'container:is-shared', cmd: httpd(83) });
+    const isAlone = async (name: string) => !(await host.exec(name, ['ip', 'link'])).stdout.includes('eth0');
+    const strandedOnes = async () => {
+      const { json } = await runJson(host, 'doctor');
+      const { findings } = v.parse(v.object({ findings: v.array(FindingSchema) }), json);
+      return findings.filter(({ code }) => code === 'stranded-netns').map(({ subject }) => subject.name);
+    };
+    await host.stop('is-shared');
+    assert.deepEqual([await isAlone('is-further'), await strandedOnes()], [false, []]);
+    await host.remove('is-shared');
+    assert.deepEqual([await isAlone('is-further'), await strandedOnes()], [false, []]);
+    await host.run('is-shared', { network: 'container:is-a', cmd: httpd(82) });
+    await host.remove('is-further');
+    await host.run('is-further', { network: 'container:is-shared', cmd: httpd(83) });
+    await host.restart('is-a');
+    assert.ok((await isAlone('is-shared')) && (await isAlone('is-further')));
+    assert.deepEqual((await strandedOnes()).sort(), ['is-further', 'is-shared']);
+    await host.restart('is-shared');
+    assert.deepEqual([await isAlone('is-further'), await strandedOnes()], [true, ['is-further']]);
+  });
 });

@@ -297,6 +297,37 @@ describe('stranded-netns', () => {
     ]);
   });
 
+  const two = (rest: Partial<ContainerReading> = {}) => sharer({ startedAt: now - 40_000, pid: 778, ...rest });
+
+  it('follows those who joined the netns of one that joined it', () => {
+    const three = container('third', {
+      networkMode: `container:${two().id}`,
+      endpoints: [],
+      startedAt: now - 30_000,
+      command: ['sleep', '1'],
+      pid: 779,
+    });
+    const both = ['stranded-netns shared', 'stranded-netns third'];
+    assert.deepEqual(sharingOf([partner, two(), three]), []);
+    assert.deepEqual(sharingOf([web({ state: 'exited' }), two(), three]), both);
+    assert.deepEqual(sharingOf([two(), three]), both);
+    // Restarted before the third joined: it joined the netns that the second one was left with.
+    assert.deepEqual(sharingOf([web({ startedAt: now - 35_000 }), two(), three]), both);
+    const [, finding] = judging(dockerWith({ containers: [web({ state: 'exited' }), two(), three] }));
+    assert.equal(finding?.message, 'third is cut off: web, whose netns it joined by way of shared, is exited');
+    assert.equal(finding.fix, 'docker restart shared third once web runs');
+
+    // The one in between is of no account.
+    const stopped = two({ state: 'exited', pid: 0 });
+    assert.deepEqual(sharingOf([partner, stopped, three]), []);
+    assert.deepEqual(sharingOf([partner, two({ startedAt: now - 10_000 }), three]), []);
+    assert.deepEqual(sharingOf([partner, three], { ...netnsOf(three, 5), ...netnsOf(partner, 5) }), []);
+    assert.deepEqual(sharingOf([partner, { ...three, hostname: partner.hostname }]), []);
+    assert.deepEqual(sharingOf([partner, three]), ['stranded-netns third']);
+    const inodes = { ...netnsOf(partner, 5), ...netnsOf(two(), 5), ...netnsOf(three, 4) };
+    assert.deepEqual(sharingOf([partner, two(), three], inodes), ['stranded-netns third']);
+  });
+
   it('is silent while they share, and believes the inode more than the clock', () => {
     assert.deepEqual(sharingOf([sharer(), partner]), []);
     assert.deepEqual(
