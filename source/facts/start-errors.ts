@@ -8,8 +8,9 @@ export interface StartError {
    * - `exhausted`: no port of a range, or no ephemeral one, was free
    * - `not-local`: the host has no such address
    * - `not-permitted`: the daemon may not bind it (rootless, port below 1024)
+   * - `not-supported`: the kernel knows no such protocol (SCTP without its module)
    */
-  kind: 'taken' | 'exhausted' | 'not-local' | 'not-permitted';
+  kind: 'taken' | 'exhausted' | 'not-local' | 'not-permitted' | 'not-supported';
   /** The host port; absent when the text names none. */
   port?: number;
   /** Absent when the text does not tell (`Bind for …`). */
@@ -23,8 +24,9 @@ const kinds: Record<string, StartError['kind']> = {
   'port is already allocated': 'taken',
   'cannot assign requested address': 'not-local',
   'permission denied': 'not-permitted',
+  'protocol not supported': 'not-supported',
 };
-const outcome = '(address already in use|port is already allocated|cannot assign requested address|permission denied)';
+const outcome = `(${Object.keys(kinds).join('|')})`;
 const address = String.raw`(\[[^\]\s]*\]|[0-9a-fA-F.:]*?)`;
 
 /**
@@ -34,9 +36,11 @@ const address = String.raw`(\[[^\]\s]*\]|[0-9a-fA-F.:]*?)`;
  * - `failed to bind port 0.0.0.0:8080/tcp: …` (27)
  * - `failed to bind host port for 0.0.0.0:8081:172.17.0.7:80/tcp: …`, `failed to bind host port 8081 for 0.0.0.0:8080-8081:…` (28)
  * - `failed to bind host port 0.0.0.0:8081/tcp: …` (29)
+ * - `error starting userland proxy: failed to listen on 0.0.0.0:8107: protocol not supported` (28, of SCTP)
  */
 const bindFor = new RegExp(String.raw`Bind for ${address}:(\d+)(?:-\d+)? failed: ${outcome}`);
 const listen = new RegExp(String.raw`listen (tcp|udp|sctp)[46]? ${address}:(\d+): .*?${outcome}`);
+const failedToListen = new RegExp(String.raw`failed to listen on ${address}:(\d+): .*?${outcome}`);
 const failedToBind = new RegExp(
   String.raw`failed to bind (?:host )?port (?:(\d+) )?(?:for )?${address}:(\d+)(?:-\d+)?(?::\S+?)?/(tcp|udp|sctp): .*?${outcome}`,
 );
@@ -54,6 +58,8 @@ export function parseStartError(text: string): StartError | undefined {
     const [, proto, host, port, end] = listened;
     return { kind: kinds[end ?? ''] ?? 'taken', port: Number(port), proto: proto as Proto, address: bare(host) };
   }
+  const unheard = failedToListen.exec(text);
+  if (unheard) return { kind: kinds[unheard[3] ?? ''] ?? 'taken', port: Number(unheard[2]), address: bare(unheard[1]) };
   const failed = failedToBind.exec(text);
   if (failed) {
     const [, one, host, port, proto, end] = failed;

@@ -96,8 +96,13 @@ describe('start errors', () => {
       'Error starting userland proxy: listen tcp4 203.0.113.9:18090: bind: cannot assign requested address',
       { kind: 'not-local', proto: 'tcp', port: 18090, address: '203.0.113.9' },
     ],
+    [
+      'error starting userland proxy: failed to listen on 0.0.0.0:8107: protocol not supported',
+      { kind: 'not-supported', port: 8107, address: '0.0.0.0' },
+    ],
     ['all ports are allocated', { kind: 'exhausted' }],
     ['Address already in use', undefined],
+    ['network gone not found', undefined],
     ['failed to create the ipvlan port: operation not supported', undefined],
     ['invalid pool request: Pool overlaps with other one on this address space', undefined],
     ['', undefined],
@@ -181,6 +186,19 @@ describe('port-conflict-failed', () => {
     const findings = judging(host([clash(text, [port('18090', 80, { hostIp: '203.0.113.9' })])]));
     assert.deepEqual(briefly(findings), ['bind-failed clash']);
     assert.match(findings[0]?.message ?? '', /the host had no address 203\.0\.113\.9/);
+  });
+
+  it('tells of a protocol that the kernel lacks, by the port that asks for it', () => {
+    const text = 'error starting userland proxy: failed to listen on 0.0.0.0:8107: protocol not supported';
+    const asked = [port('8107', 80, { proto: 'sctp' }), port('8108', 80)];
+    const [finding, ...others] = judging(host([clash(text, asked)]));
+    assert.deepEqual([finding?.code, others], ['bind-failed', []]);
+    assert.match(
+      finding?.message ?? '',
+      /did not start: the kernel had no support for sctp, which it asks to publish 0\.0\.0\.0:8107 for$/,
+    );
+    assert.match(finding?.evidence[0]?.text ?? '', /protocol not supported$/);
+    assert.deepEqual(finding?.ports, [{ proto: 'sctp', address: '0.0.0.0', port: 8107 }]);
   });
 });
 
