@@ -8,6 +8,7 @@ import {
   sourceNames,
 } from '../host/readings.ts';
 import { compact } from './containers.ts';
+import { makesNoRules } from './engine.ts';
 import { networksByBridge } from './link-map.ts';
 import { isRunning } from './netns.ts';
 import type { HostFacts, Interface, Link, Source } from './schema.ts';
@@ -57,6 +58,7 @@ function firewallBackend(readings: Readings): { value: string | null; reason?: s
   const engine = readings.docker.value?.engine;
   if (!engine) return { value: null, reason: nothingFrom(readings.docker) };
   if (engine.firewallBackend) return { value: engine.firewallBackend };
+  if (makesNoRules(engine)) return { value: 'none' };
   if (engine.local === false) return { value: null, reason: 'the daemon runs on another machine and does not say' };
   // Docker's chains, where there are any, are another daemon's.
   if (engine.podman) return { value: null, reason: 'Podman does not say which it uses' };

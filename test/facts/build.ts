@@ -117,6 +117,7 @@ export function engine(rest: Partial<EngineReading> = {}): EngineReading {
     liveRestore: false,
     swarm: { active: false, manager: false },
     local: true,
+    firewallBackend: 'iptables',
     ...rest,
   };
 }

@@ -1,9 +1,10 @@
 /** The findings that rest on the packet walk. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ChainReading } from '../../source/host/readings.ts';
+import { parseSave } from '../../source/host/netfilter/xtables.ts';
+import type { ChainReading, EngineReading } from '../../source/host/readings.ts';
 import type { Finding } from '../../source/facts/schema.ts';
-import { hexId, now } from './build.ts';
+import { hexId, network, now, ok, port as binding, socket } from './build.ts';
 import { judging } from './judging.ts';
 import { walkReadings, type HostOptions } from './walk/host.ts';
 
@@ -84,6 +85,105 @@ const missing = (options: HostOptions) =>
   found(options)
     .filter(({ code }) => code === 'docker-rules-missing')
     .map(({ message }) => message.split(',')[0]);
+
+const address = (text: string) => ({ family: 6 as const, address: text, prefixLength: 64, scope: 'global' });
+
+const route = (destination: string, device: string, table = 'main', type = 'unicast') => ({
+  family: 6 as const,
+  destination,
+  device,
+  table,
+  type,
+  protocol: 'kernel',
+  flags: [],
+});
+
+/** c0 has IPv6 on a network with this gateway mode, listens there on 80 and 9000, and publishes 80 so. */
+const onSix =
+  (mode: string, published: string, rules = ''): HostOptions['change'] =>
+  same => {
+    const docker = same.docker.value!;
+    const links = same.links.value!;
+    const own: Record<string, string> = { eth0: 'fd00:77::100', docker0: 'fd00:17::1' };
+    const name = 'com.docker.network.bridge.gateway_mode_ipv6';
+    const kernel = same.kernel.value!;
+    return {
+      ...same,
+      docker: ok({
+        ...docker,
+        networks: docker.networks.map(each =>
+          each.name === 'bridge' ? network('bridge', { ipv6: true, options: { ...each.options, [name]: mode } }) : each,
+        ),
+        containers: docker.containers.map(each => ({
+          ...each,
+          endpoints: each.endpoints.map(one => ({ ...one, ipv6: 'fd00:17::2', ipv6PrefixLength: 64 })),
+          requestedPorts: [binding('8121', 80)],
+          publishedPorts: [binding(published, 80, { hostIp: '::' })],
+        })),
+      }),
+      links: ok({
+        ...links,
+        links: links.links.map(each =>
+          own[each.name] === undefined ? each : { ...each, addresses: [...each.addresses, address(own[each.name]!)] },
+        ),
+        routes: [
+          ...links.routes,
+          route('fd00:77::100/128', 'eth0', 'local', 'local'),
+          route('fd00:17::1/128', 'docker0', 'local', 'local'),
+          route('fd00:77::/64', 'eth0'),
+          route('fd00:17::/64', 'docker0'),
+        ],
+      }),
+      netfilter: ok({
+        ...same.netfilter.value!,
+        chains: [...same.netfilter.value!.chains, ...parseSave(rules, 'ip6').chains],
+      }),
+      kernel: ok({
+        ...kernel,
+        interfaces: Object.fromEntries(
+          Object.entries(kernel.interfaces).map(([of, each]) => [of, { ...each, forwarding6: true }]),
+        ),
+      }),
+      inside: Object.fromEntries(
+        Object.entries(same.inside).map(([id, { value }]) => [
+          id,
+          ok({
+            ...value!,
+            interfaces: value!.interfaces!.map(each =>
+              each.name === 'eth0' ? { ...each, addresses: [...each.addresses, address('fd00:17::2')] } : each,
+            ),
+            listeners: [socket('::', 80, { v6only: true }), socket('::', 9000, { v6only: true })],
+            routes: [
+              ...value!.routes!,
+              route('fd00:17::/64', 'eth0'),
+              { ...route('default', 'eth0'), gateway: 'fd00:17::1' },
+            ],
+          }),
+        ]),
+      ),
+    };
+  };
+
+const forward6 = (...rules: string[]): string =>
+  ['*filter', ':FORWARD DROP [0:0]', ':DOCKER - [0:0]', ...rules, 'COMMIT', ''].join('\n');
+
+/** `docker-rules-missing` after a flush, with a daemon that says this. */
+const flushed = (told: Partial<EngineReading>, proxies = true) =>
+  found({
+    proxies,
+    policies: { FORWARD: 'ACCEPT' },
+    change: same => {
+      const gone = without(() => true)?.(same) ?? same;
+      const docker = gone.docker.value!;
+      const engine = { ...docker.engine, ...told };
+      return { ...gone, docker: { ...gone.docker, value: { ...docker, engine } } };
+    },
+  }).filter(({ code }) => code === 'docker-rules-missing');
+
+const exposed = (mode: string, published: string, rules?: string) =>
+  found({ change: onSix(mode, published, rules) })
+    .filter(({ code }) => code === 'unpublished-exposed')
+    .map(({ message, ports, fix }) => ({ message, ports: ports.map(each => each.port), fix }));
 
 describe('findings of the walk', () => {
   test('a host as Docker makes it has none', () => {
@@ -177,6 +277,54 @@ describe('findings of the walk', () => {
       return { ...gone, docker: { ...gone.docker, value: { ...docker, containers } } };
     };
     assert.deepEqual(missing({ change: young }), []);
+  });
+
+  test('a daemon that makes no rules misses none, and where it cannot be told, both are named', () => {
+    const off = { firewallBackend: undefined };
+    assert.deepEqual(flushed(off), []);
+    // /info was not read; a Docker that does not tell; one that tells less; one that has the same for both.
+    const [older = assert.fail(), ...others] = [
+      { ...off, version: '20.10.24+dfsg1' },
+      { ...off, version: '28.0.4' },
+      { ...off, id: '' },
+      { version: '29.1.0' },
+    ].flatMap(told => flushed(told));
+    assert.equal(others.length, 3);
+    assert.match(older.message, /or Docker is told to make no rules \("iptables": false\); the LAN still reaches them/);
+    const [unproxied = assert.fail()] = flushed({}, false);
+    assert.doesNotMatch(unproxied.message, /still reaches/);
+    // Without anything that listens there, nobody gets through.
+    assert.doesNotMatch(flushed({}, false)[0]?.message ?? assert.fail(), /still reaches/);
+  });
+
+  test('a port is unpublished unless Docker was asked to open it, whether or not it has a port of the host', () => {
+    for (const [mode, published] of [
+      ['nat', '8121'],
+      ['routed', ''],
+      ['routed', '0'],
+    ] as const) {
+      const [finding = assert.fail(), ...others] = exposed(mode, published);
+      assert.deepEqual([finding.ports, others], [[9000], []]);
+      assert.match(finding.message, /: no IPv6 rule stands in the way$/);
+    }
+    // Docker filters, and was told to open the routed port alone.
+    const opened = '-A DOCKER -d fd00:17::2/128 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT';
+    const back = '-A FORWARD -i docker0 -j ACCEPT';
+    assert.deepEqual(exposed('routed', '', forward6('-A FORWARD -o docker0 -j DOCKER', back, opened)), []);
+    // A rule lets it through: no filter is missing.
+    const [unprotected = assert.fail()] = exposed(
+      'nat-unprotected',
+      '8121',
+      forward6('-A FORWARD -o docker0 -j DOCKER', back, '-A DOCKER ! -i docker0 -o docker0 -j ACCEPT'),
+    );
+    assert.match(unprotected.message, /: the gateway mode nat-unprotected of bridge opens every port/);
+    assert.match(unprotected.fix ?? '', /another gateway_mode_ipv6/);
+    const [admins = assert.fail()] = exposed(
+      'nat',
+      '8121',
+      forward6('-A FORWARD -p tcp -m tcp --dport 9000 -j ACCEPT', '-A FORWARD -o docker0 -j DOCKER', back),
+    );
+    assert.match(admins.message, /: ip6 filter FORWARD rule 1.* lets it through$/);
   });
 
   test('a port on 127.0.0.1 is exposed unless raw drops what comes for it from outside', () => {
