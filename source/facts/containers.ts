@@ -245,6 +245,10 @@ export function containerFacts(container: ContainerReading, input: ContainerInpu
     endpoints: container.endpoints.map(endpoint => endpointFacts(endpoint, container, input)),
     requestedPorts: requested.ports,
     publishedPorts: published.ports,
+    routedPorts:
+      published.routed.length > 0
+        ? published.routed.map(({ proto, hostIp, containerPort }) => ({ proto, hostIp, containerPort }))
+        : undefined,
     exposedPorts: container.exposedPorts,
     listeners,
     processes: processes ?? (unknown.processes === undefined ? undefined : null),

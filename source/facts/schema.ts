@@ -128,6 +128,12 @@ export const PublishedPortSchema = v.object({
   ephemeral: bool('Docker picked the host port.'),
 });
 
+export const RoutedPortSchema = v.object({
+  proto: ProtoSchema,
+  hostIp: text('The wildcard of the address family; Docker gives it no meaning.'),
+  containerPort: v.number(),
+});
+
 export const ProcessSchema = v.object({
   pid: v.number(),
   ppid: v.number(),
@@ -164,6 +170,12 @@ export const ContainerSchema = v.object({
   endpoints: v.array(EndpointSchema),
   requestedPorts: v.array(RequestedPortSchema),
   publishedPorts: about(v.array(PublishedPortSchema), 'What Docker has mapped now; empty when it does not run.'),
+  routedPorts: v.optional(
+    about(
+      v.array(RoutedPortSchema),
+      "Ports that Docker publishes without a port of the host (a network's gateway mode is routed): they are open at the container's own addresses.",
+    ),
+  ),
   exposedPorts: v.array(v.object({ proto: ProtoSchema, port: v.number() })),
   listeners: about(
     v.nullable(v.array(ListenerSchema)),
@@ -455,6 +467,7 @@ export type Listener = v.InferOutput<typeof ListenerSchema>;
 export type Endpoint = v.InferOutput<typeof EndpointSchema>;
 export type RequestedPort = v.InferOutput<typeof RequestedPortSchema>;
 export type PublishedPort = v.InferOutput<typeof PublishedPortSchema>;
+export type RoutedPort = v.InferOutput<typeof RoutedPortSchema>;
 export type Container = v.InferOutput<typeof ContainerSchema>;
 export type Network = v.InferOutput<typeof NetworkSchema>;
 export type Link = v.InferOutput<typeof LinkSchema>;

@@ -3,6 +3,7 @@ import type { Place } from '../facts/exposure.ts';
 import type { Exposures } from '../facts/reachability.ts';
 import type { Container } from '../facts/schema.ts';
 import { isWildcard } from './addresses.ts';
+import { publishedOf } from './published.ts';
 import { portReach, type PortReach } from './reach.ts';
 
 interface Row {
@@ -32,8 +33,9 @@ interface Named {
 
 const wildName = (address: string): string => (isWildcard(address) ? '' : address);
 
-function publishedPlaces({ id, publishedPorts }: Container): Named[] {
-  return publishedPorts.map(({ proto, hostIp, hostPort, containerPort }) => {
+function publishedPlaces(container: Container): Named[] {
+  const { id } = container;
+  return publishedOf(container).map(({ proto, hostIp, hostPort, containerPort }) => {
     const address = hostIp === '' ? '0.0.0.0' : hostIp;
     // Without a port of the host, whoever reaches it sends to the container itself.
     const isRouted = hostPort === 0;

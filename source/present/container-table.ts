@@ -8,7 +8,7 @@ import type { Cell } from './cell.ts';
 import { changeText, findingsCell, nothing, optional, rateCell, stateCell } from './common-cells.ts';
 import { lookupOf, trafficOf } from './lookup.ts';
 import type { ContainerTraffic } from './lookup.ts';
-import { ownListenerTexts, publishedTexts, requestedText } from './published.ts';
+import { ownListenerTexts, publishedOf, publishedTexts, requestedText } from './published.ts';
 import { reachesOf } from './container-reach.ts';
 import { reachesCell } from './reach.ts';
 import type { Table } from './table.ts';
@@ -78,7 +78,7 @@ export function portsCell({ container }: Pick<ContainerRow, 'container'>): Cell 
     const asked = container.requestedPorts.map(requestedText);
     return asked.length > 0 ? cell(`(${asked.join(' ')})`, 'dim') : nothing;
   }
-  const published = publishedTexts(container.publishedPorts);
+  const published = publishedTexts(publishedOf(container));
   if (published.length > 0) return cell(published.join(' '));
   if (container.networkMode === 'host') {
     if (container.listeners === null) return unknownCell(container.unknown?.['listeners']);

@@ -10,6 +10,7 @@ import { isLoopback, isWildcard } from './addresses.ts';
 import { lookupOf, nameOf } from './lookup.ts';
 import type { Lookup } from './lookup.ts';
 import { placeOf, serviceAt } from './port-reach.ts';
+import { publishedOf } from './published.ts';
 
 export interface PortRow {
   key: string;
@@ -151,7 +152,7 @@ function hostRows(snapshot: Snapshot, lookup: Lookup, reach: Reachability | unde
   const findingsOf = findingsByPort(snapshot);
   const published = new Map<string, PublishedEntry[]>();
   for (const container of snapshot.containers) {
-    for (const port of container.publishedPorts) {
+    for (const port of publishedOf(container)) {
       const key = keyOf(port.proto, bindAddress(port.hostIp), port.hostPort);
       const entries = published.get(key);
       if (entries) entries.push({ container, port });

@@ -22,6 +22,12 @@ export function requestedText(port: RequestedPort): string {
   return `${requestedSide(port)}${glyphs.arrow}${port.containerPort}${suffix(port.proto)}`;
 }
 
+/** All that Docker has published of a container; routed ports, which have no port of the host, with 0 in its place. */
+export function publishedOf({ publishedPorts, routedPorts }: Container): readonly PublishedPort[] {
+  if (!routedPorts) return publishedPorts;
+  return [...publishedPorts, ...routedPorts.map(port => ({ ...port, hostPort: 0, ephemeral: false }))];
+}
+
 function publishedSide(port: PublishedPort): string {
   if (port.hostPort === 0) return 'routed';
   return isWildcard(port.hostIp) ? String(port.hostPort) : socketAddress(port.hostIp, port.hostPort);

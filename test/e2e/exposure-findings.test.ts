@@ -7,7 +7,7 @@ import { describeLab, labTest } from '../lab/for-tests.ts';
 import type { Lab } from '../lab/lab.ts';
 import { mountFirewallTree } from '../oracle/firewall-tree.ts';
 import { installUfw } from '../oracle/firewalls.ts';
-import { runJson } from './netdash.ts';
+import { runJson, takeSnapshot } from './netdash.ts';
 
 const codes = new Set([
   'exposed-past-firewall',
@@ -120,6 +120,33 @@ labTest('an unpublished port is open over IPv6 unless Docker filters it', {}, as
   assert.equal(isOpen, lab.dockerMajor < 27);
   const findings = (await doctor(lab)).filter(({ code }) => code === 'unpublished-exposed');
   assert.deepEqual(brief(findings), isOpen ? ['unpublished-exposed ef-open'] : []);
+  if (lab.dockerMajor < 28) return;
+
+  // Gateway modes: what was asked for is open at the container's own address, and all that nat-unprotected opens was not.
+  await lab.remove('ef-open');
+  for (const [mode, third, publish] of [
+    ['routed', 'a', ['18084:80']],
+    ['nat-unprotected', 'b', []],
+  ] as const) {
+    const options = Object.fromEntries([4, 6].map(six => [`com.docker.network.bridge.gateway_mode_ipv${six}`, mode]));
+    await lab.networkCreate(`ef-${mode}`, { ipv6: true, options, ipam: [{ subnet: `fd00:30:${third}::/64` }] });
+    await lab.run(`ef-in-${mode}`, { network: `ef-${mode}`, publish });
+    await must(lab, 'inLan', `ip -6 route add fd00:30:${third}::/64 via ${lab.addresses.host6}`);
+    const own = (await lab.inspect(`ef-in-${mode}`)).NetworkSettings.Networks[`ef-${mode}`]?.GlobalIPv6Address ?? '';
+    let answer: string | undefined;
+    for (let attempt = 0; attempt < 3 && answer === undefined; attempt += 1) {
+      answer = await lab.fetchFrom('lan', own, 80);
+    }
+    assert.ok(answer, mode);
+  }
+  const [open, ...others] = (await doctor(lab)).filter(({ code }) => code === 'unpublished-exposed');
+  assert.deepEqual([open?.subject.name, others], ['ef-in-nat-unprotected', []]);
+  assert.match(open?.message ?? '', /: the gateway mode nat-unprotected of ef-nat-unprotected opens every port/);
+  const routed = (await takeSnapshot(lab)).containers.find(({ name }) => name === 'ef-in-routed');
+  assert.deepEqual(routed?.routedPorts?.map(({ hostIp, containerPort }) => [hostIp, containerPort]).sort(), [
+    ['0.0.0.0', 80],
+    ['::', 80],
+  ]);
 });
 
 labTest('what ufw denies is open when it is published, until it is allowed', {}, async lab => {

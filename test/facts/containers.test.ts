@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseHostPort, publishedPorts, requestedPorts } from '../../source/facts/containers.ts';
-import { container, port } from './build.ts';
+import { joinFacts } from '../../source/facts/join.ts';
+import { container, now, port } from './build.ts';
+import { dockerWith } from './judging.ts';
 
 test('host ports as Docker writes them', () => {
   assert.equal(parseHostPort(''), null);
@@ -46,6 +48,20 @@ test('a port is ephemeral when none was asked for; one of a range was', () => {
       [9000, false],
       [7002, false],
     ],
+  );
+});
+
+test('routed ports are told apart from those that the host has', () => {
+  const of = container('c', {
+    publishedPorts: [port('8080', 80, { hostIp: '::' }), port('', 80, { hostIp: '0.0.0.0' })],
+  });
+  const readings = dockerWith({ containers: [of] });
+  const host = { kind: 'live' as const, name: 'host1', uid: 0, dockerEndpoint: 'unix:///var/run/docker.sock' };
+  const [facts] = joinFacts(readings, { now, host }).containers;
+  assert.deepEqual(facts?.routedPorts, [{ proto: 'tcp', hostIp: '0.0.0.0', containerPort: 80 }]);
+  assert.deepEqual(
+    facts.publishedPorts.map(({ hostIp, hostPort }) => [hostIp, hostPort]),
+    [['::', 8080]],
   );
 });
 

@@ -156,9 +156,8 @@ test('a routed port, a service port and unknown listeners are told', () => {
     entry.name === 'web'
       ? {
           ...entry,
-          publishedPorts: [
-            { proto: 'tcp' as const, hostIp: '0.0.0.0', hostPort: 0, containerPort: 80, ephemeral: false },
-          ],
+          publishedPorts: [],
+          routedPorts: [{ proto: 'tcp' as const, hostIp: '0.0.0.0', containerPort: 80 }],
         }
       : entry,
   );
@@ -176,6 +175,7 @@ test('a routed port, a service port and unknown listeners are told', () => {
     rows.filter(entry => entry.exposure === 'routed').map(entry => [entry.address, entry.port]),
     [['172.17.0.2', 80]],
   );
+  assert.equal(container('web', { ...snapshot, containers: routed })['PORTS'], 'routed→80');
   assert.equal(rows.find(entry => entry.port === 8443)?.owner.service, 'front');
 });
 

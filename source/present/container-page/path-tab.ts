@@ -17,12 +17,17 @@ interface Group {
 }
 
 /** `8080→80/tcp` for a published port, else the container's own. */
-function titleOf({ publishedPorts, networkMode }: Container, { question: { to } }: Explained): string {
+function titleOf({ publishedPorts, routedPorts, networkMode }: Container, { question: { to } }: Explained): string {
   const name = `${to.port}/${to.proto}`;
   const published = publishedPorts.find(
     each => each.hostPort === to.port && each.proto === to.proto && isAt(each.hostIp, to.address),
   );
   if (published) return `${to.port}${glyphs.arrow}${published.containerPort}/${to.proto}`;
+  const isRouted = routedPorts?.some(
+    ({ proto, containerPort, hostIp }) =>
+      proto === to.proto && containerPort === to.port && hostIp.includes(':') === to.address.includes(':'),
+  );
+  if (isRouted) return `${name} at its own address, where Docker publishes it (routed)`;
   return networkMode === 'host' ? name : `${name} at its own address, not published`;
 }
 

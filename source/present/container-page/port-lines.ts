@@ -6,7 +6,7 @@ import { cell, unknownCell } from '../cell.ts';
 import type { Cell } from '../cell.ts';
 import { nothing } from '../common-cells.ts';
 import { isUp } from '../container-table.ts';
-import { requestedSide } from '../published.ts';
+import { publishedOf, requestedSide } from '../published.ts';
 import type { Table } from '../table.ts';
 
 /** One port of the container's side. */
@@ -36,7 +36,7 @@ function askedCell({ container, proto, port }: ContainerPortRow): Cell {
 }
 
 function publishedCell({ container, proto, port }: ContainerPortRow): Cell {
-  const published = container.publishedPorts.filter(item => item.proto === proto && item.containerPort === port);
+  const published = publishedOf(container).filter(item => item.proto === proto && item.containerPort === port);
   if (published.length === 0) {
     const isAsked = container.requestedPorts.some(item => item.proto === proto && item.containerPort === port);
     return isAsked
