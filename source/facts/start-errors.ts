@@ -36,7 +36,7 @@ const address = String.raw`(\[[^\]\s]*\]|[0-9a-fA-F.:]*?)`;
  * - `failed to bind port 0.0.0.0:8080/tcp: …` (27)
  * - `failed to bind host port for 0.0.0.0:8081:172.17.0.7:80/tcp: …`, `failed to bind host port 8081 for 0.0.0.0:8080-8081:…` (28)
  * - `failed to bind host port 0.0.0.0:8081/tcp: …` (29)
- * - `error starting userland proxy: failed to listen on 0.0.0.0:8107: protocol not supported` (28, of SCTP)
+ * - `error starting userland proxy: failed to listen on 0.0.0.0:8107: protocol not supported` (28, of SCTP; to 26 without the place)
  */
 const bindFor = new RegExp(String.raw`Bind for ${address}:(\d+)(?:-\d+)? failed: ${outcome}`);
 const listen = new RegExp(String.raw`listen (tcp|udp|sctp)[46]? ${address}:(\d+): .*?${outcome}`);
@@ -65,6 +65,7 @@ export function parseStartError(text: string): StartError | undefined {
     const [, one, host, port, proto, end] = failed;
     return { kind: kinds[end ?? ''] ?? 'taken', port: Number(one ?? port), proto: proto as Proto, address: bare(host) };
   }
+  if (/starting userland proxy: protocol not supported/.test(text)) return { kind: 'not-supported' };
   return /all ports are allocated/.test(text) ? { kind: 'exhausted' } : undefined;
 }
 

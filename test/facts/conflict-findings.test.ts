@@ -100,6 +100,7 @@ describe('start errors', () => {
       'error starting userland proxy: failed to listen on 0.0.0.0:8107: protocol not supported',
       { kind: 'not-supported', port: 8107, address: '0.0.0.0' },
     ],
+    ['Error starting userland proxy: protocol not supported', { kind: 'not-supported' }],
     ['all ports are allocated', { kind: 'exhausted' }],
     ['Address already in use', undefined],
     ['network gone not found', undefined],
@@ -199,6 +200,13 @@ describe('port-conflict-failed', () => {
     );
     assert.match(finding?.evidence[0]?.text ?? '', /protocol not supported$/);
     assert.deepEqual(finding?.ports, [{ proto: 'sctp', address: '0.0.0.0', port: 8107 }]);
+    // Docker to 26 names no place: it is told where only one can be meant.
+    const brief = 'Error starting userland proxy: protocol not supported';
+    const [one] = judging(host([clash(brief, asked)]));
+    assert.deepEqual([one?.message, one?.ports], [finding?.message, finding?.ports]);
+    const [two] = judging(host([clash(brief, [...asked, port('8109', 81, { proto: 'sctp' })])]));
+    assert.match(two?.message ?? '', /no support for sctp, which it asks to publish a port for$/);
+    assert.deepEqual(two?.ports, []);
   });
 });
 

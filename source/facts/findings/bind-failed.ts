@@ -1,4 +1,4 @@
-import type { ContainerReading, Proto } from '../../host/readings.ts';
+import type { ContainerReading } from '../../host/readings.ts';
 import { listText } from '../holders.ts';
 import { portsAsked } from '../requests.ts';
 import type { StartError } from '../start-errors.ts';
@@ -19,26 +19,29 @@ const causes = {
   },
   'not-supported': {
     why: ({ address = '', port = 0, proto }: StartError) =>
-      `the kernel had no support for ${proto ?? 'the protocol'}, which it asks to publish ${placeText(address, port)} for`,
+      `the kernel had no support for ${proto ?? 'the protocol'}, which it asks to publish ${port === 0 ? 'a port' : placeText(address, port)} for`,
     fix: 'Give the kernel that protocol (modprobe sctp), or do not publish that port',
   },
 };
 
-/** The text may leave the protocol out: it is that of the one binding which asks for this port, where there is one. */
-function protoOf(error: StartError, { requestedPorts }: ContainerReading): Proto | undefined {
-  const protos = new Set(
-    requestedPorts
-      .filter(({ hostPort }) => {
-        const [from, to] = portsAsked(hostPort) ?? [];
-        return (
-          error.port !== undefined && from !== undefined && to !== undefined && from <= error.port && error.port <= to
-        );
-      })
-      .map(({ proto }) => proto),
-  );
-  // TCP and UDP are in every kernel.
-  if (error.kind === 'not-supported' && protos.has('sctp')) return 'sctp';
-  return error.proto ?? (protos.size === 1 ? [...protos][0] : undefined);
+/** The error with what its text leaves out, as far as only one of the container's bindings can be meant. */
+function completed(error: StartError, { requestedPorts }: ContainerReading): StartError {
+  const fitting = requestedPorts.filter(({ proto, hostPort }) => {
+    // TCP and UDP are in every kernel.
+    if (error.kind === 'not-supported' && proto !== 'sctp') return false;
+    if (error.port === undefined) return true;
+    const [from, to] = portsAsked(hostPort) ?? [];
+    return from !== undefined && to !== undefined && from <= error.port && error.port <= to;
+  });
+  const protos = new Set(fitting.map(({ proto }) => proto));
+  const [proto] = protos;
+  const [only, ...others] = fitting;
+  const [port, last] = (only && portsAsked(only.hostPort)) ?? [];
+  return {
+    ...(protos.size === 1 && proto !== undefined && { proto }),
+    ...(others.length === 0 && port !== undefined && port === last && { port, address: only?.hostIp || '0.0.0.0' }),
+    ...error,
+  };
 }
 
 /** Docker could not bind the host address for another reason: the host does not have it, or it is not permitted or not supported. */
@@ -48,18 +51,17 @@ export const bindFailed: Detector = {
   needs: ['docker'],
   detect: context =>
     (context.readings.docker.value?.containers ?? []).flatMap(container => {
-      const error = failedStart(container);
-      if (!error || error.kind === 'taken' || error.kind === 'exhausted') return [];
-      const proto = protoOf(error, container);
-      const { why, fix } = causes[error.kind];
-      const hostAddresses = (context.facts.interfaces ?? []).flatMap(link =>
-        link.addresses.map(({ address }) => address),
-      );
+      const said = failedStart(container);
+      if (!said || said.kind === 'taken' || said.kind === 'exhausted') return [];
+      const error = completed(said, container);
+      const { address = '', port, proto = 'tcp' } = error;
+      const { why, fix } = causes[said.kind];
+      const hostAddresses = (context.facts.interfaces ?? []).flatMap(link => link.addresses.map(each => each.address));
       const now = error.kind === 'not-local' && hostAddresses.includes(error.address ?? '') ? '; it has it now' : '';
       return [
         {
           subject: { kind: 'container' as const, id: container.id, name: container.name },
-          message: `${container.name} did not start: ${why({ ...error, proto })}${now}`,
+          message: `${container.name} did not start: ${why(error)}${now}`,
           evidence: [
             { source: `docker inspect ${shellName(container)}`, text: `State.Error: ${container.error}` },
             ...(error.kind === 'not-local'
@@ -69,7 +71,7 @@ export const bindFailed: Detector = {
           fix,
           confirm: `docker inspect -f '{{.State.Error}}' ${shellName(container)}; ip -br addr`,
           containerIds: [container.id],
-          ports: [{ proto: proto ?? ('tcp' as const), address: error.address ?? '', port: error.port ?? 0 }],
+          ports: port === undefined ? [] : [{ proto, address, port }],
         },
       ];
     }),
