@@ -1,9 +1,12 @@
 /** What happens to a host while its operator watches: the dashboard on a real terminal says it, and says when it is over. */
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as v from 'valibot';
+import { FindingSchema } from '../../source/facts/schema.ts';
 import { labTest } from '../lab/for-tests.ts';
 import type { Lab } from '../lab/lab.ts';
-import { netdash } from './netdash.ts';
+import { netdash, runJson } from './netdash.ts';
 import { Terminal } from './terminal.ts';
 
 /** The findings of the dashboard, on a screen wide enough for their codes. */
@@ -58,6 +61,20 @@ describe('while the dashboard runs', { concurrency: true }, () => {
       await terminal.until(/docker ✓/);
       await terminal.until(/web +● running/);
     });
+
+    // Told to make no rules, it leaves its old chains, and a flush empties them: only Docker 28 says that none are missing.
+    await lab.daemon.stop();
+    await lab.daemon.start(undefined, { iptables: false, ip6tables: false });
+    for (const command of ['iptables -F', 'iptables -t nat -F', 'iptables -t raw -F']) await must(lab, command);
+    const { State } = await lab.inspect('web');
+    await sleep(Math.max(0, Date.parse(State.StartedAt) + 16_000 - Date.now()));
+    assert.ok(await lab.fetchFrom('lan', lab.addresses.host, 8080), 'through docker-proxy');
+    const { json } = await runJson(lab, 'doctor');
+    const { findings } = v.parse(v.object({ findings: v.array(FindingSchema) }), json);
+    const messages = findings.filter(({ code }) => code === 'docker-rules-missing').map(({ message }) => message);
+    assert.equal(messages.length, lab.dockerMajor === 28 ? 0 : 1, messages.join());
+    for (const message of messages)
+      assert.match(message, /or Docker is told to make no rules.*; the LAN still reaches/);
   });
 
   labTest('a veth deleted, a rule and a bridge left behind: said and over', {}, async lab => {

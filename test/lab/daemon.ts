@@ -15,9 +15,10 @@ export interface Daemon {
   /**
    * Starts it (again) and resolves when it answers.
    * @param docker another release from now on, on the same data: an upgrade
+   * @param config what its configuration file (daemon.json) has
    * @throws with the end of its log when it does not come up
    */
-  start(docker?: DockerChoice): Promise<void>;
+  start(docker?: DockerChoice, config?: Record<string, unknown>): Promise<void>;
   /** Stops it where it is (SIGSTOP), so that it holds its socket and answers nothing, or lets it go on. */
   freeze(on: boolean): Promise<void>;
   /** Ends it by this signal and resolves when it is gone. containerd and the containers stay only after SIGKILL. */
@@ -51,11 +52,11 @@ export const createDaemon = (
     get pid() {
       return current?.pid;
     },
-    start: async docker => {
+    start: async (docker, settled = {}) => {
       if (docker !== undefined) root = (await findBinaries(docker, () => undefined)).tree;
       // A configuration of its own: the machine's /etc/docker/daemon.json is none of the lab's business.
       const config = join(folder, 'run', 'daemon.json');
-      await writeFile(config, '{}\n');
+      await writeFile(config, `${JSON.stringify(settled)}\n`);
       const output = await open(log, 'a');
       const settings = `--config-file /run/daemon.json --host unix:///run/docker.sock --cgroup-parent /${name}/docker`;
       // systemd's cgroups would need the D-Bus of the real machine.
