@@ -69,11 +69,11 @@ function dockerLines(snapshot: Snapshot): Line[] {
   return [[cell(`${glyphs.failed} no Docker`, 'bad')]];
 }
 
-function containersLine({ host, sources }: Snapshot): Line[] {
-  const { containersRunning, containersTotal } = host;
+function containersLine(snapshot: Snapshot): Line[] {
+  const { containersRunning, containersTotal } = snapshot.host;
   if (containersRunning === null || containersTotal === null) return [];
   const count = `${containersRunning}/${containersTotal}`;
-  if (sources['docker']?.state === 'failed') {
+  if (snapshot.sources['docker']?.state === 'failed') {
     return [[cell(`${count} containers were up`, 'warn')], [cell(`${count} were up`, 'warn')]];
   }
   return [
