@@ -21,6 +21,21 @@ export const DecidedBySchema = v.object({
   inside: v.optional(
     about(v.string(), 'Name of the container in whose netns the rule is; absent: it is in that of the host.'),
   ),
+  pid: v.optional(
+    about(
+      v.number(),
+      "Host pid of a process in the container's netns where it was decided; absent: it was in that of the host.",
+    ),
+  ),
+  routeTo: v.optional(
+    about(v.string(), 'Of kind route: the address to which the route is missing, or leads elsewhere.'),
+  ),
+  publishedFor: v.optional(
+    about(
+      v.object({ container: v.string(), containerPort: v.optional(v.number()) }),
+      'Of kind listener, where Docker publishes the port on loopback only: for whom.',
+    ),
+  ),
   detail: about(v.string(), 'One line for the operator.'),
 });
 

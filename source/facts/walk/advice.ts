@@ -19,9 +19,14 @@ const authors: Partial<Record<NonNullable<DecidedBy['author']>, string>> = {
   libvirt: "libvirt wrote this rule: see the network's settings (`virsh net-edit`).",
 };
 
-function ruleConfirm({ inside, ...decided }: DecidedBy, text: string): string {
-  const there = listing(decided, text);
-  return inside === undefined ? there : `nsenter -t PID -n ${there}`;
+/** A command as it is to be run where it was decided: in a container's netns, or in the host's. */
+const runIn = ({ pid }: DecidedBy, command: string): string =>
+  pid === undefined ? command : `nsenter -t ${pid} -n ${command}`;
+
+function ruleConfirm(decided: DecidedBy, text: string): string | undefined {
+  // Without its pid there is no way into that netns.
+  if (decided.inside !== undefined && decided.pid === undefined) return undefined;
+  return runIn(decided, listing(decided, text));
 }
 
 function listing({ family, table = '', chain = '', handle }: DecidedBy, text: string): string {
@@ -46,17 +51,52 @@ function ruleFix(decided: DecidedBy): string {
   return authors[author] ?? `Change or remove rule ${rule} of ${table} ${chain}, or accept this before it.`;
 }
 
-function listenerAdvice(question: Question, detail: string): Advice {
-  const { port, proto, address } = question.to;
+function listenerAdvice({ to: { port, proto } }: Question, decided: DecidedBy, verdict: Verdict['verdict']): Advice {
+  const { detail, publishedFor } = decided;
   const letter = proto === 'udp' ? 'u' : 't';
   if (/is paused/.test(detail)) return { fix: 'Unpause the container.', confirm: 'docker ps --filter status=paused' };
   if (/takes IPv4|UDP socket on/.test(detail)) return {};
+  const confirm = runIn(decided, `ss -Hln${letter}p`);
+  if (verdict === 'unknown') return { confirm };
+  if (publishedFor) {
+    const { container, containerPort = '…' } = publishedFor;
+    const publish = `-p ${port}:${containerPort}${proto === 'tcp' ? '' : `/${proto}`}`;
+    const fix = `Docker publishes it on loopback, for this host alone: if others are to reach ${container}, publish it with ${publish}.`;
+    return { fix, confirm };
+  }
   return {
     fix: /only at (127\.|::1)/.test(detail)
       ? 'Let the program listen on 0.0.0.0 (or the address that is asked for) instead of loopback only.'
       : 'Start what should listen there, or publish the port that it does listen on.',
-    confirm: `ss -Hln${letter}p  (inside: nsenter -t PID -n ss -Hln${letter}; asked for: ${address} port ${port})`,
+    confirm,
   };
+}
+
+function routeAdvice({ to: { port, proto } }: Question, decided: DecidedBy): Advice {
+  const { detail, routeTo } = decided;
+  const down = /(?:^|: )(\S+?)(?:, the bridge that .*)? is down$/.exec(detail)?.[1];
+  if (down !== undefined && isTypable(down))
+    return { fix: `ip link set ${down} up`, confirm: `ip -d link show ${down}` };
+  const [, bridge = '', gateway = ''] = /: (\S+) does not have ([\d.a-f:]+\/\d+)$/.exec(detail) ?? [];
+  const isBridge = isTypable(bridge) && gateway !== '';
+  if (routeTo !== undefined) {
+    const fix = isBridge
+      ? `Give ${bridge} its address again: ip addr add ${gateway} dev ${bridge}`
+      : decided.pid === undefined
+        ? undefined
+        : 'If something took its default route away: restarting the container sets it again.';
+    return { ...(fix !== undefined && { fix }), confirm: runIn(decided, `ip route get ${routeTo}`) };
+  }
+  if (decided.pid !== undefined) return { confirm: runIn(decided, 'ip addr') };
+  // What the kernel does with ::1 is in no table: only a try shows it.
+  if (/lets nothing from ::1 out/.test(detail))
+    return {
+      fix: 'Publish it on 127.0.0.1 instead of ::1, or let Docker run its docker-proxy (userland-proxy), which takes ::1.',
+      ...(proto === 'tcp' && {
+        confirm: `timeout 3 bash -c ': </dev/tcp/::1/${port}' && echo answered || echo no answer`,
+      }),
+    };
+  return {};
 }
 
 /** Advice for a verdict that is not `reachable`. */
@@ -67,14 +107,18 @@ export function adviceFor(question: Question, { verdict, decidedBy }: Verdict): 
     case 'rule':
     case 'policy': {
       if (decidedBy.chain === undefined) return { fix: 'Run netdash as root, with iptables and nft installed.' };
-      const confirm = ruleConfirm(decidedBy, text ?? (decidedBy.handle === undefined ? '-P' : ''));
-      if (verdict !== 'unknown') return { fix: ruleFix(decidedBy), confirm };
+      const command = ruleConfirm(decidedBy, text ?? (decidedBy.handle === undefined ? '-P' : ''));
+      const confirm = command === undefined ? {} : { confirm: command };
+      if (verdict !== 'unknown') return { fix: ruleFix(decidedBy), ...confirm };
       // One rule for one neighbour: of all of them nothing can be said.
       const isAboutOne =
         question.from.kind === 'lan' &&
         question.from.address === undefined &&
         /-s |saddr|src-range|match-set \S+ src/.test(text ?? '');
-      return { ...(isAboutOne && { fix: 'It depends on who asks: name one neighbour with --from ADDRESS.' }), confirm };
+      return {
+        ...(isAboutOne && { fix: 'It depends on who asks: name one neighbour with --from ADDRESS.' }),
+        ...confirm,
+      };
     }
     case 'sysctl': {
       const name = /(?<=^|: )net[./][^ ]+(?= is )/.exec(detail)?.[0];
@@ -87,18 +131,14 @@ export function adviceFor(question: Question, { verdict, decidedBy }: Verdict): 
         confirm: `sysctl ${name}`,
       };
     }
-    case 'route': {
-      const down = /^(\S+), the bridge that .* is down$/.exec(detail)?.[1];
-      if (down !== undefined && isTypable(down))
-        return { fix: `ip link set ${down} up`, confirm: `ip -d link show ${down}` };
-      return { confirm: `ip route get ${question.to.address}` };
-    }
+    case 'route':
+      return routeAdvice(question, decidedBy);
     case 'bridge':
       return { confirm: 'bridge -d link' };
     case 'listener':
-      return listenerAdvice(question, detail);
+      return listenerAdvice(question, decidedBy, verdict);
     case 'proxy':
       break;
   }
-  return { confirm: `ss -Hlntup sport = :${question.to.port}` };
+  return { confirm: `ss -Hlntup 'sport = :${question.to.port}'` };
 }

@@ -4,7 +4,7 @@ import { isLinkLocal, isLoopback, isMulticast, sameSpan, type Span } from './add
 import type { HookWorld } from './hooks.ts';
 import { readyIpset } from './ipsets.ts';
 import type { MatchWorld } from './matches.ts';
-import type { Node } from './nodes.ts';
+import { pidIn, type Node } from './nodes.ts';
 import { readyRules, type Ruleset } from './ruleset.ts';
 
 /**
@@ -28,7 +28,7 @@ export function firewallInside(
     ...own,
     describe: (chain, rule) => {
       const decided = own.describe(chain, rule);
-      return { ...decided, inside: node.name, detail: `inside ${node.name}, ${decided.detail}` };
+      return { ...decided, inside: node.name, ...pidIn(node), detail: `inside ${node.name}, ${decided.detail}` };
     },
   };
   return {

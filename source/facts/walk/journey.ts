@@ -5,10 +5,11 @@ import { balanced, forwarding, validate } from './checks.ts';
 import { InsideHooks } from './inside-hooks.ts';
 import { HookWalk, unsureStop, type Note } from './hooks.ts';
 import { Neighbours } from './neighbours.ts';
-import { owns, type Node, type NodeInterface } from './nodes.ts';
+import { owns, pidIn, type Node, type NodeInterface } from './nodes.ts';
 import type { Packet } from './packet.ts';
 import type { Route } from './routes.ts';
 import { Stop, stop } from './stop.ts';
+import { astray, hostHasNoRoute, nodeHasNoRoute } from './way.ts';
 import { nodeText, seesFrames, type World } from './world.ts';
 
 /** Where a packet can be. `outside` is beyond a host interface. */
@@ -88,16 +89,17 @@ export class Journey {
     }
     const { route } = answer.kind === 'route' ? answer : { route: undefined };
     const type = route?.reading.type;
-    if (!route) return stop('blocked', 'route', 'route', `the host has no route to ${spanText(destination)}`);
+    if (!route) return hostHasNoRoute(destination, this.world);
     if (type !== 'unicast' && type !== 'local') {
       return stop(
         'blocked',
         'route',
         'route',
         `the host's route to ${route.reading.destination} is of type ${type ?? '?'}`,
+        { routeTo: spanText(destination) },
       );
     }
-    return route;
+    return astray(destination, route, this.world) ?? route;
   }
 
   private isOwn(address: Span): boolean {
@@ -128,7 +130,8 @@ export class Journey {
       }
       return this.emit(packet, route);
     }
-    // What the host sends to itself comes in again by lo, with the state it has.
+    // What the host sends to itself comes in again by lo, with the state it has; what was translated left otherwise.
+    if (this.world.links.get('lo')?.up === false) return stop('blocked', 'lo', 'route', 'lo is down');
     packet.iif = 'lo';
     packet.oif = '';
     const back =
@@ -212,7 +215,8 @@ export class Journey {
       return { at: { kind: 'outside', interface: oif }, iif: oif, packet };
     }
     if (link?.kind !== 'bridge') {
-      return unsureStop('route', `${spanText(packet.destination)} is beyond ${oif}, where netdash cannot see`);
+      const routeTo = spanText(packet.destination);
+      return stop('unknown', 'route', 'route', `${routeTo} is beyond ${oif}, where netdash cannot see`, { routeTo });
     }
     return this.nobody(oif, next);
   }
@@ -249,6 +253,7 @@ export class Journey {
         node.name,
         'route',
         `${node.name} takes nothing from ${spanText(source)}: that address is its own loopback`,
+        pidIn(node),
       );
     }
     if (owns(node, source)) {
@@ -257,6 +262,7 @@ export class Journey {
         node.name,
         'route',
         `${node.name} takes nothing from ${spanText(source)}: that is its own address`,
+        pidIn(node),
       );
     }
     if (!owns(node, destination))
@@ -291,7 +297,7 @@ export class Journey {
       return inside?.turn(packet) ?? { at: { kind: 'node', node }, iif: 'lo', packet };
     const answer = node.fib.lookup({ destination });
     if (answer.kind !== 'route' || answer.route.reading.type !== 'unicast') {
-      return stop('blocked', node.name, 'route', `${node.name} has no route to ${spanText(destination)}`);
+      return nodeHasNoRoute(node, destination);
     }
     const { route } = answer;
     const out = node.interfaces.find(({ name }) => name === route.reading.device);

@@ -2,6 +2,7 @@
 import type { Proto } from '../../host/readings.ts';
 import type { Listener } from '../schema.ts';
 import { isLoopback, parseAddress, placeText, sameSpan, type Span, type Truth } from './address.ts';
+import type { Whereabouts } from './stop.ts';
 
 /** A packet's goal in one netns. */
 export interface Goal {
@@ -73,6 +74,18 @@ export function findListener(listeners: readonly Listener[], goal: Goal): Found 
 export function isLocalOnly(listener: Listener): boolean {
   const own = parseAddress(listener.address);
   return own !== undefined && isLoopback(own);
+}
+
+/** For which container Docker holds all of these, if they are all its own: they stand for a port that it publishes. */
+export function publishedFor(listeners: readonly Listener[]): Whereabouts {
+  const [first] = listeners;
+  const container = first?.owner.containerName;
+  const isDockers = listeners.every(
+    ({ owner: { via, containerName } }) => (via === 'docker-proxy' || via === 'dockerd') && containerName === container,
+  );
+  if (container === undefined || !isDockers) return {};
+  const containerPort = first?.target?.port;
+  return { publishedFor: { container, ...(containerPort !== undefined && { containerPort }) } };
 }
 
 /** What listens on that port instead, or that nothing does, for the operator. */

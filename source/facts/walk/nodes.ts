@@ -40,6 +40,12 @@ export interface Node {
 export const owns = (node: Node, address: Span): boolean =>
   node.interfaces.some(item => item.addresses.some(own => sameSpan(own.address, address)));
 
+/** Where to look for what was decided in a node. */
+export function pidIn({ members }: Node): { pid?: number } {
+  const pid = members.find(each => each.pid > 0)?.pid;
+  return pid === undefined ? {} : { pid };
+}
+
 /** All of them, and where each running container is. */
 export interface Nodes {
   all: Node[];

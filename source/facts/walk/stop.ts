@@ -15,10 +15,14 @@ export class Stop {
   }
 }
 
+/** What a stop says beside its line: where to look, for the operator. */
+export type Whereabouts = Pick<DecidedBy, 'pid' | 'routeTo' | 'publishedFor'>;
+
 /** A stop that is told in one line. */
 export const stop = (
   verdict: Exclude<VerdictWord, 'reachable'>,
   hop: string,
   kind: DecidedBy['kind'],
   detail: string,
-): Stop => new Stop(verdict, hop, { kind, detail });
+  where: Whereabouts = {},
+): Stop => new Stop(verdict, hop, { kind, detail, ...where });

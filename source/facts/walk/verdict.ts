@@ -29,6 +29,12 @@ export interface DecidedBy {
   author?: Exclude<Rule['author'], 'unknown'>;
   /** Name of the container in whose netns the rule is; absent: it is the host's. */
   inside?: string;
+  /** Host pid of a process in the container's netns where it was decided; absent: it was in the host's. */
+  pid?: number;
+  /** Of kind `route`: the address to which the route is missing, or leads elsewhere. */
+  routeTo?: string;
+  /** Of kind `listener`, where Docker publishes the port on loopback only: for whom. */
+  publishedFor?: { container: string; containerPort?: number };
   /** One line for the operator. */
   detail: string;
 }

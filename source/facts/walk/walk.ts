@@ -16,12 +16,13 @@ import {
 } from './address.ts';
 import { explore, type Chooser } from './chooser.ts';
 import { Journey, type Arrival, type Place } from './journey.ts';
-import { elsewhereText, findListener, isLocalOnly, type Goal } from './listeners.ts';
+import { elsewhereText, findListener, isLocalOnly, publishedFor, type Goal } from './listeners.ts';
 import type { Note } from './hooks.ts';
-import type { Node } from './nodes.ts';
+import { pidIn, type Node } from './nodes.ts';
 import { answerTo, connection, fromClient, type Packet } from './packet.ts';
 import { Stop, stop } from './stop.ts';
 import type { Hop, Question, Vantage, Verdict } from './verdict.ts';
+import { hostHasNoRoute, nodeHasNoRoute } from './way.ts';
 import type { World } from './world.ts';
 
 export { makeWorld, type World } from './world.ts';
@@ -132,8 +133,7 @@ class Exchange {
     const answer = this.world.fib.lookup({ destination, source: nobody, mark: 0 });
     const place: Place = { kind: 'host' };
     if (answer.kind === 'unknown') return stop('unknown', 'route', 'route', answer.reason);
-    if (answer.kind === 'none')
-      return stop('blocked', 'route', 'route', `the host has no route to ${spanText(destination)}`);
+    if (answer.kind === 'none') return hostHasNoRoute(destination, this.world);
     const { route } = answer;
     if (route.source) return { place, source: route.source };
     if (route.reading.type === 'local') return { place, source: destination };
@@ -159,9 +159,7 @@ class Exchange {
       return { place, source: destination };
     }
     const answer = node.fib.lookup({ destination });
-    if (answer.kind !== 'route') {
-      return stop('blocked', node.name, 'route', `${node.name} has no route to ${spanText(destination)}`);
-    }
+    if (answer.kind !== 'route') return nodeHasNoRoute(node, destination);
     const { route } = answer;
     const device = node.interfaces.find(({ name }) => name === route.reading.device);
     const own = (device?.addresses ?? []).filter(({ address }) => address.family === destination.family);
@@ -244,7 +242,7 @@ class Exchange {
     if (at.kind === 'node') return this.serveNode(at.node, goal);
     const { listeners } = this.world;
     if (!listeners) return stop('unknown', 'listener', 'listener', 'the listeners of the host were not read');
-    const listener = this.pick(listeners, goal, 'the host');
+    const listener = this.pick(listeners, goal);
     if (listener instanceof Stop) return listener;
     const owner = listener.owner.containerName ?? listener.process ?? 'a process';
     this.note({
@@ -255,7 +253,8 @@ class Exchange {
     return this.strayAnswer(listener, packet, client) ?? this.behind(listener, goal);
   }
 
-  private pick(listeners: readonly Listener[], goal: Goal, who: string): Listener | Stop {
+  private pick(listeners: readonly Listener[], goal: Goal, node?: Node): Listener | Stop {
+    const who = node?.name ?? 'the host';
     const found = findListener(listeners, goal);
     if (found.sure) return found.sure;
     const { maybe } = found;
@@ -264,26 +263,32 @@ class Exchange {
       detail: `whether [::]:${goal.port} of ${who} takes IPv4 is not known`,
     });
     if (maybe && this.chooser.choose(2, unsure) === 0) return maybe;
-    const local =
-      who === 'the host' && found.others.length > 0 && found.others.every(isLocalOnly) && !isLoopback(goal.address);
+    const local = !node && found.others.length > 0 && found.others.every(isLocalOnly) && !isLoopback(goal.address);
     return stop(
       local ? 'local-only' : 'nothing-listening',
       'listener',
       'listener',
       elsewhereText(listeners, found, goal, who),
+      node ? pidIn(node) : local ? publishedFor(found.others) : {},
     );
   }
 
   private serveNode(node: Node, goal: Goal): Stop | undefined {
     const { listeners } = node;
     if (!listeners) return stop('unknown', node.name, 'listener', `${node.name}: ${node.listenersReason}`);
-    const listener = this.pick(listeners, goal, node.name);
+    const listener = this.pick(listeners, goal, node);
     if (listener instanceof Stop) return listener;
     const { containerId } = listener.owner;
     const paused = node.members.filter(({ id }) => this.world.isPaused(id));
     const whose = paused.some(({ id }) => id === containerId) || paused.length === node.members.length;
     if (whose)
-      return stop('nothing-listening', node.name, 'listener', `${listener.owner.containerName ?? node.name} is paused`);
+      return stop(
+        'nothing-listening',
+        node.name,
+        'listener',
+        `${listener.owner.containerName ?? node.name} is paused`,
+        pidIn(node),
+      );
     if (paused.length > 0 && containerId === undefined) {
       return stop(
         'unknown',

@@ -44,6 +44,12 @@ export interface World extends MatchWorld {
   hasStrangers(bridge: string): boolean;
   /** The bridge of whoever has an address, if that is down: the kernel has no route by it then, and takes any other. */
   downBridgeOf(address: Span): string | undefined;
+  /** The bridges of whoever has an address; none when somebody has it who hangs on something else, or nobody has. */
+  bridgesOf(address: Span): readonly string[];
+  /** The gateway, with the length of its prefix, that Docker gave to the endpoint with that address: its bridge should have it. */
+  gatewayOf(address: Span): string | undefined;
+  /** Why routes may be there that were not read; absent when all were. */
+  routesGap?: string;
   /** Nodes that have an address, whatever they hang on. */
   withAddress(address: Span): Node | undefined;
   /** Whether Docker has said what containers there are. */
@@ -104,6 +110,16 @@ export function makeWorld(
   );
   const onDownBridge = new Map(places.filter(([, bridge]) => isUp.get(bridge) === false));
   for (const [address, bridge] of places) if (isUp.get(bridge) !== false) onDownBridge.delete(address);
+  const homes = new Map<string, string[] | undefined>();
+  for (const { interfaces } of nodes.all) {
+    for (const { addresses: own, attached } of interfaces) {
+      for (const { address } of own) {
+        const key = keyOf(address);
+        const known = homes.has(key) ? homes.get(key) : [];
+        homes.set(key, attached.kind === 'bridge' && known ? [...known, attached.bridge] : undefined);
+      }
+    }
+  }
   const strangers = new Set(
     links.flatMap(link => (link.master !== undefined && link.up && !knownPorts.has(link.name) ? [link.master] : [])),
   );
@@ -136,12 +152,16 @@ export function makeWorld(
     onParent: found,
     hasStrangers: bridge => strangers.has(bridge),
     downBridgeOf: address => onDownBridge.get(keyOf(address)),
+    bridgesOf: address => homes.get(keyOf(address)) ?? [],
+    gatewayOf: address => gatewayOf(address, byAddress.get(keyOf(address))),
     withAddress: address => byAddress.get(keyOf(address)),
     isDockerRead: readings.docker.value !== undefined,
     isPaused: id => states.get(id) === 'paused',
   };
   const gap = gapOf(readings);
   if (gap !== undefined) world.rulesGap = gap;
+  const lacking = routesGapOf(readings);
+  if (lacking !== undefined) world.routesGap = lacking;
   const apart = apartOf(readings);
   if (apart !== undefined) world.apart = apart;
   return world;
@@ -161,6 +181,27 @@ export function seesFrames(
 function gapOf({ netfilter }: Readings): string | undefined {
   if (netfilter.value && netfilter.state === 'ok') return undefined;
   return `firewall rules: ${netfilter.reason ?? 'not read'}`;
+}
+
+function routesGapOf({ links }: Readings): string | undefined {
+  const { state, reason = '' } = links;
+  return state !== 'ok' && /route/.test(reason) ? reason : undefined;
+}
+
+function gatewayOf(address: Span, node: Node | undefined): string | undefined {
+  const is = (text: string | undefined) => {
+    const own = text === undefined ? undefined : parseAddress(text);
+    return own !== undefined && keyOf(own) === keyOf(address);
+  };
+  for (const each of node?.members.flatMap(({ endpoints }) => endpoints) ?? []) {
+    const [gateway, length] = is(each.ipv4)
+      ? [each.gateway, each.ipv4PrefixLength]
+      : is(each.ipv6)
+        ? [each.gateway6, each.ipv6PrefixLength]
+        : [];
+    if (gateway !== undefined && gateway !== '' && length !== undefined) return `${gateway}/${length}`;
+  }
+  return undefined;
 }
 
 function apartOf({ docker, links }: Readings): string | undefined {

@@ -2,7 +2,15 @@
 import type { ChainReading, KernelReading, Readings } from '../../../source/host/readings.ts';
 import { parseSave } from '../../../source/host/netfilter/xtables.ts';
 import { joinFacts } from '../../../source/facts/join.ts';
-import { makeWorld, walk, type Vantage, type Verdict, type World } from '../../../source/facts/walk/walk.ts';
+import { adviceFor } from '../../../source/facts/walk/advice.ts';
+import {
+  makeWorld,
+  walk,
+  type Question,
+  type Vantage,
+  type Verdict,
+  type World,
+} from '../../../source/facts/walk/walk.ts';
 import {
   container,
   docker,
@@ -19,6 +27,7 @@ import {
   socket,
   veth,
 } from '../build.ts';
+import { assertCommand } from '../commands.ts';
 
 export interface HostOptions {
   /** How many containers: `c0` publishes 8000, `c1` 8001… */
@@ -210,5 +219,10 @@ export function walkWorld(options: HostOptions = {}): World {
 export const lan: Vantage = { kind: 'lan', interface: 'eth0' };
 
 /** The verdict for TCP to an address of such a host. */
-export const ask = (world: World, from: Vantage, to: string, portNumber: number): Verdict =>
-  walk(world, { from, to: { address: to, port: portNumber, proto: 'tcp' } });
+export function ask(world: World, from: Vantage, to: string, portNumber: number): Verdict {
+  const question: Question = { from, to: { address: to, port: portNumber, proto: 'tcp' } };
+  const verdict = walk(world, question);
+  const { confirm } = adviceFor(question, verdict);
+  if (confirm !== undefined) assertCommand(confirm);
+  return verdict;
+}

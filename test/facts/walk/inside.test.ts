@@ -61,7 +61,7 @@ describe('rules inside a container', () => {
     assert.equal(verdict.decidedBy.detail, 'inside c0, policy drop of ip filter INPUT');
     assert.equal(verdict.path.at(-1)?.hop, 'c0 INPUT');
     const { confirm, fix } = adviceFor({ from: lan, to: { address: host, port: 8000, proto: 'tcp' } }, verdict);
-    assert.match(confirm ?? '', /^nsenter -t PID -n iptables -t filter -nvL INPUT/);
+    assert.match(confirm ?? '', /^nsenter -t \d+ -n iptables -t filter -nvL INPUT/);
     assert.match(fix ?? '', /c0/);
     for (const [lines, expected] of [
       [filter('ACCEPT', 'ACCEPT', '-A INPUT -p tcp -m tcp --dport 80 -j DROP'), 'blocked'],
