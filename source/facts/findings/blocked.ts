@@ -1,11 +1,21 @@
 import { adviceFor } from '../walk/advice.ts';
 import type { Container } from '../schema.ts';
+import type { DecidedBy } from '../walk/verdict.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { canWalk, fromText, isUnclear, publishers, reachesOf, walkNeeds, type Reach } from './reach.ts';
 import { placeText, uniquePorts } from './shared.ts';
 
+const deciding: ReadonlySet<string | undefined> = new Set(['rule', 'policy', 'sysctl', 'route']);
+
+/**
+ * A way back that the host lacks is that to a network on which perhaps nobody is, and one to ::1 is lacking on every host
+ * without IPv6: neither says anything of the port, as what the container lacks, and the way to it, do.
+ */
+const isHostsLack = ({ kind, detail, pid, routeTo }: DecidedBy): boolean =>
+  kind === 'route' && pid === undefined && (detail.startsWith('the answer is stopped: ') || routeTo === '::1');
+
 const isCutOff = ({ verdict: { verdict, decidedBy } }: Reach): boolean =>
-  verdict === 'blocked' && (decidedBy?.kind === 'rule' || decidedBy?.kind === 'policy' || decidedBy?.kind === 'sysctl');
+  verdict === 'blocked' && decidedBy !== undefined && deciding.has(decidedBy.kind) && !isHostsLack(decidedBy);
 
 function draftOf(container: Container, cut: readonly Reach[]): FindingDraft {
   const ports = uniquePorts(
@@ -24,7 +34,7 @@ function draftOf(container: Container, cut: readonly Reach[]): FindingDraft {
       const { packets, kind, detail = '' } = verdict.decidedBy ?? {};
       const counted = packets === undefined ? '' : ` (${packets} packets so far)`;
       return {
-        source: kind === 'sysctl' ? 'sysctl' : 'firewall rules',
+        source: kind === 'sysctl' ? 'sysctl' : kind === 'route' ? 'ip route' : 'firewall rules',
         text: `${fromText(question)} to ${placeText(question.to.address, question.to.port)}/${question.to.proto}: ${detail}${counted}`,
       };
     }),
@@ -35,7 +45,7 @@ function draftOf(container: Container, cut: readonly Reach[]): FindingDraft {
   };
 }
 
-/** A port that is published, and that a rule, a policy or a setting of the kernel cuts off from those it is published for. */
+/** A port that is published, and that a rule, a policy, a setting of the kernel or a route cuts off from those it is published for. */
 export const blocked: Detector = {
   code: 'blocked',
   severity: 'warning',
