@@ -124,6 +124,12 @@ export function loopbackQuestions(subject: Subject, from: From | undefined, fact
     .filter(question => from?.interface === undefined || isFrom(question, from.interface));
 }
 
+/** What this host itself asks of a place that is on its loopback: nobody else can reach it, so that only this is left to be known. */
+export function ownQuestion({ netns, address, port, proto }: Place): Question | undefined {
+  if (netns !== undefined || !isLocal(address) || proto === 'sctp') return undefined;
+  return { from: { kind: 'loopback' }, to: { address, port, proto } };
+}
+
 const isFrom = ({ from }: Question, name: string): boolean => from.kind === 'lan' && from.interface === name;
 
 const order: readonly VerdictWord[] = ['reachable', 'unknown', 'blocked', 'nothing-listening', 'local-only'];
@@ -146,11 +152,22 @@ function isMeant({ netns, address }: Place, { containers }: Pick<Facts, 'contain
   return endpoints.length > 0 && endpoints.every(hasOwnPlace);
 }
 
-/** One word for all answers about a place. */
-export function exposureOf(place: Place, answers: readonly Answered[], facts: Pick<Facts, 'containers'>): Exposure {
+/**
+ * One word for all answers about a place.
+ * @param own what this host itself meets there (`ownQuestion`)
+ */
+export function exposureOf(
+  place: Place,
+  answers: readonly Answered[],
+  facts: Pick<Facts, 'containers'>,
+  own?: Answered,
+): Exposure {
   const { netns, address } = place;
   if (netns !== undefined && isLocal(address)) return { word: 'local-only', answers };
   const exposure = decided(answers);
+  // Not even this host reaches it, nor does anybody else.
+  const isShut = exposure === undefined || exposure.word === 'blocked' || exposure.word === 'local-only';
+  if (own?.verdict.verdict === 'blocked' && isShut) return { word: 'blocked', answers, deciding: own };
   // What is only for this host is not cut off where a rule keeps others from it.
   if (exposure?.word === 'blocked' && isLocal(address)) return { ...exposure, word: 'local-only' };
   if (exposure?.word === 'reachable' && !isMeant(place, facts)) return { ...exposure, unmeant: true };

@@ -4,7 +4,7 @@
  */
 import type { NetfilterReading, Readings } from '../host/readings.ts';
 import type { Snapshot } from './schema.ts';
-import { exposureOf, lanQuestions, loopbackQuestions } from './exposure.ts';
+import { exposureOf, lanQuestions, loopbackQuestions, ownQuestion } from './exposure.ts';
 import type { Answered, Exposure, Place } from './exposure.ts';
 import { serviceOf, type Service, type ServiceClues } from './sensitive-services.ts';
 import { adviceFor, type Advice } from './walk/advice.ts';
@@ -92,16 +92,14 @@ function answering(readings: Readings, facts: Facts): (question: Question) => Ve
 
 function makeExposures(readings: Readings, facts: Facts, ask: Reachability['ask']): Exposures {
   const known = new Map<string, Exposure>();
+  const answer = (question: Question): Answered => ({ question, verdict: ask(question) });
   const judge = (place: Place): Exposure => {
     const { links } = readings;
     // Without interfaces nobody can be asked, which is not to say that nobody is there.
     if (!links.value) return { word: 'unknown', answers: [], reason: `interfaces: ${links.reason ?? 'not read yet'}` };
     const questions = lanQuestions(place, facts);
-    return exposureOf(
-      place,
-      questions.map(question => ({ question, verdict: ask(question) })),
-      facts,
-    );
+    const own = ownQuestion(place);
+    return exposureOf(place, questions.map(answer), facts, own && answer(own));
   };
   const one = (place: Place): Exposure => {
     const { netns = '', address, port, proto, v6only = '' } = place;

@@ -25,7 +25,9 @@ function settledAnswer({ exposure, basis }: Answer): Answer {
   const { deciding } = exposure;
   const answers = exposure.answers.map(each => ({ ...each, verdict: settled(each.verdict) }));
   const at = deciding ? exposure.answers.indexOf(deciding) : -1;
-  const kept: Exposure = { ...exposure, answers, ...(answers[at] && { deciding: answers[at] }) };
+  // What this host itself meets decides some, and is none of the answers.
+  const own = deciding && at < 0 ? { ...deciding, verdict: settled(deciding.verdict) } : answers[at];
+  const kept: Exposure = { ...exposure, answers, ...(own && { deciding: own }) };
   return { exposure: kept, isSettled: true, ...(basis && { basis }) };
 }
 
