@@ -3,14 +3,30 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as v from 'valibot';
 import { ExplainSchema } from '../../source/commands/explain-json.ts';
+import { FindingSchema } from '../../source/facts/schema.ts';
 import { describeLab, labTest } from '../lab/for-tests.ts';
 import type { Lab } from '../lab/lab.ts';
-import { netdash } from './netdash.ts';
+import { netdash, runJson } from './netdash.ts';
 
 async function explain(lab: Lab, ...args: string[]) {
   const { code, stdout, stderr } = await lab.inHost(netdash('explain', '--json', ...args));
   assert.equal(code, 0, stderr);
   return v.parse(ExplainSchema, JSON.parse(stdout)).verdicts;
+}
+
+/** What is printed to see it without netdash, as pasted: a tool may say that there is nothing, and has to understand what it is asked. */
+async function paste(host: Lab, confirm: string | undefined): Promise<string> {
+  assert.ok(confirm !== undefined);
+  const { code, stdout, stderr } = await host.inHost(['bash', '-c', confirm]);
+  assert.ok(code !== null && code < 126 && !/syntax error|Usage|usage/.test(stderr), `${confirm}: ${stderr}`);
+  return stdout;
+}
+
+/** Who is found cut off. */
+async function cutOff(host: Lab): Promise<string[]> {
+  const { json } = await runJson(host, 'doctor');
+  const { findings } = v.parse(v.object({ findings: v.array(FindingSchema) }), json);
+  return findings.filter(({ code }) => code === 'blocked').map(({ subject }) => subject.name);
 }
 
 describeLab('explain', {}, lab => {
@@ -51,6 +67,64 @@ describeLab('explain', {}, lab => {
     }
     await host.inHost(['ip', 'link', 'set', 'docker0', 'up']);
     await host.remove('ex-bridge');
+  });
+
+  test('names the route that leads past a bridge without its address, until it has it again', async () => {
+    const host = lab();
+    const id = await host.networkCreate('ex-lost', { ipam: [{ subnet: '172.30.5.0/24', gateway: '172.30.5.1' }] });
+    const bridge = `br-${id.slice(0, 12)}`;
+    await host.run('ex-in', { network: 'ex-lost', publish: ['18084:80'] });
+    assert.deepEqual(await cutOff(host), []);
+    await host.inHost(['ip', 'addr', 'del', '172.30.5.1/24', 'dev', bridge]);
+    for (const rule of ['-I', '-D']) {
+      await host.inHost(['iptables', rule, 'DOCKER-USER', '-j', 'ACCEPT']);
+      for (const from of ['lan', 'host'] as const)
+        assert.equal(await host.fetchFrom(from, host.addresses.host, 18084), undefined, from);
+      assert.deepEqual(await cutOff(host), ['ex-in']);
+    }
+    const verdicts = (await explain(host, '18084')).filter(({ to }) => !to.address.includes(':'));
+    assert.ok(verdicts.length >= 2);
+    for (const { verdict, decidedBy, fix, confirm } of verdicts) {
+      assert.equal(verdict, 'blocked');
+      assert.match(
+        decidedBy?.detail ?? '',
+        new RegExp(`leads out of eth0, not to ${bridge}, the bridge that it is on`),
+      );
+      assert.match(await paste(host, confirm), /dev eth0/);
+      assert.equal(fix, `Give ${bridge} its address again: ip addr add 172.30.5.1/24 dev ${bridge}`);
+    }
+    await host.inHost((verdicts[0]?.fix ?? '').replace(/^.*: /, '').split(' '));
+    assert.ok(await host.fetchFrom('lan', host.addresses.host, 18084));
+    assert.deepEqual(await cutOff(host), []);
+
+    await host.inContainer('ex-in', ['ip', 'route', 'del', 'default']);
+    assert.equal(await host.fetchFrom('lan', host.addresses.host, 18084), undefined);
+    assert.deepEqual(await cutOff(host), ['ex-in']);
+    const [back] = await explain(host, `${host.addresses.host}:18084`, '--from', host.addresses.lan);
+    const { State } = await host.inspect('ex-in');
+    assert.match(back?.decidedBy?.detail ?? '', /^the answer is stopped: ex-in has no route to /);
+    assert.equal(back?.confirm, `nsenter -t ${State.Pid} -n ip route get ${host.addresses.lan}`);
+    await paste(host, back.confirm);
+    await host.remove('ex-in');
+    await host.networkRemove('ex-lost');
+  });
+
+  test('nothing goes over lo while that is down, and what Docker publishes there is Docker\u2019s', async () => {
+    const host = lab();
+    await host.run('ex-own', { publish: ['127.0.0.1:18085:80'] });
+    const [lan] = await explain(host, '18085', '--from', 'lan');
+    assert.equal(lan?.verdict, 'local-only');
+    assert.match(lan.fix ?? '', /publish it with -p 18085:80\.$/);
+    assert.match(await paste(host, lan.confirm), /127\.0\.0\.1:18085/);
+    await host.inHost(['ip', 'link', 'set', 'lo', 'down']);
+    const [own] = await explain(host, '18085', '--from', 'loopback');
+    assert.equal(await host.fetchFrom('host', '127.0.0.1', 18085), undefined);
+    assert.deepEqual([own?.verdict, own?.decidedBy?.detail], ['blocked', 'lo is down']);
+    assert.deepEqual(await cutOff(host), ['ex-own']);
+    await host.inHost((own?.fix ?? '').split(' '));
+    assert.ok(await host.fetchFrom('host', '127.0.0.1', 18085));
+    assert.deepEqual(await cutOff(host), []);
+    await host.remove('ex-own');
   });
 
   test('tells a port behind which nothing listens, and a paused container', async () => {

@@ -5,6 +5,7 @@ import { judge } from '../../source/facts/findings/index.ts';
 import { joinFacts } from '../../source/facts/join.ts';
 import type { Finding, PortChange } from '../../source/facts/schema.ts';
 import { docker, now, ok, readings } from './build.ts';
+import { assertCommand } from './commands.ts';
 
 export interface Judging {
   at?: number;
@@ -14,13 +15,18 @@ export interface Judging {
   failed?: SourceName[];
 }
 
-/** The findings of these readings. */
+/** The findings of these readings, each with a command that is one. */
 export function judging(of: Readings, options: Judging = {}): Finding[] {
   const at = options.at ?? now;
   const host = { kind: 'live' as const, name: 'host1', uid: 0, dockerEndpoint: 'unix:///var/run/docker.sock' };
   const facts = { ...joinFacts(of, { now: at, host }), portChanges: options.portChanges ?? [] };
   const { previous = [], earlier } = options;
-  return judge({ readings: of, facts, now: at, previous, ...(earlier ? { earlier } : {}) }, new Set(options.failed));
+  const found = judge(
+    { readings: of, facts, now: at, previous, ...(earlier ? { earlier } : {}) },
+    new Set(options.failed),
+  );
+  for (const { confirm } of found) if (confirm !== undefined) assertCommand(confirm);
+  return found;
 }
 
 /** `code subject` of each, for comparing. */

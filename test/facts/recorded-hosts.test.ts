@@ -6,9 +6,13 @@ import { test } from 'node:test';
 import { assert as check, asyncProperty, constantFrom, infiniteStream, subarray } from 'fast-check';
 import { array, number, object, parse, record, string, tuple } from 'valibot';
 import { joinFacts, type JoinedFacts } from '../../source/facts/join.ts';
+import { judge } from '../../source/facts/findings/index.ts';
+import { reachability } from '../../source/facts/reachability.ts';
 import { SnapshotSchema } from '../../source/facts/schema.ts';
+import type { From, Subject } from '../../source/facts/walk/subjects.ts';
 import type { Readings } from '../../source/host/readings.ts';
 import { fixtureHost, type HostFixture, hostFixtures } from '../fixtures/hosts.ts';
+import { assertCommand } from './commands.ts';
 import { readOnce } from './read-once.ts';
 
 const WitnessSchema = object({
@@ -61,7 +65,45 @@ function parsePs(text: string): { proto: string; address: string; port: number; 
   }));
 }
 
+/** Somebody who asks, wherever: the host, its LANs, a neighbour and a container. */
+const askers = ({ containers }: JoinedFacts): (From | undefined)[] => {
+  const some = containers.find(({ state }) => state === 'running')?.id;
+  return [
+    undefined,
+    { kind: 'address', address: '10.20.30.1' },
+    ...(some === undefined ? [] : [{ kind: 'container' as const, containerId: some }]),
+  ];
+};
+
 for (const name of hostFixtures) {
+  test(`${name}: what is printed to see findings and verdicts without netdash can be pasted into a shell`, async () => {
+    const { facts, readings } = await factsOf(name);
+    const now = Date.parse(facts.takenAt);
+    let seen = 0;
+    for (const source of [[], ['rules'], ['inside']] as const) {
+      const less: Readings = {
+        ...readings,
+        ...(source[0] === 'rules' && { netfilter: { state: 'failed', reason: 'needs root' } }),
+        ...(source[0] === 'inside' && { inside: {} }),
+      };
+      const reach = reachability(less, facts);
+      const findings = judge({ readings: less, facts: { ...facts, portChanges: [] }, now, previous: [] }, new Set());
+      const confirms = findings.map(({ confirm }) => confirm);
+      for (const from of askers(facts)) {
+        const subjects: Subject[] = [
+          ...facts.containers.map(({ id }) => ({ kind: 'container' as const, containerId: id })),
+          ...[80, 81, 9090, 9091].map(port => ({ kind: 'port' as const, port })),
+        ];
+        confirms.push(...subjects.flatMap(each => reach.explain(each, from)).map(({ advice }) => advice.confirm));
+      }
+      for (const confirm of confirms.filter(each => each !== undefined)) {
+        assertCommand(confirm);
+        seen++;
+      }
+    }
+    assert.ok(seen > 20, `only ${seen}`);
+  });
+
   test(`${name}: the snapshot is valid and its sources were read`, async () => {
     const { facts } = await factsOf(name);
     parse(SnapshotSchema, { ...facts, findings: [], portChanges: [] });

@@ -5,7 +5,7 @@ import { dnatRules } from '../rules.ts';
 import type { Container, PublishedPort } from '../schema.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { canWalk, mayLackRules, reachesOf } from './reach.ts';
-import { graceMs, isNotDockers, placeText, uniquePorts } from './shared.ts';
+import { graceMs, isNotDockers, uniquePorts } from './shared.ts';
 
 /** A port that Docker says it publishes over IPv4 by DNAT. */
 interface Expected {
@@ -81,14 +81,13 @@ const makeAnew =
 function draftOf(lost: readonly Expected[], what: string, evidence: FindingDraft['evidence']): FindingDraft {
   const containers = new Map(lost.map(({ container }) => [container.id, container.name]));
   const [first] = lost;
-  const place = first ? placeText(first.port.hostIp, first.port.hostPort) : '';
   const names = [...containers.values()].slice(0, 5).join(', ');
   return {
     subject: { kind: 'host', id: 'ipv4', name: "Docker's rules" },
     message: `${what}, although ${containers.size} containers publish ports (${names}): a firewall was reloaded or flushed over them`,
     evidence,
     fix: `L${makeAnew}`,
-    confirm: `iptables-save | grep -e '-j DOCKER' -e '--dport ${first?.port.hostPort ?? ''} '  (for ${place})`,
+    confirm: `iptables-save | grep -e '-j DOCKER' -e '--dport ${first?.port.hostPort ?? ''} '`,
     containerIds: [...containers.keys()],
     ports: uniquePorts(lost.map(({ port }) => ({ proto: port.proto, address: port.hostIp, port: port.hostPort }))),
   };

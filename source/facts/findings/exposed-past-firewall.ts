@@ -75,7 +75,7 @@ function draftOf(container: Container, open: readonly [Open, ...Open[]], context
       })),
     ],
     fix: `If it should be closed, publish it on 127.0.0.1, or: ${tables} -I DOCKER-USER -i ${shellWord(from)} -p ${proto} -m conntrack --ctorigdstport ${port} --ctdir ORIGINAL -j DROP`,
-    confirm: `${tables} -nvL INPUT; ${tables} -nvL DOCKER-USER; from another machine: nc -vz ${address} ${port}`,
+    confirm: `${tables} -nvL INPUT; ${tables} -nvL DOCKER-USER  # from another machine: nc -vz ${address} ${port}`,
     containerIds: [container.id],
     ports,
   };

@@ -45,7 +45,7 @@ function draftOf(container: Container, pairs: readonly [Pair, ...Pair[]]): Findi
       text: `${fromText(reach.question)} to ${placeText(reach.question.to.address, reach.question.to.port)}/${reach.question.to.proto}: ${reach.verdict.verdict}${reach === closed ? `, ${decided?.detail ?? ''}` : ''}`,
     })),
     fix: `Treat both alike: write the rules for ${familyOf(open)} too (iptables and ip6tables are apart), or publish for one family only (-p 0.0.0.0:… or -p [::]:…).`,
-    confirm: `iptables -S; ip6tables -S; from another machine: nc -vz ${open.question.to.address} ${open.question.to.port}; nc -vz ${closed.question.to.address} ${closed.question.to.port}`,
+    confirm: `iptables -S; ip6tables -S  # from another machine: nc -vz ${open.question.to.address} ${open.question.to.port}; nc -vz ${closed.question.to.address} ${closed.question.to.port}`,
     containerIds: [container.id],
     ports: uniquePorts(
       pairs.flatMap(pair =>

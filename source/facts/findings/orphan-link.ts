@@ -1,4 +1,5 @@
 import type { LinkReading } from '../../host/readings.ts';
+import { shellWord } from '../shell-words.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { linkKey, saidBetween } from './earlier.ts';
 import { isNotDockers, wasRaised } from './shared.ts';
@@ -48,8 +49,8 @@ const vethDraft = (link: LinkReading, network: string): FindingDraft => ({
     },
     { source: '/proc/PID/ns/net', text: 'that netns is none of a running container' },
   ],
-  fix: `If no program uses it any more: ip link del ${link.name}`,
-  confirm: `ip -d link show ${link.name}; ip netns list-id`,
+  fix: `If no program uses it any more: ip link del ${shellWord(link.name)}`,
+  confirm: `ip -d link show ${shellWord(link.name)}; ip netns list-id`,
   containerIds: [],
   ports: [],
 });
@@ -61,8 +62,8 @@ const bridgeDraft = (link: LinkReading): FindingDraft => ({
     { source: 'ip link', text: `${link.name} (ifindex ${link.ifindex}), ${link.operstate}` },
     { source: 'docker network ls', text: `no network with an id that begins with ${link.name.slice(3)}` },
   ],
-  fix: `If no other daemon uses it: ip link del ${link.name}`,
-  confirm: `docker network ls --no-trunc; ip addr show ${link.name}`,
+  fix: `If no other daemon uses it: ip link del ${shellWord(link.name)}`,
+  confirm: `docker network ls --no-trunc; ip addr show ${shellWord(link.name)}`,
   containerIds: [],
   ports: [],
 });

@@ -210,14 +210,15 @@ test('a port that Docker publishes on loopback is Docker\u2019s to publish other
   assert.match(own.fix ?? '', /^Let the program listen/);
 });
 
+const wordOf = (change: HostOptions['change'], port: number) => {
+  const readings = walkReadings({ ...(change && { change }) });
+  const about = { kind: 'live' as const, name: 'host1', uid: 0, dockerEndpoint: 'unix:///var/run/docker.sock' };
+  const { exposures } = reachability(readings, joinFacts(readings, { now, host: about }));
+  const { word, deciding } = exposures.of({ address: '127.0.0.1', port, proto: 'tcp' });
+  return [word, deciding?.verdict.decidedBy?.detail];
+};
+
 test('what not even this host reaches on its loopback is blocked, not for this host only', () => {
-  const wordOf = (change: HostOptions['change'], port: number) => {
-    const readings = walkReadings({ ...(change && { change }) });
-    const about = { kind: 'live' as const, name: 'host1', uid: 0, dockerEndpoint: 'unix:///var/run/docker.sock' };
-    const { exposures } = reachability(readings, joinFacts(readings, { now, host: about }));
-    const { word, deciding } = exposures.of({ address: '127.0.0.1', port, proto: 'tcp' });
-    return [word, deciding?.verdict.decidedBy?.detail];
-  };
   const down = linked(links => ({ links: links.map(each => (each.name === 'lo' ? { ...each, up: false } : each)) }));
   assert.equal(wordOf(undefined, 5432)[0], 'local-only');
   assert.deepEqual(wordOf(down, 5432), ['blocked', 'lo is down']);
