@@ -1,5 +1,6 @@
 /** The ports that each daemon's containers had last, and the changes seen, kept between runs of netdash. */
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
 import { LedgerSchema, openLedger, type Ledger } from '../facts/port-changes.ts';
@@ -75,9 +76,23 @@ export const portStateFormat: StateFormat<State> = {
   },
 };
 
-/** A local file is read within milliseconds, one on a network file system that lives within tens of them. */
-const patienceMs = 1000;
+/**
+ * A local file is read within milliseconds, one on a network file system that lives within tens of them: so many rounds of so long are waited, each of which ends
+ * with an answer of the kernel itself, or a busy machine, on which Node's own threads come late, would be taken for a file system that hangs.
+ */
+const patience = { rounds: 10, roundMs: 100, longestMs: 15_000 };
 const silent = Symbol('no answer');
+
+/** Resolves when a file system that lives would have answered. */
+async function outOfPatience(): Promise<typeof silent> {
+  const tooLong = sleep(patience.longestMs, undefined, { ref: false });
+  for (let round = 0; round < patience.rounds; round += 1) {
+    await sleep(patience.roundMs, undefined, { ref: false });
+    // Asked by the same threads. Where all of them hang, not even this is answered.
+    await Promise.race([stat('/proc/self'), tooLong]).catch(() => undefined);
+  }
+  return silent;
+}
 
 /** Keeps the ports of one daemon. */
 export class PortState {
@@ -121,7 +136,7 @@ export class PortState {
       () => undefined,
     );
     try {
-      const state = await Promise.race([reading, sleep(patienceMs, silent, { ref: false })]);
+      const state = await Promise.race([reading, outOfPatience()]);
       if (state === silent) throw new Error(`${this.#file.path} cannot be read: the file system does not answer`);
       if (!state) return { ledger: undefined, portChanges: [] };
       if (state.daemonId !== this.#daemonId) throw new Error(`${this.#file.path} is ignored: it is another daemon's`);

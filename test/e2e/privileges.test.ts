@@ -56,8 +56,8 @@ describeLab('without rights', { seed: 'mission' }, lab => {
   before(() => lab().remove('crash'));
 
   test('and without Docker, what the kernel tells everyone is there, the rest says why it is not', async () => {
-    const root = await takeSnapshot(lab());
     const { snapshot, text } = await asNobody(lab());
+    const root = await takeSnapshot(lab());
     assert.equal(snapshot.sources['docker']?.state, 'failed');
     assert.match(snapshot.sources['docker']?.reason ?? '', /permission denied.*docker/i);
     assert.equal(snapshot.host.docker, null);
@@ -69,8 +69,9 @@ describeLab('without rights', { seed: 'mission' }, lab => {
   test('but with Docker, containers are known, and what is inside them is not', async () => {
     const opened = await lab().inHost(['chmod', '666', lab().socket]);
     assert.equal(opened.code, 0, opened.stderr);
-    const root = await takeSnapshot(lab());
+    // The later look is the one by which every finding is due.
     const { snapshot } = await asNobody(lab());
+    const root = await takeSnapshot(lab());
     await lab().inHost(['chmod', '660', lab().socket]);
     sameHost(snapshot, root);
     for (const theirs of root.containers) {

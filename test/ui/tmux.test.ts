@@ -25,6 +25,8 @@ const shows = (text: RegExp) => until(String(text), () => text.test(screen()));
 
 /** A session with an interactive shell in which the recording is opened. */
 async function start(environment = ''): Promise<void> {
+  // With its last session the server ends, in the midst of which no other begins.
+  spawnSync('tmux', ['-L', socket, '-f', '/dev/null', 'new-session', '-d', '-s', 'kept', 'sleep 600']);
   spawnSync('tmux', ['-L', socket, 'kill-session', '-t', 'test']);
   tmux(
     'new-session',
