@@ -23,8 +23,9 @@ export class EventMemory {
     // Put last, so that the first of the map is the one that has been quiet for longest.
     this.#events.delete(id);
     this.#events.set(id, events);
-    for (const key of this.#events.keys()) {
-      if (this.#events.size <= mostContainers) break;
+    for (const [key, others] of this.#events) {
+      const isOver = (others.at(-1)?.at ?? -Infinity) < oldest;
+      if (!isOver && this.#events.size <= mostContainers) break;
       this.#events.delete(key);
     }
   }

@@ -1,0 +1,28 @@
+/** What is remembered of events is that of the last minutes, however many containers come and go. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DockerEvent } from '../../source/host/host.ts';
+import { EventMemory } from '../../source/live/event-memory.ts';
+
+const minuteMs = 60_000;
+const event = (id: string, at: number): DockerEvent => ({ type: 'container', action: 'start', id, at, attributes: {} });
+
+test('containers of which nothing was heard for ten minutes are forgotten', () => {
+  const memory = new EventMemory();
+  for (let minute = 0; minute < 60; minute += 1) {
+    for (const name of ['job', 'other']) memory.add(event(`${name}-${minute}`, minute * minuteMs));
+    memory.add(event('steady', minute * minuteMs));
+  }
+  const { events } = memory.hints(true);
+  assert.deepEqual([...events.keys()].toSorted().slice(0, 2), ['job-49', 'job-50']);
+  assert.equal(events.size, 23);
+  assert.equal(events.get('steady')?.length, 11);
+});
+
+test('of very many at once those are forgotten that have been quiet for longest', () => {
+  const memory = new EventMemory();
+  for (let index = 0; index < 2500; index += 1) memory.add(event(`c-${index}`, index));
+  const { events } = memory.hints(true);
+  assert.equal(events.size, 2000);
+  assert.ok(!events.has('c-0') && events.has('c-2499'));
+});
