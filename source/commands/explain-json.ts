@@ -27,6 +27,7 @@ export const DecidedBySchema = v.object({
       "Host pid of a process in the container's netns where it was decided; absent: it was in that of the host.",
     ),
   ),
+  onAnswer: v.optional(about(v.literal(true), 'What came was let through, and it is the answer that is stopped.')),
   routeTo: v.optional(
     about(v.string(), 'Of kind route: the address to which the route is missing, or leads elsewhere.'),
   ),

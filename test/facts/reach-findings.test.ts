@@ -6,7 +6,7 @@ import type { ChainReading, EngineReading } from '../../source/host/readings.ts'
 import type { Finding } from '../../source/facts/schema.ts';
 import { hexId, network, now, ok, port as binding, socket } from './build.ts';
 import { judging } from './judging.ts';
-import { walkReadings, type HostOptions } from './walk/host.ts';
+import { route, walkReadings, type HostOptions } from './walk/host.ts';
 
 const codes = new Set([
   'blocked',
@@ -88,15 +88,7 @@ const missing = (options: HostOptions) =>
 
 const address = (text: string) => ({ family: 6 as const, address: text, prefixLength: 64, scope: 'global' });
 
-const route = (destination: string, device: string, table = 'main', type = 'unicast') => ({
-  family: 6 as const,
-  destination,
-  device,
-  table,
-  type,
-  protocol: 'kernel',
-  flags: [],
-});
+const route6 = (...of: Parameters<typeof route>) => ({ ...route(...of), family: 6 as const });
 
 /** c0 has IPv6 on a network with this gateway mode, listens there on 80 and 9000, and publishes 80 so. */
 const onSix =
@@ -128,10 +120,10 @@ const onSix =
         ),
         routes: [
           ...links.routes,
-          route('fd00:77::100/128', 'eth0', 'local', 'local'),
-          route('fd00:17::1/128', 'docker0', 'local', 'local'),
-          route('fd00:77::/64', 'eth0'),
-          route('fd00:17::/64', 'docker0'),
+          route6('fd00:77::100/128', 'eth0', 'local', 'local'),
+          route6('fd00:17::1/128', 'docker0', 'local', 'local'),
+          route6('fd00:77::/64', 'eth0'),
+          route6('fd00:17::/64', 'docker0'),
         ],
       }),
       netfilter: ok({
@@ -155,8 +147,8 @@ const onSix =
             listeners: [socket('::', 80, { v6only: true }), socket('::', 9000, { v6only: true })],
             routes: [
               ...value!.routes!,
-              route('fd00:17::/64', 'eth0'),
-              { ...route('default', 'eth0'), gateway: 'fd00:17::1' },
+              route6('fd00:17::/64', 'eth0'),
+              { ...route6('default', 'eth0'), gateway: 'fd00:17::1' },
             ],
           }),
         ]),

@@ -11,8 +11,8 @@ const deciding: ReadonlySet<string | undefined> = new Set(['rule', 'policy', 'sy
  * A way back that the host lacks is that to a network on which perhaps nobody is, and one to ::1 is lacking on every host
  * without IPv6: neither says anything of the port, as what the container lacks, and the way to it, do.
  */
-const isHostsLack = ({ kind, detail, pid, routeTo }: DecidedBy): boolean =>
-  kind === 'route' && pid === undefined && (detail.startsWith('the answer is stopped: ') || routeTo === '::1');
+const isHostsLack = ({ kind, onAnswer, pid, routeTo }: DecidedBy): boolean =>
+  kind === 'route' && pid === undefined && (onAnswer === true || routeTo === '::1');
 
 const isCutOff = ({ verdict: { verdict, decidedBy } }: Reach): boolean =>
   verdict === 'blocked' && decidedBy !== undefined && deciding.has(decidedBy.kind) && !isHostsLack(decidedBy);

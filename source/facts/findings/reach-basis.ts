@@ -138,28 +138,36 @@ export function surroundingsOf(moment: Moment): Surroundings {
   return surroundings;
 }
 
-/** All that `survey` looks at, and the age that `basisOf` gives to what holds: objects that stay the same ones as long as they say the same. */
-function restsOf({ readings, facts }: Moment): unknown[] {
-  const { netfilter, links, kernel, docker } = readings;
+/** What verdicts rest on but rules and settings, as objects that stay the same ones as long as they say the same. */
+function objectsOf({ readings, facts }: Moment): unknown[] {
+  const { links, docker } = readings;
   return [
-    netfilter.value,
-    netfilter.state,
-    netfilter.reason,
-    links.value?.links,
-    links.value?.routes,
-    links.value?.rules,
-    links.state,
-    settingsOf(kernel.value),
-    kernel.state,
     docker.value?.containers,
     docker.value?.networks,
-    docker.value?.engine,
+    links.value?.links,
+    links.value?.routes,
     facts.containers,
     facts.networks,
     facts.links,
     facts.listeners,
     facts.interfaces,
     ...Object.values(readings.inside).map(({ value }) => value),
+  ];
+}
+
+/** All that `survey` looks at. */
+function restsOf(moment: Moment): unknown[] {
+  const { netfilter, links, kernel, docker } = moment.readings;
+  return [
+    netfilter.value,
+    netfilter.state,
+    netfilter.reason,
+    links.value?.rules,
+    links.state,
+    settingsOf(kernel.value),
+    kernel.state,
+    docker.value?.engine,
+    ...objectsOf(moment),
   ];
 }
 
@@ -326,19 +334,6 @@ function survey(context: Moment, era: Era | undefined): Surroundings {
     listeners.add(port, JSON.stringify([proto, address, v6only, device, owner, target]));
   }
   const all = oneOf(common.join('\n'));
-  const objects = [
-    all,
-    docker.value?.containers,
-    docker.value?.networks,
-    linkValue?.links,
-    linkValue?.routes,
-    facts.containers,
-    facts.networks,
-    facts.links,
-    facts.listeners,
-    facts.interfaces,
-    ...Object.values(readings.inside).map(({ value }) => value),
-  ];
   return {
     bases: new Map(),
     common: all,
@@ -346,6 +341,6 @@ function survey(context: Moment, era: Era | undefined): Surroundings {
     listeners: listeners.texts,
     links: ends.texts,
     translations,
-    era: eraOf(era, { objects, rules: rules.whole(), links: ends.texts }),
+    era: eraOf(era, { objects: [all, ...objectsOf(context)], rules: rules.whole(), links: ends.texts }),
   };
 }

@@ -31,6 +31,8 @@ export interface DecidedBy {
   inside?: string;
   /** Host pid of a process in the container's netns where it was decided; absent: it was in the host's. */
   pid?: number;
+  /** What came was let through, and it is the answer that is stopped. */
+  onAnswer?: true;
   /** Of kind `route`: the address to which the route is missing, or leads elsewhere. */
   routeTo?: string;
   /** Of kind `listener`, where Docker publishes the port on loopback only: for whom. */

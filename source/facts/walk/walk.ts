@@ -371,5 +371,5 @@ const isSamePlace = (a: Place, b: Place): boolean =>
 /** The same stop, told as one of the answer: nobody listens is no reason on the way back. */
 function onWayBack({ verdict, hop, decidedBy }: Stop): Stop {
   const word = verdict === 'nothing-listening' || verdict === 'local-only' ? 'blocked' : verdict;
-  return new Stop(word, hop, { ...decidedBy, detail: `the answer is stopped: ${decidedBy.detail}` });
+  return new Stop(word, hop, { ...decidedBy, onAnswer: true, detail: `the answer is stopped: ${decidedBy.detail}` });
 }

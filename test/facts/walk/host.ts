@@ -101,7 +101,8 @@ function saved({ containers = 1, rules = [], policies = {}, chains = [] }: HostO
   ].join('\n');
 }
 
-const route = (destination: string, device: string, table = 'main', type = 'unicast', source?: string) => ({
+/** A route of the kernel's, IPv4 unless said otherwise by whoever takes it. */
+export const route = (destination: string, device: string, table = 'main', type = 'unicast', source?: string) => ({
   family: 4 as const,
   destination,
   device,
