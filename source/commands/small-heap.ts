@@ -3,24 +3,30 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
 /** The young generation may grow to this many bytes: with less, collecting it takes a quarter of the time under churn. */
 const youngBytes = { atStart: 8_000_000, later: 4_000_000 };
-/** Under churn it doubles twice within a second. */
-const lookMs = { atStart: 25, later: 250 };
+/** Under churn it doubles twice within a second; to wake a program that has nothing to do costs more than the look. */
+const lookMs = { atStart: 25, busy: 250, quiet: 2000 };
+/** A program that makes no more than this in a look's time, bytes, is quiet. */
+const quietBytes = 500_000;
 /** By now everything has been read and judged once, even where hundreds of containers run. */
 const startedMs = 30_000;
 
 /** Lets the young generation double while it is smaller than `bytes`, and no further; returns the way to stop that. */
-function limitYoung(bytes: number, everyMs: number): () => void {
+function limitYoung(bytes: number, busyMs: number, quietMs: number): () => void {
   let factor = 0;
+  let used = 0;
+  let timer: NodeJS.Timeout | undefined;
   const look = (): void => {
     const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
     const wanted = young && young.space_size < bytes ? 2 : 1;
     if (wanted !== factor) setFlagsFromString(`--semi-space-growth-factor=${wanted}`);
     factor = wanted;
+    const before = used;
+    used = young?.space_used_size ?? 0;
+    timer = setTimeout(look, Math.abs(used - before) > quietBytes ? busyMs : quietMs);
+    timer.unref();
   };
   look();
-  const timer = setInterval(look, everyMs);
-  timer.unref();
-  return () => clearInterval(timer);
+  return () => clearTimeout(timer);
 }
 
 /**
@@ -38,10 +44,10 @@ function limitYoung(bytes: number, everyMs: number): () => void {
 export function keepHeapSmall(): void {
   setFlagsFromString('--heap-growing-percent=25');
   setFlagsFromString('--no-parallel-scavenge');
-  const stop = limitYoung(youngBytes.atStart, lookMs.atStart);
+  const stop = limitYoung(youngBytes.atStart, lookMs.atStart, lookMs.atStart);
   setTimeout(() => {
     stop();
     setFlagsFromString('--optimize-for-size');
-    limitYoung(youngBytes.later, lookMs.later);
+    limitYoung(youngBytes.later, lookMs.busy, lookMs.quiet);
   }, startedMs).unref();
 }

@@ -11,6 +11,7 @@ import { listenerRows, type ListenerRows } from './listener-rows.ts';
 import { ownerIndex } from './owners.ts';
 import { nextRuleRows, type RuleRows } from './rules.ts';
 import type { Snapshot } from './schema.ts';
+import { finish } from './pieces.ts';
 import { reuse, reuseMap, sameItems, type Step, stepping } from './sharing.ts';
 import { isComparable, trafficFacts, type TrafficSample } from './traffic.ts';
 
@@ -79,11 +80,14 @@ function traffic(before: TrafficState | undefined, now: TrafficSample | undefine
  * @param step remembers what was made of which readings, so that only what changed is made again (see `stepping`);
  * without it everything is made new
  */
-export function joinFacts(
+export const joinFacts = (
   readings: Readings,
   context: JoinContext,
   step: Step = stepping(undefined, new Map()),
-): JoinedFacts {
+): JoinedFacts => finish(joinSlowly(readings, context, step));
+
+/** `joinFacts` in pieces, of a few milliseconds where hundreds of containers run. */
+export function* joinSlowly(readings: Readings, context: JoinContext, step: Step): Generator<void, JoinedFacts> {
   const docker = readings.docker.value;
   const containers = docker?.containers ?? none;
   const networks = docker?.networks ?? none;
@@ -108,10 +112,12 @@ export function joinFacts(
   const netns = step('netns', [index, ...insideSaid], (before: NetnsMap | undefined) =>
     mapNetns(containers, inside, index, before),
   );
+  yield;
   const linkMap = step('links', [netns, links, withoutLinks], (before: LinkMap | undefined) => {
     const { namespaces } = netns;
     return mapLinks({ links, networks, namespaces, index, impossible: withoutLinks }, before);
   });
+  yield;
   const ownersReason =
     sockets?.ownersReason ?? (processes ? undefined : `processes are not known: ${nothingFrom(readings.processes)}`);
   const swarm = docker?.engine.swarm.active ?? false;
@@ -132,6 +138,7 @@ export function joinFacts(
       ownersReason,
     }),
   );
+  yield;
   const { rows: listeners } = step(
     'listeners',
     [sockets, owners, names],
@@ -143,6 +150,7 @@ export function joinFacts(
     members.length > 1 ? members.map(({ id }) => inside[id]?.at) : [],
   );
   const rootless = docker?.engine.rootless;
+  yield;
   const { rows: ofContainers } = step(
     'containers',
     [linkMap, owners, listeners, socketsReason, rootless, ...sharedAt],
@@ -153,12 +161,14 @@ export function joinFacts(
       return containerRows(containers, { ...places, ...apartness }, before);
     },
   );
+  yield;
   const networkRows = step('networks', [linkMap, networks], (before: Snapshot['networks'] | undefined) =>
     reuse(
       before,
       networkFacts(networks, { containers, index, linkMap, links: withoutLinks === undefined ? links : [] }),
     ),
   );
+  yield;
   const nics = readings.vitals.value?.nics ?? noNics;
   const interfaces = step('interfaces', [linkMap, nics], (before: Snapshot['interfaces'] | undefined) => {
     const own = withoutLinks === undefined ? networks : [];
@@ -166,6 +176,7 @@ export function joinFacts(
       String(item.ifindex),
     );
   });
+  yield;
   // A remote daemon's containers have addresses that may be anybody's here.
   const local = docker?.engine.local === false ? undefined : docker;
   const { rows: rules } = step(
@@ -174,6 +185,7 @@ export function joinFacts(
     (before: RuleRows | { rows: null } | undefined): RuleRows | { rows: null } =>
       netfilter ? nextRuleRows(netfilter, local, before?.rows ? before : undefined) : { rows: null },
   );
+  yield;
   const host = step('host', Object.values(readings), (before: Snapshot['host'] | undefined) =>
     reuse(before, hostFacts(readings, context.host)),
   );

@@ -7,7 +7,8 @@ import { diffEvents } from './events.ts';
 import { keepEarlier, type ReadingHistory } from './findings/earlier.ts';
 import { keepListeners, type KnownListeners } from './listener-events.ts';
 import { judgeSlowly } from './findings/index.ts';
-import { joinFacts, type JoinContext } from './join.ts';
+import { joinSlowly, type JoinContext } from './join.ts';
+import { finish } from './pieces.ts';
 import { emptyLedger, type Ledger, type PortHints, trackPorts } from './port-changes.ts';
 import type { Finding, NetdashEvent, PortChange, Snapshot } from './schema.ts';
 import { haveSameItems, reuse, type Steps, stepping } from './sharing.ts';
@@ -89,10 +90,22 @@ export interface Made {
  * Makes the snapshot of this moment but for the findings, which are those of the snapshot before: to judge takes several
  * times as long as all the rest. `judgement` has to follow.
  */
-export function facts(memory: SnapshotMemory, readings: Readings, context: SnapshotContext): Made {
+export const facts = (memory: SnapshotMemory, readings: Readings, context: SnapshotContext): Made =>
+  finish(factsSlowly(() => memory, readings, context));
+
+/**
+ * `facts` in pieces. Between two of them the caller may do other things, but make no other facts.
+ * @param remembered the memory of now: findings may be judged meanwhile, and what an earlier run knew may come to be known
+ */
+export function* factsSlowly(
+  remembered: () => SnapshotMemory,
+  readings: Readings,
+  context: SnapshotContext,
+): Generator<void, Made> {
   const steps = new Map<string, { inputs: readonly unknown[]; output: unknown }>();
-  const step = stepping(memory.steps, steps);
-  const joined = joinFacts(readings, context, step);
+  const joined = yield* joinSlowly(readings, context, stepping(remembered().steps, steps));
+  yield;
+  const memory = remembered();
   const findings = memory.steps?.get('findings');
   if (findings) steps.set('findings', findings);
   const { ledger, list, tracked } = portChanges(memory, readings, context);
@@ -153,13 +166,6 @@ export function withFindings(memory: SnapshotMemory, { findings: fresh, inputs, 
     // As with facts: what is found while sources are still silent has not just come about.
     events: memory.judged?.complete === true ? diffEvents(before, next) : [],
   };
-}
-
-/** Runs what is made in pieces to its end. */
-export function finish<T>(pieces: Generator<void, T>): T {
-  let piece = pieces.next();
-  while (!piece.done) piece = pieces.next();
-  return piece.value;
 }
 
 /** Makes the whole snapshot of this moment at once. */

@@ -11,8 +11,8 @@ import {
 import { ofDaemonsHost } from '../facts/elsewhere.ts';
 import { ruleWriters } from '../facts/netns.ts';
 import type { NetdashEvent, Source } from '../facts/schema.ts';
-import { finish, type SnapshotContext } from '../facts/snapshot.ts';
-import { inTurn } from '../loop/turns.ts';
+import { finish } from '../facts/pieces.ts';
+import type { SnapshotContext } from '../facts/snapshot.ts';
 import { DockerSource } from './docker-source.ts';
 import { HostSources } from './host-sources.ts';
 import { InsideSource, type InsideNews } from './inside-source.ts';
@@ -22,6 +22,7 @@ import { inSlices } from './slices.ts';
 import { stateFolder } from './state-file.ts';
 import { PortState } from './state-ports.ts';
 import { ViewKeeper } from './view.ts';
+import { ViewPace } from './view-pace.ts';
 
 /** How to follow a host. */
 export interface LiveOptions {
@@ -35,14 +36,6 @@ export interface LiveOptions {
 const gatherMs = 8;
 const urgentGatherMs = 2;
 const firstLooksMs = 500;
-/** Of the first second, in which every source answers for the first time, there are few views: the one that is waited for is the one that has all. */
-const startMs = 1000;
-const startGatherMs = 150;
-/** After a view, other things come first for so many times the time it took; less for what is waited for. */
-const restFactor = 4;
-const urgentRestFactor = 0.5;
-/** The screen draws four times a second: but for what is waited for, views are made no more often. */
-const viewGapMs = 250;
 /** Findings are judged so long after a view, so that what happened is on screen first, and no longer than that after the first of several views. */
 const judgeMs = { urgent: 150, else: 1000 };
 const longestUnjudgedMs = 1000;
@@ -83,9 +76,9 @@ class LiveSession implements Live {
   #stateLoaded = true;
   #dockerTold: Reading<DockerReading> = { state: 'pending' };
   #containersTold: readonly ContainerReading[] = [];
-  #timer: NodeJS.Timeout | undefined;
-  #timerAt = Infinity;
-  #lastView = { endedAt: 0, tookMs: 0 };
+  readonly #pace: ViewPace;
+  /** Whether anything was read since the readings of the newest view were put together. */
+  #isBehind = false;
   #judgeTimer: NodeJS.Timeout | undefined;
   /** When the oldest view that no judgement has seen was made, on the clock of performance.now(). */
   #unjudgedAt: number | undefined;
@@ -100,8 +93,6 @@ class LiveSession implements Live {
   #stopped = false;
   /** When the first answers began to be waited for, ms since the epoch. */
   readonly #startedAt: number;
-  /** The same on the clock of performance.now(). */
-  readonly #begunAt = performance.now();
 
   constructor(host: Host, options: LiveOptions) {
     this.#host = host;
@@ -109,7 +100,13 @@ class LiveSession implements Live {
     this.#once = options.once === true;
     this.#stateDir =
       host.kind === 'recording' ? null : options.stateDir === undefined ? stateFolder(process.env) : options.stateDir;
-    const onReading = (changed: boolean) => this.#soon(changed ? gatherMs : confirmMs);
+    this.#pace = new ViewPace({
+      make: () => this.#makeView(),
+      onMade: () => this.#afterView(),
+      isStarting: () => !this.#once && !this.#isComplete,
+      isFollowed: () => this.#ready && !this.#once,
+    });
+    const onReading = (changed: boolean) => this.#read(changed);
     this.#docker = new DockerSource({
       host,
       follows: !this.#once,
@@ -119,7 +116,7 @@ class LiveSession implements Live {
           this.#machine.dockerChanged(event.action === 'start' || event.action === 'connect');
         }
         // The event itself may be what a change of ports waits for.
-        if (this.#view.awaitsCause) this.#soon(gatherMs, urgentRestFactor);
+        if (this.#view.awaitsCause) this.#pace.soon(gatherMs, { isAwaited: true });
         const id = event.type === 'network' ? event.attributes['container'] : undefined;
         if (id) this.#inside.changed(id);
       },
@@ -146,9 +143,9 @@ class LiveSession implements Live {
       // There is no second round in which the ports that Docker's containers ask for would be looked up.
       if (this.#once) await this.#machine.holdersOfWanted();
       this.#roundDone = true;
-      if (this.#isComplete) this.#soon(0, 0);
-      else if (this.#once) this.#soon(gatherMs);
-      else this.#rehearse();
+      if (this.#isComplete) this.#pace.soon(0, { isOnlyWork: true });
+      else if (this.#once) this.#pace.soon(gatherMs);
+      else await this.#rehearse();
     });
   }
 
@@ -165,7 +162,7 @@ class LiveSession implements Live {
     await this.#firstRound;
     await Promise.all([this.#docker.refresh(), this.#machine.refresh()]);
     await this.#inside.refresh();
-    this.#flush();
+    await this.#pace.make();
     if (!this.#once) await this.#judge();
   }
 
@@ -181,7 +178,7 @@ class LiveSession implements Live {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#pace.stop();
     clearTimeout(this.#judgeTimer);
     this.#inside.stop();
     const ended = Promise.all([this.#docker.stop(), this.#machine.stop(), this.#state?.stop()]);
@@ -209,23 +206,25 @@ class LiveSession implements Live {
     }
     this.#isUrgent ||= changed;
     const containers = this.#dockerTold.value?.containers ?? [];
-    if (changed && hasNewPorts(this.#containersTold, containers)) this.#soon(urgentGatherMs, urgentRestFactor);
-    else this.#soon(changed ? gatherMs : confirmMs);
+    this.#isBehind ||= changed;
+    if (changed && hasNewPorts(this.#containersTold, containers)) this.#pace.soon(urgentGatherMs, { isAwaited: true });
+    else this.#pace.soon(changed ? gatherMs : confirmMs);
     this.#containersTold = containers;
   }
 
   /** Of the first look into each container, one after the other, not every one is worth a frame; the last is waited for. */
   #onInside(news: InsideNews): void {
-    if (!this.#inside.complete) this.#soon(firstLooksMs);
-    else if (!this.#view.store.latest.ready) this.#soon(0, this.#isComplete ? 0 : restFactor);
-    else this.#soon(insideGatherMs[news]);
+    this.#isBehind ||= news !== 'nothing';
+    if (!this.#inside.complete) this.#pace.soon(firstLooksMs);
+    else if (!this.#view.store.latest.ready) this.#pace.soon(0, { isOnlyWork: this.#isComplete });
+    else this.#pace.soon(insideGatherMs[news]);
   }
 
   async #recall(folder: string, daemonId: string): Promise<void> {
     this.#stateOf = daemonId;
     this.#stateLoaded = false;
     const before = this.#state;
-    const state = new PortState(folder, daemonId, () => this.#soon(gatherMs), undefined, this.#once);
+    const state = new PortState(folder, daemonId, () => this.#pace.soon(gatherMs), undefined, this.#once);
     this.#state = state;
     await before?.stop();
     const kept = await state.load();
@@ -240,52 +239,41 @@ class LiveSession implements Live {
     return this.#roundDone && this.#inside.complete;
   }
 
-  /** Makes the view `delayMs` from now, or when it is due anyhow if that is sooner. */
-  #soon(delayMs: number, rest = restFactor): void {
-    if (this.#stopped) return;
-    const { endedAt, tookMs } = this.#lastView;
-    const now = performance.now();
-    const isStarting = now < this.#begunAt + startMs && !this.#once && !this.#isComplete;
-    const gapMs = rest > urgentRestFactor && this.#ready && !this.#once ? viewGapMs : 0;
-    const at = Math.max(
-      now + (isStarting ? Math.max(delayMs, startGatherMs) : delayMs),
-      endedAt + Math.max(rest * tookMs, gapMs),
-    );
-    if (at >= this.#timerAt) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = at;
-    this.#timer = setTimeout(() => inTurn(() => this.#flush()), Math.max(0, at - performance.now()));
+  #read(changed: boolean): void {
+    this.#isBehind ||= changed;
+    this.#pace.soon(changed ? gatherMs : confirmMs);
   }
 
-  #flush(): void {
-    if (this.#stopped) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = Infinity;
+  *#makeView(): Generator<void, void> {
     const startedAt = performance.now();
     this.#ready ||= this.#isComplete;
+    this.#isBehind = false;
     try {
-      this.#view.update(this.#collect(), this.#context(), this.#ownSources());
-      if (this.#once) finish(this.#view.judge(this.#context(), this.#ready));
+      const context = this.#context();
+      yield* this.#view.update(this.#collect(), context, this.#ownSources(), () => this.#isBehind);
+      if (this.#once) finish(this.#view.judge(context, this.#ready));
       else this.#judgeSoon(startedAt);
       this.#internal = undefined;
     } catch (error) {
       this.#fault(error);
     }
-    const endedAt = performance.now();
-    this.#lastView = { endedAt, tookMs: endedAt - startedAt };
+  }
+
+  #afterView(): void {
     if (this.#stateLoaded && this.#docker.reading.value) this.#state?.update(this.#view.ports);
     const { againMs } = this.#view;
-    if (againMs !== undefined) this.#soon(againMs);
+    if (againMs !== undefined) this.#pace.soon(againMs);
     // How long a source is being waited for is on screen.
-    if (!this.#once && sourceNames.some(name => this.#view.readings[name].state === 'pending')) this.#soon(waitingMs);
+    const isWaiting = sourceNames.some(name => this.#view.readings[name].state === 'pending');
+    if (!this.#once && isWaiting) this.#pace.soon(waitingMs);
   }
 
   /**
    * Puts together what there is while the insides of containers are being read, which is mostly waiting, and judges it for nobody: all of that code runs for the
    * first time, which takes it several times as long.
    */
-  #rehearse(): void {
-    this.#flush();
+  async #rehearse(): Promise<void> {
+    await this.#pace.make();
     const isOver = (): boolean => this.#stopped || this.#isComplete;
     // A fault shows when it is judged in earnest.
     void inSlices(this.#view.rehearse(this.#context()), isOver).catch(() => undefined);
@@ -337,7 +325,7 @@ class LiveSession implements Live {
       this.#fault(error);
     }
     const { againMs } = this.#view;
-    if (againMs !== undefined) this.#soon(againMs);
+    if (againMs !== undefined) this.#pace.soon(againMs);
   }
 
   #ownSources(): Record<string, Source> {

@@ -5,6 +5,7 @@ import { containersToReadAgain } from '../facts/findings/index.ts';
 import {
   emptyMemory,
   facts,
+  factsSlowly,
   judgement,
   sayTheSame,
   withFindings,
@@ -97,14 +98,21 @@ export class ViewKeeper {
   }
 
   /**
-   * Makes the view of these readings; its findings stay those of the last judgement until `judge`.
+   * Makes the view of these readings, in pieces; its findings stay those of the last judgement until `judge`.
    * @param own sources of netdash's own (its state file), shown beside those of the host
+   * @param isBehind whether something else has been read since
    */
-  update(readings: Readings, context: SnapshotContext, own: Record<string, Source>): void {
-    const made = facts(this.#memory, readings, context);
+  *update(
+    readings: Readings,
+    context: SnapshotContext,
+    own: Record<string, Source>,
+    isBehind: () => boolean,
+  ): Generator<void, void> {
+    const wasOutdated = this.#isOutdated();
+    const made = yield* factsSlowly(() => this.#memory, readings, context);
     this.#memory = made.memory;
     this.#readings = readings;
-    this.#outdated.view = this.#isOutdated();
+    this.#outdated.view = wasOutdated || isBehind() || this.#isOutdated();
     this.#own = own;
     this.#reach.update(readings, made.snapshot);
     this.#show(made, context, this.store.latest.ready);

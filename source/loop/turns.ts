@@ -33,3 +33,8 @@ export function turn(): Promise<void> {
     arm();
   });
 }
+
+/** Resolves when what cannot wait may go on: after what came here before it, and keys were looked for since its last piece. */
+export function urgentTurn(): Promise<void> {
+  return new Promise(inTurn);
+}
