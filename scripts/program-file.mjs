@@ -75,7 +75,7 @@ function start(path, id, settings, main, parts) {
 }
 
 /** What V8 is told before anything is compiled, also when the cache is made; the reasons are in source/commands/small-heap.ts. */
-export const flags = ['--heap-growing-percent=25', '--no-parallel-scavenge'];
+export const flags = ['--heap-growing-percent=25', '--no-parallel-scavenge', '--interrupt-budget=1000000'];
 
 /**
  * The shell starts Node, for a setting that a process cannot make for itself: without it glibc raises the size from which on
