@@ -37,29 +37,34 @@ const blocksOf = (network: NetworkReading): { text: string; block: Block }[] =>
 const routeText = ({ destination, gateway, device, table }: RouteReading): string =>
   `${destination}${gateway === undefined ? '' : ` via ${gateway}`}${device === undefined ? '' : ` dev ${device}`}${table === 'main' ? '' : ` table ${table}`}`;
 
-/** Routes that lead elsewhere than to a network's bridge and share addresses with it. */
-function routesOver(
-  network: NetworkReading,
-  bridges: ReadonlySet<string>,
-  routes: readonly RouteReading[],
-): { subnet: string; route: RouteReading }[] {
-  return blocksOf(network).flatMap(({ text, block }) =>
-    routes
-      .filter(({ type, destination, device, table }) => {
-        if (
-          destination === 'default' ||
-          table === 'local' ||
-          !['unicast', 'blackhole', 'unreachable', 'prohibit'].includes(type)
-        )
-          return false;
-        // A bridge of Docker's is its own network's, or another one's, which is compared as a network.
-        if (device !== undefined && bridges.has(device)) return false;
-        const other = blockOf(destination);
-        return other !== undefined && !isDefaultLike(other) && overlap(block, other);
-      })
-      .map(route => ({ subnet: text, route })),
-  );
+/** A route, and the addresses that it is for. */
+interface Elsewhere {
+  route: RouteReading;
+  block: Block;
 }
+
+const ledTypes = new Set(['unicast', 'blackhole', 'unreachable', 'prohibit']);
+
+/** Routes that lead elsewhere than to Docker's bridges. Every veth has one for fe80::/64, which no network of Docker's has. */
+const routesElsewhere = (routes: readonly RouteReading[], bridges: ReadonlySet<string>): Elsewhere[] =>
+  routes.flatMap(route => {
+    const { type, destination, device, table } = route;
+    if (destination === 'default' || destination.startsWith('fe80:') || table === 'local' || !ledTypes.has(type))
+      return [];
+    // A bridge of Docker's is its own network's, or another one's, which is compared as a network.
+    if (device !== undefined && bridges.has(device)) return [];
+    const block = blockOf(destination);
+    return block === undefined || isDefaultLike(block) ? [] : [{ route, block }];
+  });
+
+/** Those of them that share addresses with a network. */
+const routesOver = (
+  network: NetworkReading,
+  elsewhere: readonly Elsewhere[],
+): { subnet: string; route: RouteReading }[] =>
+  blocksOf(network).flatMap(({ text, block }) =>
+    elsewhere.filter(other => overlap(block, other.block)).map(({ route }) => ({ subnet: text, route })),
+  );
 
 function draft(
   network: NetworkReading,
@@ -104,7 +109,7 @@ export const subnetOverlap: Detector = {
     const networks = docker.networks.filter(ownsSubnets);
     const bridges = new Set([...docker.networks.flatMap(network => bridgeOfNetwork(network) ?? []), 'docker_gwbridge']);
     const isRemote = isElsewhere(docker.engine);
-    const routes = isRemote ? [] : (readings.links.value?.routes ?? []);
+    const elsewhere = isRemote ? [] : routesElsewhere(readings.links.value?.routes ?? [], bridges);
     return networks.flatMap(network => {
       // Of two networks the later one is told of: it is the one that can still be made otherwise.
       const earlier = networks.filter(
@@ -119,7 +124,7 @@ export const subnetOverlap: Detector = {
             .map(theirs => ({ subnet: text, other, theirs: theirs.text })),
         ),
       );
-      const over = routesOver(network, bridges, routes);
+      const over = routesOver(network, elsewhere);
       return others.length + over.length > 0 ? [draft(network, others, over)] : [];
     });
   },
