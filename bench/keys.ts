@@ -7,7 +7,7 @@ import { nameOf } from './populate.ts';
 import { TerminalProgram } from './terminal.ts';
 
 const rounds = 4;
-const pressesPerRound = 20;
+const pressesPerRound = 40;
 
 /** Restarts containers one after another until told to stop. */
 const churn = (lab: Lab, containers: number): { count: () => number; stop(): Promise<void> } => {
