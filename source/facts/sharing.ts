@@ -27,24 +27,43 @@ function isEqual(a: unknown, b: unknown): boolean {
 /** How far apart two lists may be and still be found to go on alike: more than one container brings or takes. */
 const window = 8;
 
-/** Where an item of `list` equals `item`, from `from` on and not far from there; -1: nowhere. */
-function equalNear(list: readonly unknown[], from: number, item: unknown): number {
+/** Where an item of `list` fits `item`, from `from` on and not far from there; -1: nowhere. */
+function near(
+  list: readonly unknown[],
+  from: number,
+  item: unknown,
+  fits: (a: unknown, b: unknown) => boolean,
+): number {
   const end = Math.min(list.length, from + window);
-  for (let at = from; at < end; at++) if (isEqual(list[at], item)) return at;
+  for (let at = from; at < end; at++) if (fits(list[at], item)) return at;
   return -1;
+}
+
+/** Whether two objects have the very same list or object in the same place, as a rule that is renumbered keeps what it asks. */
+function shareParts(a: unknown, b: unknown): boolean {
+  if (!isObject(a) || !isObject(b)) return false;
+  for (const name in b) if (isObject(b[name]) && a[name] === b[name]) return true;
+  return false;
 }
 
 /** `reuse` for the items of a list without keys, which mostly go on as they were after one that came, went or changed. */
 function reuseInOrder(before: readonly unknown[], after: readonly unknown[]): unknown[] {
   let at = 0;
   return after.map((item, place) => {
-    const found = equalNear(before, at, item);
+    const found = near(before, at, item, isEqual);
     if (found >= 0) {
       at = found + 1;
       return before[found];
     }
-    const isInserted = at < before.length && equalNear(after, place + 1, before[at]) >= 0;
-    return isInserted ? item : reuse(before[at++], item);
+    if (at >= before.length) return item;
+    const isInserted = near(after, place + 1, before[at], isEqual) >= 0;
+    if (isInserted) return item;
+    const changed = near(before, at, item, shareParts);
+    if (changed >= 0) {
+      at = changed + 1;
+      return reuse(before[changed], item);
+    }
+    return near(after, place + 1, before[at], shareParts) >= 0 ? item : reuse(before[at++], item);
   });
 }
 

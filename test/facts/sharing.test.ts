@@ -18,6 +18,18 @@ test('equal parts keep their identity, wherever their place in a list with ids i
   assert.equal(after[1]?.ports, before[1]?.ports);
 });
 
+test('what is renumbered after one that came or went is still what it was, by the parts that are the very same', () => {
+  const asks = Array.from({ length: 20 }, (_, port) => ({ port }));
+  const listed = (parts: typeof asks) =>
+    parts.map((ask, place) => ({ number: place + 1, text: `to ${ask.port}`, ask }));
+  const before = listed(asks);
+  const removed = reuse(before, listed(asks.toSpliced(3, 1)));
+  const added = reuse(before, listed(asks.toSpliced(3, 0, { port: 99 })));
+  for (const { ask } of removed) assert.ok(asks.includes(ask));
+  assert.equal(added.filter(({ ask }) => asks.includes(ask)).length, 20);
+  assert.equal(removed[2], before[2]);
+});
+
 test('a key that is there with undefined is not one that is absent', () => {
   const before: Record<string, unknown> = { a: 1, b: undefined };
   const after: Record<string, unknown> = { a: 1, c: undefined };
