@@ -52,6 +52,9 @@ export function hasFirewalldChains(netfilter: NetfilterReading): boolean {
   );
 }
 
+/** Whether it says something of the author of a rule of this chain that the rule is the last one. */
+export const hasTellingPlaces = ({ name }: ChainReading): boolean => name === 'DOCKER-USER';
+
 const signOf = (match: RuleMatch): string => `${match.kind}${match.kind !== 'unknown' && match.negate ? '!' : ''}`;
 
 /** The first name or address that a rule's match of that kind has. */
@@ -129,7 +132,7 @@ export function authorOf(
   if (!rule) return isXtables ? 'unknown' : 'admin';
   const target = rule.target.kind === 'jump' || rule.target.kind === 'goto' ? rule.target.chain : undefined;
   const ofTarget = target === undefined ? undefined : authorOfChain(target, firewalld);
-  if (chain.name === 'DOCKER-USER') {
+  if (hasTellingPlaces(chain)) {
     // Docker until 27 ended the chain with this one; all others in it are for it to leave alone.
     const isOwnReturn =
       rule.target.kind === 'return' && rule.matches.length === 0 && rule.number === chain.rules.length;

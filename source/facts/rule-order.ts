@@ -26,10 +26,12 @@ function compareBases(a: ChainReading, b: ChainReading): number {
   );
 }
 
+const nowhere: readonly string[] = [];
+
 /** The names of the chains of its own table that a rule may go to, each once, in order. */
-export function chainsAfter({ target }: RuleReading): string[] {
+export function chainsAfter({ target }: RuleReading): readonly string[] {
   if (target.kind === 'jump' || target.kind === 'goto') return [target.chain];
-  if (target.kind !== 'vmap') return [];
+  if (target.kind !== 'vmap') return nowhere;
   return [...new Set(target.entries.flatMap(entry => (entry.chain === undefined ? [] : [entry.chain])))];
 }
 

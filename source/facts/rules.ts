@@ -8,11 +8,11 @@ import type {
   RuleReading,
   RuleTarget,
 } from '../host/readings.ts';
-import { authorOf, hasFirewalldChains } from './rule-authors.ts';
+import { authorOf, hasFirewalldChains, hasTellingPlaces } from './rule-authors.ts';
 import { RuleNaming, wordsOfRule } from './rule-naming.ts';
 import { evaluationOrder, hooksByChain, type PlacedRule } from './rule-order.ts';
 import type { Rule } from './schema.ts';
-import { reuse } from './sharing.ts';
+import { reuse, sameItems } from './sharing.ts';
 
 const portText = ([from, to]: Range): string => (from === to ? String(from) : `${from}-${to}`);
 const hex = (value: number): string => `0x${value.toString(16)}`;
@@ -72,28 +72,105 @@ function policyText(chain: ChainReading): string {
 
 const noHooks: ReadonlySet<Hook> = new Set();
 
-/** The rows, and which of them is of which rule (or chain, for its policy). */
+/** A row, and what it was made of beside what Docker has. */
+interface MadeRow {
+  rule: RuleReading;
+  chain: string;
+  row: Rule;
+}
+
+/** The rows, and which of them is of which rule. */
 export interface RuleRows {
   rows: Rule[];
-  made: ReadonlyMap<RuleReading | ChainReading, Rule>;
+  made: ReadonlyMap<RuleReading, MadeRow>;
+  /** The rows of policies, by `placeKey`. */
+  policies: ReadonlyMap<string, Rule>;
   /** What they were made of. */
-  netfilter: NetfilterReading;
   docker?: DockerReading;
   naming: RuleNaming;
 }
 
-/** Whose row may be another one although no rule has changed and no network: undefined when it may be anybody's. */
-function renamedSince(
-  before: RuleRows | undefined,
-  netfilter: NetfilterReading,
-  docker: DockerReading | undefined,
-  naming: RuleNaming,
-): ReadonlySet<string> | undefined {
-  const isSame =
-    before?.netfilter === netfilter &&
-    before.docker?.networks === docker?.networks &&
-    before.docker?.engine.rootless === docker?.engine.rootless;
-  return isSame ? naming.changedFrom(before.naming) : undefined;
+/** All that the row of a rule takes from the rule's chain, as one text. */
+function chainText(chain: ChainReading, hooks: ReadonlySet<Hook>, firewalld: boolean): string {
+  const { backend, family, table, name, type, hook } = chain;
+  const length = hasTellingPlaces(chain) ? chain.rules.length : undefined;
+  return [backend, family, table, name, type, hook, [...hooks].sort().join(' '), firewalld, length].join('\0');
+}
+
+/** The naming of before where it would be the same, else a new one. */
+function nextNaming(docker: DockerReading | undefined, before: RuleRows | undefined): RuleNaming {
+  const isSame = before && hasSameNetworks(before.docker, docker) && before.docker?.containers === docker?.containers;
+  return isSame ? before.naming : new RuleNaming(docker);
+}
+
+const hasSameNetworks = (a: DockerReading | undefined, b: DockerReading | undefined): boolean =>
+  a?.networks === b?.networks && a?.engine.rootless === b?.engine.rootless;
+
+/** Whether a rule names none of these words, so that it is about the same containers as before. */
+function namesNone(rule: RuleReading, words: ReadonlySet<string>): boolean {
+  return words.size === 0 || wordsOfRule(rule)?.every(word => !words.has(word)) === true;
+}
+
+/** The rows of before by what their rules ask, which a rule keeps when another one before it in its chain comes or goes. */
+function byMatches(before: RuleRows): Map<RuleReading['matches'], MadeRow> {
+  const rows = new Map<RuleReading['matches'], MadeRow>();
+  for (const entry of before.made.values()) rows.set(entry.rule.matches, entry);
+  return rows;
+}
+
+/** Whether two rules of a chain differ in nothing but what `place` puts into their rows. */
+const isMoved = (a: RuleReading, b: RuleReading, chain: ChainReading): boolean =>
+  a.matches === b.matches &&
+  a.target === b.target &&
+  a.text === b.text &&
+  a.comment === b.comment &&
+  (a.number === b.number || !hasTellingPlaces(chain));
+
+/** What of a row changes all the time, and decides nothing else in it. */
+function place(row: Rule, { number, handle, packets, bytes }: Partial<RuleReading>): Rule {
+  row.number = number ?? 0;
+  if (handle !== undefined) row.handle = handle;
+  if (packets !== undefined) row.packets = packets;
+  if (bytes !== undefined) row.bytes = bytes;
+  return row;
+}
+
+/** The row of the same rule elsewhere in its chain, or with other counters. */
+function movedRow({ row }: MadeRow, rule: RuleReading): Rule {
+  const { handle: _, packets: __, bytes: ___, ...rest } = row;
+  return place(rest, rule);
+}
+
+/** A row made of nothing that is known yet. */
+function freshRow(
+  { chain, rule }: PlacedRule,
+  hooks: ReadonlySet<Hook>,
+  { naming, firewalld }: { naming: RuleNaming; firewalld: boolean },
+): Rule {
+  const row: Rule = {
+    backend: chain.backend,
+    family: chain.family,
+    table: chain.table,
+    chain: chain.name,
+    number: 0,
+    text: rule?.text ?? policyText(chain),
+    action: rule ? actionText(rule.target) : (chain.policy ?? ''),
+    author: authorOf(chain, rule, naming, firewalld),
+    containerIds: rule ? naming.containers(chain, rule, hooks) : [],
+    networkIds: rule ? naming.networks(chain, rule) : [],
+  };
+  if (chain.hook !== undefined) row.hook = chain.hook;
+  return place(row, rule ?? { packets: chain.packets, bytes: chain.bytes });
+}
+
+const placeKey = ({ backend, family, table, chain, number, text }: Rule): string =>
+  `${backend} ${family} ${table} ${chain} ${number} ${text}`;
+
+/** Puts the rows of rules that are gone in the place of those of new rules which say the very same. */
+function keepRows(fresh: readonly MadeRow[], made: Map<RuleReading, MadeRow>, before: RuleRows): void {
+  const gone = new Map<string, Rule>();
+  for (const { rule, row } of before.made.values()) if (!made.has(rule)) gone.set(placeKey(row), row);
+  for (const entry of fresh) entry.row = reuse(gone.get(placeKey(entry.row)), entry.row);
 }
 
 /**
@@ -106,43 +183,55 @@ export function ruleRows(netfilter: NetfilterReading, docker?: DockerReading): R
 
 /**
  * `ruleRows` with what is needed for the next time.
- * @param before rows of the moment before: those that say the same keep their identity
+ * @param before rows of the moment before: those that say the same keep their identity, and only those are made again which
+ * may say something else
  */
 export function nextRuleRows(netfilter: NetfilterReading, docker?: DockerReading, before?: RuleRows): RuleRows {
-  const naming = new RuleNaming(docker);
+  const naming = nextNaming(docker, before);
   const hooks = hooksByChain(netfilter.chains);
-  const firewalld = hasFirewalldChains(netfilter);
-  const made = new Map<RuleReading | ChainReading, Rule>();
-  const renamed = renamedSince(before, netfilter, docker, naming);
-  const rows = evaluationOrder(netfilter.chains).map(({ chain, rule }: PlacedRule): Rule => {
-    const last = before?.made.get(rule ?? chain);
-    const isStill = renamed && (!rule || wordsOfRule(rule)?.every(word => !renamed.has(word)) === true);
-    if (last && isStill) {
-      made.set(rule ?? chain, last);
-      return last;
+  const having = { naming, firewalld: hasFirewalldChains(netfilter) };
+  const made = new Map<RuleReading, MadeRow>();
+  const fresh: MadeRow[] = [];
+  const policies = new Map<string, Rule>();
+  // With other networks any rule may be about another one.
+  const renamed = before && hasSameNetworks(before.docker, docker) ? naming.changedFrom(before.naming) : undefined;
+  const texts = new Map<ChainReading, string>();
+  for (const chain of netfilter.chains)
+    texts.set(chain, chainText(chain, hooks.get(chain) ?? noHooks, having.firewalld));
+  let moved: ReturnType<typeof byMatches> | undefined;
+
+  const entryOf = (placed: PlacedRule, rule: RuleReading, chain: string): MadeRow => {
+    let last = before?.made.get(rule);
+    if (before && !last) {
+      moved ??= byMatches(before);
+      last = moved.get(rule.matches);
     }
-    const { packets, bytes } = rule ?? chain;
-    const row: Rule = {
-      backend: chain.backend,
-      family: chain.family,
-      table: chain.table,
-      chain: chain.name,
-      number: rule?.number ?? 0,
-      text: rule?.text ?? policyText(chain),
-      action: rule ? actionText(rule.target) : (chain.policy ?? ''),
-      author: authorOf(chain, rule, naming, firewalld),
-      containerIds: rule ? naming.containers(chain, rule, hooks.get(chain) ?? noHooks) : [],
-      networkIds: rule ? naming.networks(chain, rule) : [],
-    };
-    if (chain.hook !== undefined) row.hook = chain.hook;
-    if (rule?.handle !== undefined) row.handle = rule.handle;
-    if (packets !== undefined) row.packets = packets;
-    if (bytes !== undefined) row.bytes = bytes;
-    const kept = reuse(last, row);
-    made.set(rule ?? chain, kept);
-    return kept;
+    const isStill = last?.chain === chain && renamed !== undefined && namesNone(rule, renamed);
+    if (last?.rule === rule && isStill) return last;
+    if (last && isStill && isMoved(last.rule, rule, placed.chain)) return { rule, chain, row: movedRow(last, rule) };
+    const row = freshRow(placed, hooks.get(placed.chain) ?? noHooks, having);
+    const entry = { rule, chain, row: reuse(last?.row, row) };
+    fresh.push(entry);
+    return entry;
+  };
+  const entries = evaluationOrder(netfilter.chains).map((placed): { row: Rule } => {
+    const { chain, rule } = placed;
+    if (rule) {
+      const entry = entryOf(placed, rule, texts.get(chain) ?? '');
+      made.set(rule, entry);
+      return entry;
+    }
+    const policy = freshRow(placed, noHooks, having);
+    const row = reuse(before?.policies.get(placeKey(policy)), policy);
+    policies.set(placeKey(row), row);
+    return { row };
   });
-  return { rows: reuse(before?.rows, rows), made, netfilter, naming, ...(docker && { docker }) };
+  if (before && fresh.length > 0) keepRows(fresh, made, before);
+  const rows = sameItems(
+    before?.rows,
+    entries.map(({ row }) => row),
+  );
+  return { rows, made, policies, naming, ...(docker && { docker }) };
 }
 
 /** A rule that sends packets to another destination. */
