@@ -2,12 +2,20 @@
 import type { ContainerReading, NetworkReading } from '../host/readings.ts';
 import { containerFacts, type ContainerInput } from './containers.ts';
 import type { Container } from './schema.ts';
-import { memo, sameItems, type Made } from './sharing.ts';
+import { haveSameItems, reuse, sameItems } from './sharing.ts';
 
 /** The rows, and what each was made of. */
 export interface ContainerRows {
   rows: Container[];
-  made: Made<string, Container>;
+  made: ReadonlyMap<string, MadeRow>;
+  /** What all of them were made of. */
+  shared: readonly unknown[];
+}
+
+interface MadeRow {
+  /** Undefined where these are too many things to list. */
+  inputs: readonly unknown[] | undefined;
+  row: Container;
 }
 
 /** What the rows are made from, beside the containers. */
@@ -17,31 +25,30 @@ export interface RowsInput extends ContainerInput {
   names: unknown;
 }
 
-/** All that the row of a container rests on; undefined when that cannot be said in few words. */
+/** What the rows of all containers rest on. */
+const sharedInputs = (input: RowsInput): unknown[] => [
+  input.networks,
+  input.names,
+  input.withoutHost,
+  input.withoutLinks,
+  input.rootless,
+];
+
+/** What the row of one container rests on beside that; undefined when that cannot be said in few words. */
 function inputsOf(container: ContainerReading, input: RowsInput): unknown[] | undefined {
   const { id } = container;
   const netns = input.netns.byContainer.get(id);
   // What others in the same netns say counts too, and which of them was read last.
   if (container.networkMode.startsWith('container:') || (netns && netns.members.length > 1)) return undefined;
   const reading = input.inside[id];
-  const inputs: unknown[] = [
-    container,
-    netns,
-    netns && input.linkMap.ends.get(netns),
-    reading?.value,
-    reading?.reason,
-    input.networks,
-    input.names,
-    input.withoutHost,
-    input.withoutLinks,
-    input.rootless,
-  ];
+  const ends = netns && input.linkMap.ends.get(netns);
+  const inputs: unknown[] = [container, netns, ends, reading?.value, reading?.reason];
   if (input.netns.inHostNetns.has(id)) {
     const { hostListeners } = input;
     inputs.push('reason' in hostListeners ? hostListeners.reason : hostListeners);
   }
   for (const { processes } of reading?.value?.listeners ?? []) {
-    const [opener] = processes ?? [];
+    const opener = processes?.[0];
     if (opener) inputs.push(input.owners.processes[opener.pid]);
   }
   return inputs;
@@ -53,11 +60,16 @@ export function containerRows(
   input: RowsInput,
   before: ContainerRows | undefined,
 ): ContainerRows {
-  const made = new Map<string, { inputs: readonly unknown[]; item: Container }>();
-  const remember = memo(before?.made, made);
-  const rows = containers.map(container =>
-    // An object that nothing else is: made again each time.
-    remember(container.id, inputsOf(container, input) ?? [{}], () => containerFacts(container, input)),
-  );
-  return { rows: sameItems(before?.rows, rows), made };
+  const made = new Map<string, MadeRow>();
+  const shared = sharedInputs(input);
+  const isShared = haveSameItems(before?.shared, shared);
+  const rows = containers.map((container): Container => {
+    const last = before?.made.get(container.id);
+    const inputs = inputsOf(container, input);
+    const isDone = last && isShared && inputs && haveSameItems(last.inputs, inputs);
+    const entry = isDone ? last : { inputs, row: reuse(last?.row, containerFacts(container, input)) };
+    made.set(container.id, entry);
+    return entry.row;
+  });
+  return { rows: sameItems(before?.rows, rows), made, shared };
 }

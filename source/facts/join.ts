@@ -8,7 +8,7 @@ import { isRunning, mapNetns, type NetnsMap } from './netns.ts';
 import { modeIndex } from './network-mode.ts';
 import { networkFacts } from './networks.ts';
 import { listenerRows, type ListenerRows } from './listener-rows.ts';
-import { ownerIndex } from './owners.ts';
+import { ownerIndex, placesOf } from './owners.ts';
 import { nextRuleRows, type RuleRows } from './rules.ts';
 import type { Snapshot } from './schema.ts';
 import { finish } from './pieces.ts';
@@ -125,11 +125,13 @@ export function* joinSlowly(readings: Readings, context: JoinContext, step: Step
   const dnats = step('dnats', [netfilter], (before: ReadonlyMap<string, DnatTarget> | undefined) =>
     reuseMap(before, dnatTargets(netfilter)),
   );
-  const owners = step('owners', [netns, dnats, services, processes, swarm, without.host, ownersReason], () =>
+  const places = step('places', [netns], () =>
+    placesOf(containers.filter(isRunning), container => addressesOf(container, netns)),
+  );
+  const owners = step('owners', [places, dnats, services, processes, swarm, without.host, ownersReason], () =>
     ownerIndex({
-      running: containers.filter(isRunning),
+      places,
       containersById: index.containersById,
-      addressesOf: container => addressesOf(container, netns),
       dnats,
       services,
       processes,

@@ -8,7 +8,17 @@ import { haveSameItems, reuse, sameItems } from './sharing.ts';
 /** The rows, and what each was made of. */
 export interface ListenerRows {
   rows: Listener[];
-  made: ReadonlyMap<SocketReading, { inputs: readonly unknown[]; row: Listener }>;
+  made: ReadonlyMap<SocketReading, MadeRow>;
+  /** What all of them were made of. */
+  sockets: readonly SocketReading[];
+  names: unknown;
+  withoutDocker: string | undefined;
+}
+
+interface MadeRow {
+  /** Undefined where these are too many things to list. */
+  inputs: readonly unknown[] | undefined;
+  row: Listener;
 }
 
 /** What tells two listeners apart, but for the process that a socket is handed to. */
@@ -25,20 +35,24 @@ export function listenerRows(
   names: unknown,
   before: ListenerRows | undefined,
 ): ListenerRows {
-  const made = new Map<SocketReading, { inputs: readonly unknown[]; row: Listener }>();
+  const { withoutDocker } = owners;
+  const made = new Map<SocketReading, MadeRow>();
   const fresh: SocketReading[] = [];
+  const haveSameNames = before !== undefined && before.names === names && before.withoutDocker === withoutDocker;
+  let isSame = before?.sockets === sockets;
   for (const socket of sockets) {
-    const own = restsOn(socket, owners);
-    const inputs = [names, owners.withoutDocker, ...(own ?? [])];
+    const inputs = restsOn(socket, owners);
     const known = before?.made.get(socket);
-    const isDone = own !== undefined && haveSameItems(known?.inputs, inputs);
-    if (known && isDone) made.set(socket, known);
-    else if (known) made.set(socket, { inputs, row: reuse(known.row, listenerRow(socket, owners)) });
+    if (known && haveSameNames && inputs && haveSameItems(known.inputs, inputs)) made.set(socket, known);
     else {
-      fresh.push(socket);
-      made.set(socket, { inputs, row: listenerRow(socket, owners) });
+      if (!known) fresh.push(socket);
+      const row = reuse(known?.row, listenerRow(socket, owners));
+      if (row !== known?.row) isSame = false;
+      made.set(socket, { inputs, row });
     }
   }
+  const all = { made, sockets, names, withoutDocker };
+  if (before && isSame) return { ...all, rows: before.rows };
   if (fresh.length > 0) {
     // A socket that took the place of another in all that is shown of it.
     const gone = new Map<string, Listener>();
@@ -54,5 +68,5 @@ export function listenerRows(
   // What is in order already is soon put in order.
   const kept = new Set((before?.rows ?? []).filter(row => places.has(row)));
   const rows = [...kept, ...[...places.keys()].filter(row => !kept.has(row))];
-  return { rows: sameItems(before?.rows, orderListeners(rows, places)), made };
+  return { ...all, rows: sameItems(before?.rows, orderListeners(rows, places)) };
 }

@@ -14,20 +14,28 @@ import type {
 } from '../host/readings.ts';
 import type { Listener, PortOwner } from './schema.ts';
 
-/** What owners are found among; make it once per set of readings with `ownerIndex`. */
-export interface OwnerIndex {
-  containersById: ReadonlyMap<string, ContainerReading>;
+/** Where the running containers can be found; make it with `placesOf`. */
+export interface Places {
   /** Running containers by each address they have, on Docker networks or (docker_gwbridge) only inside. */
   byAddress: ReadonlyMap<string, readonly ContainerReading[]>;
   /** The addresses of each running container, by its id. */
   addresses: ReadonlyMap<string, readonly string[]>;
   /** What running containers publish, by `claimKey` of the host side. */
-  published: ReadonlyMap<string, { container: ContainerReading; port: PortBindingReading }>;
+  published: ReadonlyMap<string, Mapped>;
+}
+
+interface Mapped {
+  container: ContainerReading;
+  port: PortBindingReading;
+}
+
+/** What owners are found among; make it once per set of readings with `ownerIndex`. */
+export interface OwnerIndex extends Places {
+  containersById: ReadonlyMap<string, ContainerReading>;
   /** Where Docker's DNAT rules lead, by `claimKey` of the host side. */
   dnats: ReadonlyMap<string, { address: string; port: number }>;
   services: readonly ServiceReading[];
   processes: Readonly<Record<number, ProcessReading>>;
-  proxies: readonly ProxyReading[];
   proxyByPid: ReadonlyMap<number, ProxyReading>;
   proxyByKey: ReadonlyMap<string, ProxyReading>;
   /** Whether swarm is active on the daemon. */
@@ -41,11 +49,55 @@ export interface OwnerIndex {
 /** One text for (proto, address, port), to key maps with. */
 export const claimKey = (proto: Proto, address: string, port: number | string): string => `${proto} ${address} ${port}`;
 
-/** Builds the index. `addresses` gives every address of a running container. */
+const mappedOf = new WeakMap<ContainerReading, readonly { key: string; mapped: Mapped }[]>();
+
+/** What a container publishes, with the keys. Worked out once for each reading of it. */
+function published(container: ContainerReading): readonly { key: string; mapped: Mapped }[] {
+  const known = mappedOf.get(container);
+  if (known) return known;
+  const all = container.publishedPorts.map(port => ({
+    key: claimKey(port.proto, port.hostIp, port.hostPort),
+    mapped: { container, port },
+  }));
+  mappedOf.set(container, all);
+  return all;
+}
+
+/** Says where the running containers can be found. `addressesOf` gives every address of one. */
+export function placesOf(
+  running: readonly ContainerReading[],
+  addressesOf: (container: ContainerReading) => readonly string[],
+): Places {
+  const byAddress = new Map<string, ContainerReading[]>();
+  const addresses = new Map<string, readonly string[]>();
+  const all = new Map<string, Mapped>();
+  for (const container of running) {
+    const own = addressesOf(container);
+    const distinct = own.length > 1 ? [...new Set(own)] : own;
+    addresses.set(container.id, distinct);
+    for (const address of distinct) {
+      const there = byAddress.get(address);
+      if (there) there.push(container);
+      else byAddress.set(address, [container]);
+    }
+    for (const { key, mapped } of published(container)) all.set(key, mapped);
+  }
+  return { byAddress, addresses, published: all };
+}
+
+const proxyKeys = new WeakMap<ProxyReading, string>();
+
+/** `claimKey` of a proxy's host side. */
+function proxyKey(proxy: ProxyReading): string {
+  const known = proxyKeys.get(proxy) ?? claimKey(proxy.proto, proxy.hostIp, proxy.hostPort);
+  proxyKeys.set(proxy, known);
+  return known;
+}
+
+/** Builds the index. */
 export function ownerIndex(input: {
-  running: readonly ContainerReading[];
+  places: Places;
   containersById: ReadonlyMap<string, ContainerReading>;
-  addressesOf(container: ContainerReading): readonly string[];
   dnats?: OwnerIndex['dnats'];
   services: readonly ServiceReading[];
   processes?: ProcessesReading;
@@ -53,33 +105,20 @@ export function ownerIndex(input: {
   withoutDocker?: string;
   ownersReason?: string;
 }): OwnerIndex {
-  const byAddress = new Map<string, ContainerReading[]>();
-  const addresses = new Map<string, string[]>();
-  const published = new Map<string, { container: ContainerReading; port: PortBindingReading }>();
-  for (const container of input.running) {
-    const own = [...new Set(input.addressesOf(container))];
-    addresses.set(container.id, own);
-    for (const address of own) {
-      const there = byAddress.get(address);
-      if (there) there.push(container);
-      else byAddress.set(address, [container]);
-    }
-    for (const port of container.publishedPorts) {
-      published.set(claimKey(port.proto, port.hostIp, port.hostPort), { container, port });
-    }
+  const proxyByPid = new Map<number, ProxyReading>();
+  const proxyByKey = new Map<string, ProxyReading>();
+  for (const proxy of input.processes?.proxies ?? []) {
+    proxyByPid.set(proxy.pid, proxy);
+    proxyByKey.set(proxyKey(proxy), proxy);
   }
-  const proxies = input.processes?.proxies ?? [];
   return {
+    ...input.places,
     containersById: input.containersById,
-    byAddress,
-    addresses,
-    published,
     dnats: input.dnats ?? new Map(),
     services: input.services,
     processes: input.processes?.processes ?? {},
-    proxies,
-    proxyByPid: new Map(proxies.map(proxy => [proxy.pid, proxy])),
-    proxyByKey: new Map(proxies.map(proxy => [claimKey(proxy.proto, proxy.hostIp, proxy.hostPort), proxy])),
+    proxyByPid,
+    proxyByKey,
     swarm: input.swarm,
     withoutDocker: input.withoutDocker,
     ownersReason: input.ownersReason,
@@ -147,7 +186,7 @@ function proxyHolder(proxy: ProxyReading, index: OwnerIndex): Holder {
       process,
     };
   }
-  const mapped = index.published.get(claimKey(proxy.proto, proxy.hostIp, proxy.hostPort));
+  const mapped = index.published.get(proxyKey(proxy));
   const there = index.byAddress.get(proxy.containerIp) ?? [];
   // Docker gave this very host address and port to that container, and only one socket can have them.
   const container =
@@ -312,7 +351,7 @@ function proxyOf({ processes, proto, port }: SocketReading, index: OwnerIndex): 
 export function restsOn(socket: SocketReading, index: OwnerIndex): readonly unknown[] | undefined {
   const proxy = proxyOf(socket, index);
   if (proxy) {
-    const mapped = index.published.get(claimKey(proxy.proto, proxy.hostIp, proxy.hostPort));
+    const mapped = index.published.get(proxyKey(proxy));
     if (mapped?.port.containerPort !== proxy.containerPort) return undefined;
     return [proxy, mapped.container.id, index.processes[proxy.pid]];
   }

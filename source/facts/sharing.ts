@@ -94,36 +94,14 @@ export function reuse<T>(before: T | undefined, after: T, keyOf?: (item: never) 
 
 /** Whether both lists have the very same items in the same order. */
 export function haveSameItems(before: readonly unknown[] | undefined, after: readonly unknown[]): boolean {
-  return before?.length === after.length && before.every((item, place) => Object.is(item, after[place]));
+  if (before?.length !== after.length) return false;
+  for (let place = 0; place < after.length; place++) if (!Object.is(before[place], after[place])) return false;
+  return true;
 }
 
 /** `after`, or `before` when it has the very same items in the same order. */
 export function sameItems<T>(before: T[] | undefined, after: T[]): T[] {
   return before && haveSameItems(before, after) ? before : after;
-}
-
-/** Makes an item, or gives the one of before when it was made of the very same inputs. */
-export type Memo<K, T> = (key: K, inputs: readonly unknown[], make: () => T) => T;
-
-/** What was made of which inputs, by key. */
-export type Made<K, T> = ReadonlyMap<K, { inputs: readonly unknown[]; item: T }>;
-
-/**
- * Remembers items, each with all that it is made of. What is made again and equals the item of before is that item.
- * @param last what was made the time before
- * @param next takes what is made or kept now; items that are not asked for again are forgotten
- */
-export function memo<K, T>(
-  last: Made<K, T> | undefined,
-  next: Map<K, { inputs: readonly unknown[]; item: T }>,
-): Memo<K, T> {
-  return (key, inputs, make) => {
-    const known = last?.get(key);
-    const isDone = known !== undefined && haveSameItems(known.inputs, inputs);
-    const item = isDone ? known.item : reuse(known?.item, make());
-    next.set(key, isDone ? known : { inputs, item });
-    return item;
-  };
 }
 
 /** `reuse` for a map of plain values. */
@@ -150,10 +128,7 @@ export function stepping(
 ): Step {
   return <T>(name: string, inputs: readonly unknown[], make: (before: T | undefined) => T): T => {
     const done = last?.get(name);
-    const isDone =
-      done !== undefined &&
-      done.inputs.length === inputs.length &&
-      done.inputs.every((input, i) => Object.is(input, inputs[i]));
+    const isDone = done !== undefined && haveSameItems(done.inputs, inputs);
     const output = isDone ? (done.output as T) : make(done?.output as T | undefined);
     next.set(name, { inputs, output });
     return output;

@@ -62,7 +62,8 @@ const changes: Record<string, (world: World, which: number) => void> = {
   'a rule is there twice': (world, which) => void own(world, which).push(...own(world, which).slice(0, 1)),
   'a rule goes to the end': (world, which) => void own(world, which).push(...own(world, which).splice(which % 3, 1)),
   'a port leads elsewhere': ({ chains }, which) => void (chains['nat DOCKER']![which % 3] = dnat(which)),
-  'DOCKER-USER is turned round': ({ chains }) => void chains['filter DOCKER-USER']!.reverse(),
+  'DOCKER-USER is turned round': ({ chains }) =>
+    void (chains['filter DOCKER-USER'] = chains['filter DOCKER-USER']!.toReversed()),
   'a chain comes to be reached': ({ chains }) => void chains['filter INPUT']!.push('-j PORTS'),
   'a chain is reached no longer': ({ chains }) => void (chains['filter INPUT'] = []),
   'firewalld comes': ({ chains }) => void (chains['filter INPUT_ZONES'] = ['-j IN_public']),

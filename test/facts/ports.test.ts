@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dnatTargets } from '../../source/facts/dnat.ts';
-import { ownerIndex } from '../../source/facts/owners.ts';
+import { ownerIndex, placesOf } from '../../source/facts/owners.ts';
 import { insideRow, listenerRow, orderListeners } from '../../source/facts/ports.ts';
 import type {
   ChainReading,
@@ -37,9 +37,8 @@ function index(
 ) {
   const running = rest.running ?? [web, local, hosted];
   return ownerIndex({
-    running,
+    places: placesOf(running, item => item.endpoints.flatMap(on => on.ipv4 ?? [])),
     containersById: new Map(running.map(item => [item.id, item])),
-    addressesOf: item => item.endpoints.flatMap(on => on.ipv4 ?? []),
     services: [
       { id: 's1', name: 'shop', ports: [{ proto: 'tcp', targetPort: 80, publishedPort: 30000, mode: 'ingress' }] },
     ],
