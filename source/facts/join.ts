@@ -125,12 +125,12 @@ export function* joinSlowly(readings: Readings, context: JoinContext, step: Step
   const dnats = step('dnats', [netfilter], (before: ReadonlyMap<string, DnatTarget> | undefined) =>
     reuseMap(before, dnatTargets(netfilter)),
   );
-  const places = step('places', [netns], () =>
+  const running = step('running', [netns], () =>
     placesOf(containers.filter(isRunning), container => addressesOf(container, netns)),
   );
-  const owners = step('owners', [places, dnats, services, processes, swarm, without.host, ownersReason], () =>
+  const owners = step('owners', [running, dnats, services, processes, swarm, without.host, ownersReason], () =>
     ownerIndex({
-      places,
+      places: running,
       containersById: index.containersById,
       dnats,
       services,

@@ -6,11 +6,17 @@
  * the container's end inside its namespace, where it is 2 in every container. So the map is made in two steps: find the
  * namespace id of each container, then read off every veth whose peer is in it.
  */
-import type { EndpointReading, InsideInterface, LinkReading, NetworkReading } from '../host/readings.ts';
+import type {
+  ContainerReading,
+  EndpointReading,
+  InsideInterface,
+  LinkReading,
+  NetworkReading,
+} from '../host/readings.ts';
 import type { Netns } from './netns.ts';
 import { type ModeIndex, networkOfEndpoint } from './network-mode.ts';
 import type { Link } from './schema.ts';
-import { reuse } from './sharing.ts';
+import { haveSameItems, reuse, sameItems } from './sharing.ts';
 
 /** An interface in a container's namespace, with what is at its other end. */
 export interface End {
@@ -32,6 +38,20 @@ export interface LinkMap {
   links: Link[];
   /** The interfaces of each namespace that could be read, loopback left out. */
   ends: ReadonlyMap<Netns, End[]>;
+  /** What each namespace says by itself, for the next map. */
+  views: ReadonlyMap<Netns, View>;
+  /** The rows by ifindex, for the next map. */
+  made: ReadonlyMap<number, MadeLink>;
+}
+
+/** What the interfaces of a namespace say before they are compared with those of the others. */
+interface View {
+  /** Their ends without the host's. */
+  ends: readonly End[];
+  /** The id that they give the namespace, and how sure that is. */
+  claim?: { id: number; trust: number };
+  /** What it was made of beside the namespace: the networks, and the host's interfaces that each interface inside names. */
+  inputs: readonly unknown[];
 }
 
 /** What the map is made of. */
@@ -84,40 +104,58 @@ const parentKinds = new Set(['macvlan', 'ipvlan', 'macvtap', 'ipvtap']);
 /** How sure one is of a namespace's id: told by the kernel, by a pair on the bridge where it must be, or by a pair at all. */
 const trusts = { kernel: 3, bridge: 2, pair: 1 } as const;
 
-/** Finds the namespace id of each namespace; one that is not sure has no entry. */
-function netnsIds(ends: ReadonlyMap<Netns, End[]>, byIndex: ReadonlyMap<number, LinkReading>): Map<Netns, number> {
-  const claims = new Map<number, { netns: Netns; trust: number }[]>();
-  for (const [netns, list] of ends) {
-    const found = new Map<number, number>();
-    // With the interfaces at hand an id is worked out below, where chance is ruled out; without, it came from the kernel.
-    if (!netns.inside?.interfaces && netns.inside?.netnsId !== undefined)
-      found.set(netns.inside.netnsId, trusts.kernel);
-    for (const end of found.size > 0 ? [] : list) {
-      const link = byIndex.get(end.interface.iflink);
-      const isPair =
-        link?.kind === 'veth' && link.peerIfindex === end.interface.ifindex && link.peerNetnsId !== undefined;
-      if (!isPair || link.peerNetnsId === undefined || end.parent !== undefined) continue;
-      const driver = end.network?.driver;
-      // The peer of an overlay endpoint is in the overlay's own namespace: an equal ifindex here is chance.
-      if (driver === 'overlay') continue;
-      if (driver === 'bridge' && end.network && link.master !== bridgeOfNetwork(end.network)) continue;
-      const trust = driver === 'bridge' || link.master === 'docker_gwbridge' ? trusts.bridge : trusts.pair;
-      found.set(link.peerNetnsId, Math.max(trust, found.get(link.peerNetnsId) ?? 0));
-    }
-    const best = Math.max(0, ...found.values());
-    const ids = [...found].filter(([, trust]) => trust === best).map(([id]) => id);
-    const [id] = ids;
-    if (ids.length !== 1 || id === undefined) continue;
-    claims.set(id, [...(claims.get(id) ?? []), { netns, trust: best }]);
+/** The id of a namespace as its own interfaces tell it: where they tell several, none. */
+function claimOf(netns: Netns, ends: readonly End[], byIndex: ReadonlyMap<number, LinkReading>): View['claim'] {
+  // With the interfaces at hand an id is worked out below, where chance is ruled out; without, it came from the kernel.
+  if (!netns.inside?.interfaces && netns.inside?.netnsId !== undefined) {
+    return { id: netns.inside.netnsId, trust: trusts.kernel };
   }
-  const ids = new Map<Netns, number>();
-  for (const [id, claimants] of claims) {
-    const best = Math.max(...claimants.map(claim => claim.trust));
-    const winners = claimants.filter(claim => claim.trust === best);
+  const found = new Map<number, number>();
+  for (const end of ends) {
+    const link = byIndex.get(end.interface.iflink);
+    const isPair =
+      link?.kind === 'veth' && link.peerIfindex === end.interface.ifindex && link.peerNetnsId !== undefined;
+    if (!isPair || link.peerNetnsId === undefined || end.parent !== undefined) continue;
+    const driver = end.network?.driver;
+    // The peer of an overlay endpoint is in the overlay's own namespace: an equal ifindex here is chance.
+    if (driver === 'overlay') continue;
+    if (driver === 'bridge' && end.network && link.master !== bridgeOfNetwork(end.network)) continue;
+    const trust = driver === 'bridge' || link.master === 'docker_gwbridge' ? trusts.bridge : trusts.pair;
+    found.set(link.peerNetnsId, Math.max(trust, found.get(link.peerNetnsId) ?? 0));
+  }
+  const best = Math.max(0, ...found.values());
+  const [claim, ...others] = [...found].filter(([, trust]) => trust === best);
+  return claim && others.length === 0 ? { id: claim[0], trust: best } : undefined;
+}
+
+/** Which namespace has which id; an id that is not sure has no entry. */
+function netnsById(views: ReadonlyMap<Netns, View>): Map<number, Netns> {
+  const ids = new Map<number, { netns: Netns | undefined; trust: number }>();
+  for (const [netns, { claim }] of views) {
+    if (!claim) continue;
+    const { id, trust } = claim;
+    const other = ids.get(id);
+    if (!other || other.trust < trust) ids.set(id, { netns, trust });
     // Two namespaces cannot have one id: such readings are of different moments, and neither is believed.
-    if (winners.length === 1 && winners[0]) ids.set(winners[0].netns, id);
+    else if (other.trust === trust) other.netns = undefined;
   }
-  return ids;
+  const found = new Map<number, Netns>();
+  for (const [id, { netns }] of ids) if (netns) found.set(id, netns);
+  return found;
+}
+
+/** What a namespace says by itself: as before, where all it rests on is. */
+function viewOf(
+  netns: Netns,
+  input: LinkMapInput,
+  byIndex: ReadonlyMap<number, LinkReading>,
+  before: View | undefined,
+): View {
+  const inputs: unknown[] = [input.networks];
+  for (const { iflink } of netns.inside?.interfaces ?? []) inputs.push(byIndex.get(iflink));
+  if (before && haveSameItems(before.inputs, inputs)) return before;
+  const ends = endsOf(netns, input.index, byIndex);
+  return { ends, claim: claimOf(netns, ends, byIndex), inputs };
 }
 
 /** The interfaces of a namespace with their endpoints, before their host ends are known. */
@@ -180,6 +218,38 @@ function strangerRow(
   };
 }
 
+/** What the row of a veth says of the host's side. */
+function rowStart(link: LinkReading, network: NetworkReading | undefined): Link {
+  const row: Link = { veth: link.name, ifindex: link.ifindex, up: link.up, mtu: link.mtu };
+  if (link.master !== undefined) row.bridge = link.master;
+  if (network) Object.assign(row, { networkId: network.id, network: network.name });
+  if (link.bridgePort) row.hairpin = link.bridgePort.hairpin;
+  return row;
+}
+
+/** Adds what is at the other end: an interface of a container, where those that were read have one that fits. */
+function containerRow(row: Link, netns: Netns, owner: ContainerReading, end: End | undefined): Link {
+  row.containerId = owner.id;
+  row.containerName = owner.name;
+  if (!end) {
+    row.unknown = { containerInterface: netns.reason ?? 'it came up after the container was read' };
+    return row;
+  }
+  row.containerInterface = end.interface.name;
+  row.containerIfindex = end.interface.ifindex;
+  if (end.interface.mac !== undefined) row.mac = end.interface.mac;
+  return row;
+}
+
+/** A row, and what it was made of. */
+interface MadeLink {
+  row: Link;
+  link: LinkReading;
+  network: NetworkReading | undefined;
+  /** The namespace of the other end; undefined where it is not known, and the row rests on more than this. */
+  netns: Netns | undefined;
+}
+
 const isSameEnd = (a: End, b: End | undefined): boolean =>
   a.interface === b?.interface &&
   a.endpoint === b.endpoint &&
@@ -188,60 +258,76 @@ const isSameEnd = (a: End, b: End | undefined): boolean =>
   a.parent === b.parent &&
   a.reason === b.reason;
 
-/** Puts the lists of before in the place of those in which nothing has changed. */
-function keepEnds(ends: Map<Netns, End[]>, before: LinkMap['ends']): void {
-  for (const [netns, list] of ends) {
-    const last = before.get(netns);
-    if (last?.length === list.length && list.every((end, place) => isSameEnd(end, last[place]))) ends.set(netns, last);
-  }
-}
-
-const linkKey = ({ ifindex }: Link): string => String(ifindex);
-
 /**
  * Makes the link map. Pure; nothing in it rests on names or on order.
  * @param before the map of the moment before: what is as it was keeps its identity
  */
 export function mapLinks(input: LinkMapInput, before?: LinkMap): LinkMap {
-  const byIndex = new Map(input.links.map(link => [link.ifindex, link]));
+  const byIndex = new Map<number, LinkReading>();
+  for (const link of input.links) byIndex.set(link.ifindex, link);
   const namespaces = input.impossible === undefined ? input.namespaces : [];
-  const ends = new Map<Netns, End[]>();
-  for (const netns of namespaces) if (netns.inside) ends.set(netns, endsOf(netns, input.index, byIndex));
-  const ids = netnsIds(ends, byIndex);
-  const netnsById = new Map([...ids].map(([netns, id]) => [id, netns]));
-  const unplaced = namespaces.filter(netns => !ids.has(netns) && mayHaveVeth(netns, ends.get(netns) ?? []));
+  const views = new Map<Netns, View>();
+  for (const netns of namespaces) {
+    if (netns.inside) views.set(netns, viewOf(netns, input, byIndex, before?.views.get(netns)));
+  }
+  const byId = netnsById(views);
+  const placed = new Set(byId.values());
+  const unplaced = namespaces.filter(netns => !placed.has(netns) && mayHaveVeth(netns, views.get(netns)?.ends ?? []));
   const byBridge =
     input.impossible === undefined ? networksByBridge(input.networks) : new Map<string, NetworkReading>();
+  const networkOf = ({ master }: LinkReading) => (master === undefined ? undefined : byBridge.get(master));
 
-  const links = input.links
-    .filter(link => link.kind === 'veth')
-    .map((link): Link => {
-      const row: Link = { veth: link.name, ifindex: link.ifindex, up: link.up, mtu: link.mtu };
-      if (link.master !== undefined) {
-        row.bridge = link.master;
-        const network = byBridge.get(link.master);
-        if (network) Object.assign(row, { networkId: network.id, network: network.name });
-      }
-      if (link.bridgePort) row.hairpin = link.bridgePort.hairpin;
-      const netns = link.peerNetnsId === undefined ? undefined : netnsById.get(link.peerNetnsId);
-      const owner = netns?.members[0];
-      if (!netns || !owner) return Object.assign(row, strangerRow(link, input, unplaced));
-      row.containerId = owner.id;
-      row.containerName = owner.name;
-      const end = ends.get(netns)?.find(item => item.interface.ifindex === link.peerIfindex);
-      if (!end) {
-        row.unknown = { containerInterface: netns.reason ?? 'it came up after the container was read' };
-        return row;
-      }
+  const rowOf = (link: LinkReading, network: NetworkReading | undefined, netns: Netns | undefined, end?: End): Link =>
+    netns?.members[0]
+      ? containerRow(rowStart(link, network), netns, netns.members[0], end)
+      : Object.assign(rowStart(link, network), strangerRow(link, input, unplaced));
+
+  const rows: Link[] = [];
+  const made = new Map<number, MadeLink>();
+  const hostEnds = new Map<End, LinkReading>();
+  for (const link of input.links) {
+    if (link.kind !== 'veth') continue;
+    const netns = link.peerNetnsId === undefined ? undefined : byId.get(link.peerNetnsId);
+    const end = netns && views.get(netns)?.ends.find(item => item.interface.ifindex === link.peerIfindex);
+    if (end) hostEnds.set(end, link);
+    const last = before?.made.get(link.ifindex);
+    const network = networkOf(link);
+    const isSame = last?.link === link && last.network === network && netns !== undefined && last.netns === netns;
+    const entry = isSame ? last : { row: rowOf(link, network, netns, end), link, network, netns };
+    if (last && !isSame) entry.row = reuse(last.row, entry.row);
+    made.set(link.ifindex, entry);
+    rows.push(entry.row);
+  }
+
+  const ends = new Map<Netns, End[]>();
+  for (const [netns, view] of views) {
+    const last = before?.ends.get(netns);
+    const isViewSame = before?.views.get(netns) === view;
+    if (last && isViewSame && view.ends.every((end, at) => hostEnds.get(end) === last[at]?.link)) ends.set(netns, last);
+    else ends.set(netns, joinedEnds(view, hostEnds, networkOf, byIndex, last));
+  }
+  rows.sort((a, b) => a.ifindex - b.ifindex);
+  return { links: sameItems(before?.links, rows), ends, views, made };
+}
+
+/** The ends of a namespace with those of the host; the list of before where nothing in it has changed. */
+function joinedEnds(
+  view: View,
+  hostEnds: ReadonlyMap<End, LinkReading>,
+  networkOf: (link: LinkReading) => NetworkReading | undefined,
+  byIndex: ReadonlyMap<number, LinkReading>,
+  before: End[] | undefined,
+): End[] {
+  const ends = view.ends.map((bare): End => {
+    const end = { ...bare };
+    const link = hostEnds.get(bare);
+    if (link) {
       end.link = link;
-      end.network ??= link.master === undefined ? undefined : byBridge.get(link.master);
-      row.containerInterface = end.interface.name;
-      row.containerIfindex = end.interface.ifindex;
-      if (end.interface.mac !== undefined) row.mac = end.interface.mac;
-      return row;
-    })
-    .sort((a, b) => a.ifindex - b.ifindex);
-  for (const list of ends.values()) for (const end of list) end.reason = endReason(end, byIndex);
-  if (before) keepEnds(ends, before.ends);
-  return { links: reuse(before?.links, links, linkKey), ends };
+      end.network ??= networkOf(link);
+    }
+    end.reason = endReason(end, byIndex);
+    return end;
+  });
+  const isSame = before?.length === ends.length && ends.every((end, at) => isSameEnd(end, before[at]));
+  return isSame ? before : ends;
 }
