@@ -1,6 +1,6 @@
 /** Networks: options with Docker's defaults filled in, members, and how many of the addresses are used. */
 import ipaddr from 'ipaddr.js';
-import type { ContainerReading, LinkReading, NetworkReading } from '../host/readings.ts';
+import type { ContainerReading, EndpointReading, LinkReading, NetworkReading } from '../host/readings.ts';
 import { compact } from './containers.ts';
 import { bridgeOfNetwork, type LinkMap } from './link-map.ts';
 import { isRunning } from './netns.ts';
@@ -21,17 +21,21 @@ type Member = Network['members'][number];
 /** Beyond this prefix length an IPv6 subnet has more addresses than anyone counts. */
 const countableIpv6Prefix = 96;
 
-/** Whether each address is in each subnet: the same few thousand are asked about after every change. */
-const answers = new Map<string, boolean>();
+/** Which addresses are in each subnet: the same few thousand are asked about after every change. */
+const answers = new Map<string, Map<string, boolean>>();
 const mostAnswers = 8192;
+let answered = 0;
 
 const isInside = (address: string, cidr: string): boolean => {
-  const key = `${address} ${cidr}`;
-  const known = answers.get(key);
+  const known = answers.get(cidr)?.get(address);
   if (known !== undefined) return known;
-  if (answers.size >= mostAnswers) answers.clear();
+  if (answered >= mostAnswers) {
+    answers.clear();
+    answered = 0;
+  }
   const answer = judgeInside(address, cidr);
-  answers.set(key, answer);
+  answers.set(cidr, (answers.get(cidr) ?? new Map<string, boolean>()).set(address, answer));
+  answered += 1;
   return answer;
 };
 
@@ -72,8 +76,13 @@ export function subnetSize(ipam: NetworkReading['ipam'][number], held: readonly 
 
 /** Counts the addresses of running members that are in a subnet. */
 function usedIn(cidr: string, members: readonly Member[]): number {
-  const addresses = members.filter(item => item.running).flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
-  return new Set(addresses.filter(address => address !== undefined && isInside(address, cidr))).size;
+  const used = new Set<string>();
+  for (const { running, ipv4, ipv6 } of members) {
+    if (!running) continue;
+    if (ipv4 !== undefined && isInside(ipv4, cidr)) used.add(ipv4);
+    if (ipv6 !== undefined && isInside(ipv6, cidr)) used.add(ipv6);
+  }
+  return used.size;
 }
 
 /**
@@ -129,6 +138,19 @@ function bridgeOptions(
   };
 }
 
+const membersOf = new WeakMap<EndpointReading, { container: ContainerReading; member: Member }>();
+
+/** What an endpoint makes of its container. The very same object for the same readings. */
+function memberOf(container: ContainerReading, endpoint: EndpointReading): Member {
+  const known = membersOf.get(endpoint);
+  if (known?.container === container) return known.member;
+  const { id: containerId, name: containerName } = container;
+  const { ipv4, ipv6 } = endpoint;
+  const member = compact({ containerId, containerName, running: isRunning(container), ipv4, ipv6 });
+  membersOf.set(endpoint, { container, member });
+  return member;
+}
+
 /** The members of each network by its id: from the endpoints of all containers, and from links where Docker lists none. */
 function membersByNetwork(input: NetworkInput): Map<string, Member[]> {
   const byContainer = new Map<string, Map<string, Member>>();
@@ -140,10 +162,7 @@ function membersByNetwork(input: NetworkInput): Map<string, Member[]> {
   for (const container of input.containers) {
     for (const endpoint of container.endpoints) {
       const network = networkOfEndpoint(endpoint, input.index);
-      if (!network) continue;
-      const running = isRunning(container);
-      const { ipv4, ipv6 } = endpoint;
-      add(network.id, compact({ containerId: container.id, containerName: container.name, running, ipv4, ipv6 }));
+      if (network) add(network.id, memberOf(container, endpoint));
     }
   }
   // docker_gwbridge, the way out of overlay networks, is in no container's list of networks.
