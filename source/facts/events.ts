@@ -112,38 +112,84 @@ function namesText(names: readonly string[], most = 3): string {
   return distinct.length > most ? `${shown} and ${distinct.length - most} more` : shown;
 }
 
-/** Rules by what they say: counters and positions change all the time. */
-const ruleKeys = (rules: NonNullable<Snapshot['rules']>) =>
+type Rules = NonNullable<Snapshot['rules']>;
+
+/** Whether two rows say the same of a rule: counters and positions change all the time. */
+const isSameRule = (a: Rules[number] | undefined, b: Rules[number]): boolean =>
+  a === b ||
+  (a?.text === b.text &&
+    a.chain === b.chain &&
+    a.table === b.table &&
+    a.family === b.family &&
+    a.backend === b.backend);
+
+const ruleKeys = (rules: Rules) =>
   rules.map(({ backend, family, table, chain, text }) => [backend, family, table, chain, text].join('\0'));
+
+/** How many items in a row may have gone for those after them still to be paired. */
+const window = 8;
+
+/** The items of both lists without those of which the other has one that is the same at about the same place. */
+function unpaired<T>(
+  before: readonly T[],
+  after: readonly T[],
+  isSame: (a: T | undefined, b: T) => boolean,
+): { had: T[]; has: T[] } {
+  const [had, has]: [T[], T[]] = [[], []];
+  let at = 0;
+  for (const item of after) {
+    const end = Math.min(before.length, at + window);
+    let found = at;
+    while (found < end && !isSame(before[found], item)) found++;
+    if (found === end) has.push(item);
+    else {
+      while (at < found) had.push(before[at++]!);
+      at = found + 1;
+    }
+  }
+  had.push(...before.slice(at));
+  return { had, has };
+}
 
 function ruleEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   if (before.rules === after.rules || before.rules === null || after.rules === null) return [];
-  // A row that is kept says the same: only the others are compared by what they say.
-  const [had, has] = [new Set(before.rules), new Set(after.rules)];
-  const { added, removed } = countDifference(
-    ruleKeys(before.rules.filter(rule => !has.has(rule))),
-    ruleKeys(after.rules.filter(rule => !had.has(rule))),
-  );
+  const { had, has } = unpaired(before.rules, after.rules, isSameRule);
+  const { added, removed } = countDifference(ruleKeys(had), ruleKeys(has));
   if (added.length + removed.length === 0) return [];
   const chains = [...added, ...removed].map(key => key.split('\0')[3] ?? '');
   const text = `netfilter rules: ${countText(added.length, removed.length)} (${namesText(chains)})`;
   return [{ at: after.takenAt, type: 'rules-changed', text }];
 }
 
-/** What is told of each link and interface of a snapshot, by name: a veth that is no container's yet is among both. */
-function linkTexts({ links, interfaces }: Snapshot): Map<string, string> {
-  const bridges = new Map(links.map(({ veth, bridge }) => [veth, bridge]));
-  const isDown = new Set(interfaces.flatMap(({ name, up }) => (up ? [] : [name])));
+const isVery = <T>(a: T | undefined, b: T): boolean => a === b;
+
+/** The names of the links and interfaces of which the two snapshots may say different things. */
+function namesOfChanged(before: Snapshot, after: Snapshot): Set<string> {
+  const links = unpaired(before.links, after.links, isVery);
+  const interfaces = unpaired(before.interfaces, after.interfaces, isVery);
+  return new Set([
+    ...[...links.had, ...links.has].map(({ veth }) => veth),
+    ...[...interfaces.had, ...interfaces.has].map(({ name }) => name),
+  ]);
+}
+
+/** What is told of the links and interfaces of these names in a snapshot: a veth that is no container's yet is among both. */
+function linkTexts({ links, interfaces }: Snapshot, names: ReadonlySet<string>): Map<string, string> {
+  const bridges = new Map<string, string | undefined>();
+  const up = new Map<string, boolean>();
+  for (const { veth, bridge } of links) if (names.has(veth)) bridges.set(veth, bridge);
+  for (const each of interfaces) if (names.has(each.name)) up.set(each.name, each.up && up.get(each.name) !== false);
   const textOf = (name: string): string => {
     const bridge = bridges.get(name);
-    return `${name}${bridge === undefined ? '' : ` on ${bridge}`}${isDown.has(name) ? ' (down)' : ''}`;
+    return `${name}${bridge === undefined ? '' : ` on ${bridge}`}${up.get(name) === false ? ' (down)' : ''}`;
   };
-  return new Map([...bridges.keys(), ...interfaces.map(({ name }) => name)].map(name => [name, textOf(name)]));
+  return new Map([...bridges.keys(), ...up.keys()].map(name => [name, textOf(name)]));
 }
 
 function linkEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   if (before.links === after.links && before.interfaces === after.interfaces) return [];
-  const [had, has] = [linkTexts(before), linkTexts(after)];
+  const names = namesOfChanged(before, after);
+  const [had, has] = [linkTexts(before, names), linkTexts(after, names)];
   const textsOf = (all: typeof had, fits: (name: string, text: string) => boolean) =>
     [...all].flatMap(([name, text]) => (fits(name, text) ? [text] : []));
   const parts = [

@@ -21,7 +21,18 @@ interface Known {
 /** Every place that is listened on, by protocol, address, port and interface. */
 export type KnownListeners = ReadonlyMap<string, Known>;
 
-const placeKey = ({ proto, address, port, device }: Listener): string => `${proto} ${address} ${port} ${device ?? ''}`;
+const keys = new WeakMap<Listener, string>();
+
+/** The same for all listeners of a place. */
+function placeKey(listener: Listener): string {
+  const { proto, address, port, device } = listener;
+  const key = keys.get(listener) ?? `${proto} ${address} ${port} ${device ?? ''}`;
+  keys.set(listener, key);
+  return key;
+}
+
+/** What was known once all of these listeners were told of: with the same ones it stays. */
+const settled = new WeakMap<KnownListeners, Snapshot['listeners']>();
 
 /** Whether it is said whom a listener serves; docker-proxy and dockerd listen for containers. */
 const isNamed = ({ owner }: Listener): boolean =>
@@ -39,8 +50,10 @@ export function keepListeners(
   now: number,
 ): KnownListeners {
   if (listeners === null) return before ?? new Map<string, Known>();
+  if (before && settled.get(before) === listeners) return before;
   const after = new Map<string, Known>();
   let isNew = before?.size !== listeners.length;
+  let isTold = true;
   for (const listener of listeners) {
     const key = placeKey(listener);
     const last = before?.get(key);
@@ -50,8 +63,11 @@ export function keepListeners(
     const isSame = last?.told === told && last.listener === kept;
     after.set(key, isSame ? last : { since, told, listener: kept });
     isNew ||= !isSame;
+    isTold &&= told;
   }
-  return isNew || before === undefined ? after : before;
+  const known = isNew || before === undefined ? after : before;
+  if (isTold) settled.set(known, listeners);
+  return known;
 }
 
 /** One line for the listeners of one owner on one port: docker-proxy's IPv4 and IPv6 sockets are one thing. */

@@ -43,21 +43,13 @@ const toChange = (
   cause,
 });
 
-/** Drops the oldest of the containers that are gone. */
-function forgetOldest(containers: Ledger['containers'], present: ReadonlyMap<string, ContainerReading>): boolean {
-  const departed = Object.keys(containers).filter(id => !present.has(id));
-  if (departed.length <= mostDeparted) return false;
-  departed.sort((a, b) => (containers[a]?.inspectedAt ?? 0) - (containers[b]?.inspectedAt ?? 0));
-  for (const id of departed.slice(0, departed.length - mostDeparted)) delete containers[id];
-  return true;
-}
-
 /** Running containers with the entries that say all there is to say of them: neither is ever changed, only replaced. */
 const settled = new WeakMap<ContainerReading, LedgerEntry>();
 
 /** A ledger that is being brought up to date with a reading. */
 class Update {
-  readonly containers: Ledger['containers'];
+  /** The ledger's own until something is put into them. */
+  containers: Ledger['containers'];
   readonly pending: PendingChange[];
   readonly changes: PortChange[] = [];
   isNew = false;
@@ -67,7 +59,7 @@ class Update {
   private readonly now: number;
 
   constructor(ledger: Ledger, docker: DockerReading, hints: PortHints, now: number) {
-    this.containers = { ...ledger.containers };
+    this.containers = ledger.containers;
     this.pending = [...ledger.pending];
     this.present = new Map(docker.containers.map(container => [container.id, container]));
     this.read = docker.containers.filter(({ inspectError }) => inspectError === undefined);
@@ -76,6 +68,8 @@ class Update {
   }
 
   private put(id: string, entry: LedgerEntry | undefined): void {
+    // There are hundreds, and mostly nothing is new.
+    if (!this.isNew) this.containers = { ...this.containers };
     if (entry === undefined) delete this.containers[id];
     else this.containers[id] = entry;
     this.isNew = true;
@@ -196,14 +190,17 @@ class Update {
     this.pending.splice(0, before, ...waiting);
   }
 
-  /** What an earlier run of netdash knew and this one does not find is gone. */
+  /** What an earlier run of netdash knew and this one does not find is gone, and of what is gone the oldest is dropped. */
   forget(): void {
-    for (const [id, entry] of Object.entries(this.containers)) {
-      if (entry.away !== true || this.present.has(id)) continue;
-      const { away: _, ...rest } = entry;
-      this.put(id, rest);
+    const departed: string[] = [];
+    for (const id in this.containers) if (!this.present.has(id)) departed.push(id);
+    for (const id of departed) {
+      const { away, ...rest } = this.containers[id]!;
+      if (away === true) this.put(id, rest);
     }
-    if (forgetOldest(this.containers, this.present)) this.isNew = true;
+    if (departed.length <= mostDeparted) return;
+    departed.sort((a, b) => (this.containers[a]?.inspectedAt ?? 0) - (this.containers[b]?.inspectedAt ?? 0));
+    for (const id of departed.slice(0, departed.length - mostDeparted)) this.put(id, undefined);
   }
 
   private toPending(

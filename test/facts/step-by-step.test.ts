@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { array, assert as check, asyncProperty, constantFrom, nat, tuple } from 'fast-check';
+import { diffEvents } from '../../source/facts/events.ts';
 import { joinFacts, type JoinedFacts } from '../../source/facts/join.ts';
 import { reuse, stepping, type Steps } from '../../source/facts/sharing.ts';
 import type { Snapshot } from '../../source/facts/schema.ts';
@@ -98,6 +99,10 @@ const changes: Record<string, Change> = {
     if (item) item.ifindex += 1;
   },
   'a link goes': ({ links }, which) => void links.value?.links.splice(which % 60, 1),
+  'a link comes': ({ links }, which) => {
+    const link = pick(links.value?.links, which);
+    if (link) links.value?.links.push({ ...link, ifindex: 5000 + which, name: `new${which}` });
+  },
   'a link goes down': ({ links }, which) => {
     const link = pick(links.value?.links, which);
     if (link) link.up = !link.up;
@@ -185,7 +190,8 @@ async function follow(first: Readings, all: readonly (readonly [string, number])
     steps = next;
     return facts;
   };
-  join();
+  const shownOf = (facts: JoinedFacts): Snapshot => ({ ...facts, findings: [], portChanges: [] });
+  let last = shownOf(join());
   for (const [name, which] of all) {
     const changed = structuredClone(readings);
     changes[name]!(changed, which);
@@ -194,8 +200,12 @@ async function follow(first: Readings, all: readonly (readonly [string, number])
     const facts = join();
     assert.deepEqual(settled(facts), settled(joinFacts(structuredClone(readings), { now, host })), `after: ${name}`);
     // The Ports pane keeps the rows of what has not changed.
-    const shown: Snapshot = { ...facts, findings: [], portChanges: [] };
+    const shown = shownOf(facts);
     assert.deepEqual(portRows(shown), portRows(structuredClone(shown)), `Ports pane after: ${name}`);
+    // Events are found without looking at what is the very same.
+    const events = diffEvents(structuredClone(last), structuredClone(shown));
+    assert.deepEqual(diffEvents(last, shown), events, `events after: ${name}`);
+    last = shown;
     const again = join();
     for (const part of Object.keys(settled(facts)) as (keyof JoinedFacts)[]) {
       if (part !== 'sources') assert.equal(again[part], facts[part], `${part} is made anew for nothing after: ${name}`);
