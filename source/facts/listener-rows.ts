@@ -8,9 +8,10 @@ import { haveSameItems, reuse, sameItems } from './sharing.ts';
 /** The rows, and what each was made of. */
 export interface ListenerRows {
   rows: Listener[];
-  made: ReadonlyMap<SocketReading, MadeRow>;
-  /** What all of them were made of. */
+  /** In the order of the sockets. */
+  made: readonly MadeRow[];
   sockets: readonly SocketReading[];
+  /** What all of them were made of. */
   names: unknown;
   withoutDocker: string | undefined;
 }
@@ -25,6 +26,12 @@ interface MadeRow {
 const placeKey = ({ proto, address, port, device, v6only, pid }: Listener): string =>
   `${proto} ${address} ${port} ${device ?? ''} ${v6only ?? ''} ${pid ?? ''}`;
 
+function madeOf({ sockets, made }: ListenerRows): Map<SocketReading, MadeRow> {
+  const bySocket = new Map<SocketReading, MadeRow>();
+  for (const [place, entry] of made.entries()) bySocket.set(sockets[place]!, entry);
+  return bySocket;
+}
+
 /**
  * The rows of these sockets, in the order of the Ports pane.
  * @param names the same object as long as all containers have the ids and names that they had
@@ -36,35 +43,34 @@ export function listenerRows(
   before: ListenerRows | undefined,
 ): ListenerRows {
   const { withoutDocker } = owners;
-  const made = new Map<SocketReading, MadeRow>();
-  const fresh: SocketReading[] = [];
   const haveSameNames = before !== undefined && before.names === names && before.withoutDocker === withoutDocker;
-  let isSame = before?.sockets === sockets;
-  for (const socket of sockets) {
+  const haveSameSockets = before?.sockets === sockets;
+  const bySocket = before && !haveSameSockets ? madeOf(before) : undefined;
+  const fresh: MadeRow[] = [];
+  let isSame = haveSameSockets;
+  const made = sockets.map((socket, place): MadeRow => {
     const inputs = restsOn(socket, owners);
-    const known = before?.made.get(socket);
-    if (known && haveSameNames && inputs && haveSameItems(known.inputs, inputs)) made.set(socket, known);
-    else {
-      if (!known) fresh.push(socket);
-      const row = reuse(known?.row, listenerRow(socket, owners));
-      if (row !== known?.row) isSame = false;
-      made.set(socket, { inputs, row });
-    }
-  }
+    const known = haveSameSockets ? before.made[place] : bySocket?.get(socket);
+    if (known && haveSameNames && inputs && haveSameItems(known.inputs, inputs)) return known;
+    const entry = { inputs, row: reuse(known?.row, listenerRow(socket, owners)) };
+    if (!known) fresh.push(entry);
+    if (entry.row !== known?.row) isSame = false;
+    return entry;
+  });
   const all = { made, sockets, names, withoutDocker };
   if (before && isSame) return { ...all, rows: before.rows };
-  if (fresh.length > 0) {
+  if (bySocket && fresh.length > 0) {
     // A socket that took the place of another in all that is shown of it.
+    for (const socket of sockets) bySocket.delete(socket);
     const gone = new Map<string, Listener>();
-    for (const [socket, { row }] of before?.made ?? []) if (!made.has(socket)) gone.set(placeKey(row), row);
-    for (const socket of gone.size > 0 ? fresh : []) {
-      const entry = made.get(socket)!;
+    for (const { row } of bySocket.values()) gone.set(placeKey(row), row);
+    for (const entry of gone.size > 0 ? fresh : []) {
       const last = gone.get(placeKey(entry.row));
-      if (last) made.set(socket, { ...entry, row: reuse(last, entry.row) });
+      if (last) entry.row = reuse(last, entry.row);
     }
   }
   const places = new Map<Listener, number>();
-  for (const { row } of made.values()) if (!places.has(row)) places.set(row, places.size);
+  for (const { row } of made) if (!places.has(row)) places.set(row, places.size);
   // What is in order already is soon put in order.
   const kept = new Set((before?.rows ?? []).filter(row => places.has(row)));
   const rows = [...kept, ...[...places.keys()].filter(row => !kept.has(row))];

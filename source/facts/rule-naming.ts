@@ -83,6 +83,7 @@ export class RuleNaming implements DockerNames {
    */
   changedFrom(before: RuleNaming): ReadonlySet<string> {
     const changed = new Set<string>();
+    if (before === this) return changed;
     const compare = <T>(
       a: ReadonlyMap<string, T[]>,
       b: ReadonlyMap<string, T[]>,
