@@ -16,7 +16,7 @@ import type {
 import type { Netns } from './netns.ts';
 import { type ModeIndex, networkOfEndpoint } from './network-mode.ts';
 import type { Link } from './schema.ts';
-import { haveSameItems, reuse, sameItems } from './sharing.ts';
+import { haveSameItems, reuse } from './sharing.ts';
 
 /** An interface in a container's namespace, with what is at its other end. */
 export interface End {
@@ -307,7 +307,7 @@ export function mapLinks(input: LinkMapInput, before?: LinkMap): LinkMap {
     else ends.set(netns, joinedEnds(view, hostEnds, networkOf, byIndex, last));
   }
   rows.sort((a, b) => a.ifindex - b.ifindex);
-  return { links: sameItems(before?.links, rows), ends, views, made };
+  return { links: reuse(before?.links, rows), ends, views, made };
 }
 
 /** The ends of a namespace with those of the host; the list of before where nothing in it has changed. */

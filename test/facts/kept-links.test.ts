@@ -80,7 +80,10 @@ const vethOf = ({ links }: World, which: number): LinkReading | undefined =>
 
 const changes: Record<string, (world: World, which: number) => void> = {
   'a veth goes': ({ links }, which) => void links.splice(4 + (which % 6), 1),
-  'a veth comes': ({ links }, which) => void links.push(veth(40 + (which % 5), 2 + (which % 4), which % 5)),
+  'a veth comes': ({ links }, which) => {
+    const made = veth(40 + (which % 5), 2 + (which % 4), which % 5);
+    if (links.every(({ ifindex }) => ifindex !== made.ifindex)) links.push(made);
+  },
   'a veth leads into another netns': (world, which) => {
     const found = vethOf(world, which);
     if (found) found.peerNetnsId = which % 5;
