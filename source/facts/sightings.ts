@@ -39,16 +39,22 @@ function timeStep(readings: Readings, now: number): string {
 const isInTurn = (firstAt: number | undefined, at: number | undefined): boolean =>
   firstAt !== undefined && at !== undefined && at - firstAt > inTurnMs;
 
-/** What the findings look at in a reading; the counters of interfaces and connections, load and memory are not. */
-function* parts(readings: Readings): Generator<[string, Reading<unknown>, unknown]> {
+/** Calls back with what the findings look at in each reading; the counters of interfaces and connections, load and memory are not. */
+function forParts(
+  readings: Readings,
+  note: (name: string, reading: Reading<unknown>, value: unknown, isInside: boolean) => void,
+): void {
   for (const name of ['docker', 'sockets', 'netfilter', 'processes'] as const) {
-    yield [name, readings[name], readings[name].value];
+    note(name, readings[name], readings[name].value, false);
   }
-  yield ['kernel', readings.kernel, settingsOf(readings.kernel.value)];
-  yield ['vitals', readings.vitals, readings.vitals.value?.nics];
-  yield ['links', readings.links, readings.links.value?.links];
-  yield ['routes', readings.links, readings.links.value?.routes];
-  for (const [id, reading] of Object.entries(readings.inside)) yield [id, reading, reading.value];
+  note('kernel', readings.kernel, settingsOf(readings.kernel.value), false);
+  note('vitals', readings.vitals, readings.vitals.value?.nics, false);
+  note('links', readings.links, readings.links.value?.links, false);
+  note('routes', readings.links, readings.links.value?.routes, false);
+  for (const id in readings.inside) {
+    const reading = readings.inside[id];
+    if (reading) note(id, reading, reading.value, true);
+  }
 }
 
 /**
@@ -61,17 +67,17 @@ export function keepSightings(before: Sightings | undefined, readings: Readings,
   const isSameStep = before?.get('time')?.value === step;
   let isSame = isSameStep;
   after.set('time', { value: step, state: 'ok', reason: undefined, at: undefined, confirmed: true });
-  for (const [name, { state, reason, at }, value] of parts(readings)) {
+  forParts(readings, (name, { state, reason, at }, value, isInside) => {
     const last = before?.get(name);
     if (last === undefined || last.value !== value || last.state !== state || last.reason !== reason) {
       after.set(name, { value, state, reason, at, confirmed: false });
       isSame = false;
     } else if (last.confirmed || last.at === at) after.set(name, last);
-    else if (isSameStep && name in readings.inside && isInTurn(last.at, at)) after.set(name, last);
+    else if (isSameStep && isInside && isInTurn(last.at, at)) after.set(name, last);
     else {
       after.set(name, { ...last, at, confirmed: true });
       isSame = false;
     }
-  }
+  });
   return isSame && before && before.size === after.size ? before : after;
 }

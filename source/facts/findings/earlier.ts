@@ -17,7 +17,30 @@ function linksSince({ links }: Readings, history: ReadingHistory | undefined): R
   const { at, value } = links;
   if (at === undefined || value === undefined) return before;
   if (before && history?.current.links.value?.links === value.links) return before;
-  return new Map(value.links.map(link => [linkKey(link), before?.get(linkKey(link)) ?? at]));
+  const since = new Map<string, number>();
+  for (const link of value.links) {
+    const key = linkKey(link);
+    since.set(key, before?.get(key) ?? at);
+  }
+  return since;
+}
+
+type Inside = Readings['inside'];
+
+/** The readings inside before the current ones, for each container that is read inside now. */
+function earlierInside(current: Inside, { current: before, earlier }: ReadingHistory): EarlierReadings['inside'] {
+  let isSame = true;
+  for (const id in current) if (before.inside[id] !== current[id]) isSame = false;
+  for (const id in before.inside) if (!(id in current)) isSame = false;
+  if (isSame) return earlier.inside;
+  const kept: EarlierReadings['inside'] = {};
+  for (const id in current) {
+    const last = before.inside[id];
+    const isNew = last !== undefined && last.at !== current[id]?.at && last.value !== undefined;
+    const reading = isNew ? last : earlier.inside[id];
+    if (reading !== undefined) kept[id] = reading;
+  }
+  return kept;
 }
 
 /** What `keepEarlier` carries from one snapshot to the next. */
@@ -45,19 +68,13 @@ export function keepEarlier(history: ReadingHistory | undefined, readings: Readi
   const first = { since, ...(seen && { linksSince: seen }) };
   if (history === undefined) return { current, earlier: { inside: {}, ...first } };
   const before = history.current;
-  const earlier: EarlierReadings = { ...history.earlier, inside: {}, ...first };
+  const earlier: EarlierReadings = { ...history.earlier, inside: earlierInside(inside, history), ...first };
   if (before.docker.at !== docker.at && before.docker.value !== undefined) earlier.docker = before.docker;
   if (before.links.at !== links.at && before.links.value !== undefined) earlier.links = before.links;
   if (before.netfilter.at !== netfilter.at && before.netfilter.value !== undefined)
     earlier.netfilter = before.netfilter;
   if (before.processes.at !== processes.at && before.processes.value !== undefined)
     earlier.processes = before.processes;
-  for (const [id, reading] of Object.entries(inside)) {
-    const last = before.inside[id];
-    const kept =
-      last !== undefined && last.at !== reading.at && last.value !== undefined ? last : history.earlier.inside[id];
-    if (kept !== undefined) earlier.inside[id] = kept;
-  }
   return { current, earlier };
 }
 
