@@ -181,6 +181,8 @@ const step = tuple(constantFrom(...Object.keys(changes)), nat(997));
 /** Rates rest on what was read before, by their nature. */
 const settled = (facts: JoinedFacts): JoinedFacts => ({ ...facts, traffic: {} });
 
+const shownOf = (facts: JoinedFacts): Snapshot => ({ ...facts, findings: [], portChanges: [] });
+
 async function follow(first: Readings, all: readonly (readonly [string, number])[]): Promise<void> {
   let readings = first;
   let steps: Steps | undefined;
@@ -190,7 +192,6 @@ async function follow(first: Readings, all: readonly (readonly [string, number])
     steps = next;
     return facts;
   };
-  const shownOf = (facts: JoinedFacts): Snapshot => ({ ...facts, findings: [], portChanges: [] });
   let last = shownOf(join());
   for (const [name, which] of all) {
     const changed = structuredClone(readings);
