@@ -36,11 +36,7 @@ function limitYoung(bytes: number, busyMs: number, quietMs: number): () => void 
  * which takes 2 ms: several threads have to wait for each other, and on a machine whose CPUs are all taken that made it
  * 10 ms, and up to 130.
  *
- * And it optimizes a function only after seven times as much of it has run as it waits for by default. Without that, other threads
- * compile for as long as the program runs, since what runs once in seconds is found worth it at last: with 200 containers that was a third
- * of all CPU time, in a steady minute (0.38 of 1.14 s) as under churn (15 of 43 s).
- *
- * The build's program sets these three before it is compiled (`flags` in scripts/program-file.mjs).
+ * The build's program sets these two before it is compiled, and one more (scripts/program-file.mjs).
  *
  * After the start it is told to prefer size to speed as well: then a collection moves together what is left in pages that
  * are emptier than by a fifth, and gives the others back, where it else leaves them half empty. That is a tenth of all
@@ -49,7 +45,6 @@ function limitYoung(bytes: number, busyMs: number, quietMs: number): () => void 
 export function keepHeapSmall(): void {
   setFlagsFromString('--heap-growing-percent=25');
   setFlagsFromString('--no-parallel-scavenge');
-  setFlagsFromString('--interrupt-budget=1000000');
   const stop = limitYoung(youngBytes.atStart, lookMs.atStart, lookMs.atStart);
   setTimeout(() => {
     stop();
