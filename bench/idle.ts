@@ -12,10 +12,10 @@ import { TerminalProgram } from './terminal.ts';
 const settleMs = 90_000;
 /**
  * And until no interface of the host has counted a packet for so long, at most so much later: the interfaces of new containers ask for
- * routers less and less often (RFC 7559), for minutes, and that is no steady state but traffic, which netdash shows.
+ * routers less and less often (RFC 7559), a minute, two and four after they came up, and that is no steady state but traffic, which netdash shows.
  */
-const restMs = 20_000;
-const longestRestlessMs = 360_000;
+const restMs = 90_000;
+const longestRestlessMs = 480_000;
 const minuteMs = 60_000;
 /** Longer than the longest pause between two readings of a source, the insides of containers left aside. */
 const steadyMs = 121_000;
