@@ -10,12 +10,6 @@ import { TerminalProgram } from './terminal.ts';
 
 /** Until every container has been looked into twice and V8 has compiled what runs often. */
 const settleMs = 90_000;
-/**
- * And until no interface of the host has counted a packet for so long, at most so much later: the interfaces of new containers ask for
- * routers less and less often (RFC 7559), a minute, two and four after they came up, and that is no steady state but traffic, which netdash shows.
- */
-const restMs = 90_000;
-const longestRestlessMs = 480_000;
 const minuteMs = 60_000;
 /** Longer than the longest pause between two readings of a source, the insides of containers left aside. */
 const steadyMs = 121_000;
@@ -62,20 +56,6 @@ const addressesOf = async ({ lab, containers }: Site): Promise<string[]> => {
   return found;
 };
 
-/** Resolves when nothing moves on the lab's interfaces, or it has taken too long. @returns how long that took, ms */
-const untilAtRest = async ({ lab }: Site): Promise<number> => {
-  const startedAt = performance.now();
-  let restedFrom = startedAt;
-  let last = '';
-  while (performance.now() - restedFrom < restMs && performance.now() - startedAt < longestRestlessMs) {
-    const { stdout } = await lab.inHost(['cat', '/proc/net/dev']);
-    if (stdout !== last) restedFrom = performance.now();
-    last = stdout;
-    await sleep(4000);
-  }
-  return performance.now() - startedAt;
-};
-
 const measureNetdash = async (site: Site) => {
   const { lab, usage } = site;
   const tap = await tapDocker(join(lab.dir, 'tap.sock'), lab.socket);
@@ -94,7 +74,6 @@ const measureNetdash = async (site: Site) => {
   });
   await program.until(isComplete, 60_000);
   await sleep(settleMs);
-  const settledMs = settleMs + (await untilAtRest(site));
   const before = { requests: tap.requests.length, spawns: (await spawned()).length };
   const cost = await costOf(site, program, steadyMs);
   const perMinute = minuteMs / steadyMs;
@@ -120,7 +99,7 @@ const measureNetdash = async (site: Site) => {
   await program.end('q');
   await tap.close();
   const bare = await measureBare(site, callsFile);
-  return { cost, moving, requests, spawns, perMinute, memory, redraws, bare, settledMs };
+  return { cost, moving, requests, spawns, perMinute, memory, redraws, bare };
 };
 
 /** What was asked of the machine, by kind. */
@@ -206,9 +185,7 @@ export const idle: Bench = async (site, report) => {
   const netdash = { ...measured, cost: net(measured.cost), moving: net(measured.moving) };
   const bare = { ...measured.bare, cost: net(measured.bare.cost) };
   report(`Docker by itself: ${idles.map(seconds).join(', ')} a minute`);
-  report(
-    `netdash, ${Math.round(netdash.settledMs / 1000)} s after its start: ${told(netdash.cost)}; with rates moving ${told(netdash.moving)}`,
-  );
+  report(`netdash: ${told(netdash.cost)}; with rates moving ${told(netdash.moving)}`);
   const aMinute = Object.entries(bare.made).map(
     ([kind, made]) => `${Math.round((made * minuteMs) / bare.forMs)} ${kind}`,
   );
