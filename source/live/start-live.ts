@@ -246,15 +246,18 @@ class LiveSession implements Live {
 
   *#makeView(): Generator<void, void> {
     const startedAt = performance.now();
-    this.#ready ||= this.#isComplete;
+    const isReady = this.#ready || this.#isComplete;
     this.#isBehind = false;
     try {
       const context = this.#context();
       yield* this.#view.update(this.#collect(), context, this.#ownSources(), () => this.#isBehind);
+      // Not before: what is judged meanwhile is the view of before, which may lack a source.
+      this.#ready = isReady;
       if (this.#once) finish(this.#view.judge(context, this.#ready));
       else this.#judgeSoon(startedAt);
       this.#internal = undefined;
     } catch (error) {
+      this.#ready = isReady;
       this.#fault(error);
     }
   }
