@@ -1,13 +1,23 @@
 // The floor of a steady minute: asks of the machine what netdash asked of it, call by call and at the same times, and throws every answer away.
-//   node bare-readings.mjs CALLS SOCKET     CALLS: what call-recorder.cjs wrote
+//   node bare-readings.mjs CALLS SOCKET [TIMES]     CALLS: what call-recorder.cjs wrote
+// With TIMES it asks Docker alone, everything so many times as often: the gap to the next request in so many parts, and one in each.
 // It goes round and round. After each round it prints, as a line of JSON, how many calls of each kind were made and how many of them failed.
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 
-const [callsFile, socketPath] = process.argv.slice(2);
-const { forMs, calls } = JSON.parse(readFileSync(callsFile, 'utf8'));
+const [callsFile, socketPath, manyTimes] = process.argv.slice(2);
+const { forMs, calls: recorded } = JSON.parse(readFileSync(callsFile, 'utf8'));
+/** Each request spread over the time until the next one. */
+const spread = times => {
+  const requests = recorded.filter(({ kind }) => kind === 'docker');
+  return requests.flatMap((call, index) => {
+    const gap = (requests[index + 1]?.at ?? forMs) - call.at;
+    return Array.from({ length: times }, (_, part) => ({ ...call, at: call.at + (gap * part) / times }));
+  });
+};
+const calls = manyTimes === undefined ? recorded : spread(Number(manyTimes));
 const chunk = Buffer.allocUnsafe(256 * 1024);
 const agent = new Agent({ keepAlive: true });
 const env = { LC_ALL: 'C', PATH: process.env.PATH };
@@ -53,7 +63,8 @@ const make = ({ kind, what }) => {
 // What netdash follows all the time.
 get({ socketPath, path: '/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D' }, answer => answer.resume());
 const ip = ['monitor', 'link', 'address', 'route', 'rule'];
-for (const child of [spawn('ip', ip, { env }), spawn('nft', ['monitor'], { env })]) {
+const monitors = manyTimes === undefined ? [spawn('ip', ip, { env }), spawn('nft', ['monitor'], { env })] : [];
+for (const child of monitors) {
   child.stdout.resume();
   child.stderr.resume();
   process.on('exit', () => child.kill('SIGKILL'));

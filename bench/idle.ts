@@ -4,17 +4,19 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isComplete, type Bench, type Site } from './bench.ts';
 import { tapDocker } from './docker-tap.ts';
-import { median, times, type Row } from './figures.ts';
+import { mean, times, type Row } from './figures.ts';
 import { nameOf } from './populate.ts';
 import { TerminalProgram } from './terminal.ts';
 
-/** Until every container has been looked into twice and V8 has compiled what runs often. */
-const settleMs = 90_000;
+/** Until every container has been looked into twice, where there are 200, and V8 has compiled what runs often. */
+const settleMs = 300_000;
 const minuteMs = 60_000;
 /** Longer than the longest pause between two readings of a source, the insides of containers left aside. */
 const steadyMs = 121_000;
-const idleMs = 15_000;
-const otherMs = 24_000;
+const idleMs = 45_000;
+const otherMs = 60_000;
+/** What Docker uses by itself wavers by more than netdash's few requests cost it, so these are made so many times as often when their cost is measured. */
+const manyTimes = 30;
 const ratesMs = 24_000;
 
 /** What a minute costs: CPU milliseconds of the program with its children and of Docker, bytes to the terminal. */
@@ -98,41 +100,62 @@ const measureNetdash = async (site: Site) => {
   const redraws = program.clears - clears;
   await program.end('q');
   await tap.close();
-  const bare = await measureBare(site, callsFile);
-  return { cost, moving, requests, spawns, perMinute, memory, redraws, bare };
+  return { cost, moving, requests, spawns, perMinute, memory, redraws, callsFile };
 };
 
 /** What was asked of the machine, by kind. */
 type Counts = Record<string, number>;
+
+/** The program that asks for what netdash asked for; with `asOften`, for those of Docker alone, so many times as often. */
+const startBare = async ({ lab }: Site, callsFile: string, asOften?: number) => {
+  const file = join(lab.dir, 'bare.pid');
+  const argv = [process.execPath, join(import.meta.dirname, 'bare-readings.mjs'), callsFile, lab.socket];
+  if (asOften !== undefined) argv.push(String(asOften));
+  const started = await lab.spawnInHost(['sh', '-c', `echo $$ >${file}; exec "$@"`, 'sh', ...argv]);
+  let printed = '';
+  started.child.stdout?.on('data', (data: Buffer) => (printed += data.toString()));
+  await sleep(2000);
+  return {
+    pid: Number(await readFile(file, 'utf8')),
+    /** Ends it. @returns how many calls of each kind it made in its first round */
+    end: async (): Promise<Counts> => {
+      await started.kill('SIGTERM');
+      await started.exited;
+      return JSON.parse(printed.split('\n')[0] || '{}') as Counts;
+    },
+  };
+};
 
 /**
  * What it costs to ask for what netdash asked for in so long, call by call, and to throw the answers away.
  * @returns that, with how many calls netdash made of each kind and how many the bare program
  */
 const measureBare = async (site: Site, callsFile: string) => {
-  const { lab } = site;
   const { forMs, calls } = JSON.parse(await readFile(callsFile, 'utf8')) as {
     forMs: number;
     calls: { kind: string }[];
   };
   const asked: Counts = {};
   for (const { kind } of calls) asked[kind] = (asked[kind] ?? 0) + 1;
-  const file = join(lab.dir, 'bare.pid');
-  const argv = [process.execPath, join(import.meta.dirname, 'bare-readings.mjs'), callsFile, lab.socket];
-  const bare = await lab.spawnInHost(['sh', '-c', `echo $$ >${file}; exec "$@"`, 'sh', ...argv]);
-  let printed = '';
-  bare.child.stdout?.on('data', (data: Buffer) => (printed += data.toString()));
-  await sleep(20_000);
+  const bare = await startBare(site, callsFile);
+  await sleep(18_000);
   // One round from anywhere holds every call once.
-  const cost = await costOf(site, { pid: Number(await readFile(file, 'utf8')), bytes: 0 }, forMs);
-  await bare.kill('SIGTERM');
-  await bare.exited;
-  const { failed = 0, ...made } = JSON.parse(printed.split('\n')[0] ?? '{}') as Counts;
+  const { own } = await costOf(site, { pid: bare.pid, bytes: 0 }, forMs);
+  const { failed = 0, ...made } = await bare.end();
   for (const kind of new Set([...Object.keys(asked), ...Object.keys(made)])) {
     if (asked[kind] !== made[kind])
       throw new Error(`the bare program is no floor: ${JSON.stringify({ asked, made, failed })}`);
   }
-  return { cost, forMs, asked, made, failed };
+  return { own, forMs, asked, made, failed };
+};
+
+/** What a minute of netdash's requests costs Docker, CPU ms. */
+const measureRequests = async (site: Site, callsFile: string, alone: () => Promise<number>): Promise<number> => {
+  const before = await alone();
+  const many = await startBare(site, callsFile, manyTimes);
+  const { docker } = await costOf(site, undefined, minuteMs);
+  await many.end();
+  return Math.max(0, docker - mean([before, await alone()])) / manyTimes;
 };
 
 const others = {
@@ -165,26 +188,44 @@ export const idle: Bench = async (site, report) => {
     met,
     against,
   });
-  // What Docker does by itself wavers: it is measured between all the others.
   const idles: number[] = [];
-  const pause = async (): Promise<void> => {
+  const alone = async (): Promise<number> => {
     await sleep(2000);
-    idles.push((await costOf(site, undefined, idleMs)).docker);
+    const { docker } = await costOf(site, undefined, idleMs);
+    idles.push(docker);
+    return docker;
   };
-  await pause();
-  const psGross = await measureOther(site, others.ps);
-  await pause();
-  const measured = await measureNetdash(site);
-  await pause();
-  const statsGross = await measureOther(site, others.stats);
-  await pause();
-  const sumGross = await measureOther(site, others.sum);
-  const dockerIdle = median(idles);
-  const net = (cost: Cost): Cost => ({ ...cost, docker: Math.max(0, cost.docker - dockerIdle) });
-  const [ps, stats, sum] = [net(psGross), net(statsGross), net(sumGross)];
-  const netdash = { ...measured, cost: net(measured.cost), moving: net(measured.moving) };
-  const bare = { ...measured.bare, cost: net(measured.bare.cost) };
-  report(`Docker by itself: ${idles.map(seconds).join(', ')} a minute`);
+  /** Others, each of them between two windows of Docker alone: what it uses by itself changes over minutes. */
+  const between = async (commands: readonly (readonly string[])[]): Promise<Cost[]> => {
+    const costs: Cost[] = [];
+    let before = await alone();
+    for (const command of commands) {
+      const cost = await measureOther(site, command);
+      const after = await alone();
+      costs.push({ ...cost, docker: Math.max(0, cost.docker - mean([before, after])) });
+      before = after;
+    }
+    return costs;
+  };
+  const [ps1, ps2, stats, sum] = (await between([others.ps, others.ps, others.stats, others.sum])) as [
+    Cost,
+    Cost,
+    Cost,
+    Cost,
+  ];
+  const ps: Cost = { own: mean([ps1.own, ps2.own]), docker: mean([ps1.docker, ps2.docker]), bytes: ps1.bytes };
+  const { callsFile, ...measured } = await measureNetdash(site);
+  const readings = await measureBare(site, callsFile);
+  const requests = await measureRequests(site, callsFile, alone);
+  const netdash = {
+    ...measured,
+    cost: { ...measured.cost, docker: requests },
+    moving: { ...measured.moving, docker: requests },
+  };
+  const bare = { ...readings, cost: { own: readings.own, docker: requests, bytes: 0 } };
+  report(
+    `Docker by itself: ${idles.map(seconds).join(', ')} a minute; while netdash ran: ${seconds(measured.cost.docker)}`,
+  );
   report(`netdash: ${told(netdash.cost)}; with rates moving ${told(netdash.moving)}`);
   const aMinute = Object.entries(bare.made).map(
     ([kind, made]) => `${Math.round((made * minuteMs) / bare.forMs)} ${kind}`,
@@ -239,7 +280,7 @@ export const idle: Bench = async (site, report) => {
         netdash.memory.now <= 110,
       ),
     ],
-    raw: { idles, netdash, bare, ps, stats, sum },
+    raw: { idles, gross: measured.cost, netdash, bare, ps: { ps1, ps2, ...ps }, stats, sum },
   };
 };
 

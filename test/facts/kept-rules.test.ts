@@ -114,6 +114,8 @@ function savedOf({ chains, policy, count }: World): string {
     .concat('\n');
 }
 
+const isSame = (a: unknown, b: unknown): boolean => reuse(a, b) === a;
+
 test('rows of rules that are kept are those made anew, whatever changes', () => {
   check(
     property(array(tuple(constantFrom(...Object.keys(changes)), nat(997)), { minLength: 1, maxLength: 14 }), all => {
@@ -143,5 +145,3 @@ test('rows of rules that are kept are those made anew, whatever changes', () => 
     { numRuns: 300 },
   );
 });
-
-const isSame = (a: unknown, b: unknown): boolean => reuse(a, b) === a;
