@@ -12,7 +12,7 @@ import { TerminalProgram } from './terminal.ts';
 const settleMs = 300_000;
 const minuteMs = 60_000;
 /** Longer than the longest pause between two readings of a source, the insides of containers left aside. */
-const steadyMs = 121_000;
+const steadyMs = 181_000;
 const idleMs = 45_000;
 const otherMs = 60_000;
 /** What Docker uses by itself wavers by more than netdash's few requests cost it, so these are made so many times as often when their cost is measured. */

@@ -6,6 +6,7 @@ import type { FindingContext } from './findings/detector.ts';
 import { isUp } from './publishing.ts';
 import { claimsFor, type PortRequest } from './requests.ts';
 import type { Container, Listener } from './schema.ts';
+import { haveSameItems } from './sharing.ts';
 
 /** Somebody's hold on a port. */
 export interface Holder {
@@ -103,12 +104,32 @@ function publishedHolders(container: Container): Holder[] {
   }));
 }
 
+/** What was made of the containers of a moment, with what else it was made of. */
+const known = new WeakMap<readonly Container[], { parts: readonly unknown[]; holders: readonly Holder[] }>();
+
 /**
  * All that holds ports of the host now: its listeners, its connections on ports that containers ask for, and what Docker
  * has mapped for running containers (which it remembers by itself, also for protocols that ss does not list). With a
  * daemon on another machine, only the last.
  */
-export function holdersNow({ facts, readings }: Pick<FindingContext, 'facts' | 'readings'>): Holder[] {
+export function holdersNow({ facts, readings }: Pick<FindingContext, 'facts' | 'readings'>): readonly Holder[] {
+  const isLocal = facts.host.docker?.local !== false;
+  const { holding } = readings.sockets.value ?? {};
+  const range = readings.kernel.value?.localPortRange;
+  const parts = [facts.services, facts.listeners, isLocal, holding, range];
+  const before = known.get(facts.containers);
+  if (before && haveSameItems(before.parts, parts)) return before.holders;
+  const holders = holdersOf(facts, isLocal, holding ?? [], range);
+  known.set(facts.containers, { parts, holders });
+  return holders;
+}
+
+function holdersOf(
+  facts: FindingContext['facts'],
+  isLocal: boolean,
+  holding: readonly SocketReading[],
+  range: [number, number] | undefined,
+): Holder[] {
   const published = facts.containers.filter(isUp).flatMap(publishedHolders);
   const ingress = facts.services.flatMap(service =>
     service.ports
@@ -127,13 +148,12 @@ export function holdersNow({ facts, readings }: Pick<FindingContext, 'facts' | '
         })),
       ),
   );
-  if (facts.host.docker?.local === false) return [...published, ...ingress];
+  if (!isLocal) return [...published, ...ingress];
   const listeners = (facts.listeners ?? []).map(listenerHolder);
   const seen = new Set(listeners.map(holderKey));
   const listening = new Set(listeners.map(({ claim }) => `${claim.proto}/${claim.port}`));
-  const range = readings.kernel.value?.localPortRange;
   // Beside a listener, other sockets on its port are the connections it has accepted: the listener says it already.
-  const connections = (readings.sockets.value?.holding ?? [])
+  const connections = holding
     .filter(socket => !listening.has(`${socket.proto}/${socket.port}`))
     .map(socket => connectionHolder(socket, range));
   return [...listeners, ...[...published, ...ingress].filter(holder => !seen.has(holderKey(holder))), ...connections];

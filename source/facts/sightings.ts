@@ -11,6 +11,7 @@ interface Sighting {
   value: unknown;
   state: Reading<unknown>['state'];
   reason: string | undefined;
+  /** When it was read; of the time, when anything else was new. */
   at: number | undefined;
   confirmed: boolean;
 }
@@ -22,18 +23,22 @@ export type Sightings = ReadonlyMap<string, Sighting>;
 const youngMs = 60_000;
 const youngStepMs = 2000;
 const calmStepMs = 30_000;
+/** Where nothing has been new for so long, time alone has things judged half as often. */
+const restMs = 120_000;
+const restStepMs = 60_000;
 /**
  * What is confirmed inside a container after so long was confirmed by a look in turn: nobody waits for it, and with many containers each of them would have
  * everything judged again. It counts when time has it judged anyway.
  */
 const inTurnMs = 20_000;
 
-/** A number that changes when findings which depend on the time alone are to be looked at again. */
-function timeStep(readings: Readings, now: number): string {
+/** A text that changes when findings which depend on the time alone are to be looked at again. @param newsAt when anything else was new */
+function timeStep(readings: Readings, now: number, newsAt: number): string {
   const isYoung = readings.docker.value?.containers.some(
     ({ startedAt, finishedAt }) => now - Math.max(startedAt ?? 0, finishedAt ?? 0) < youngMs,
   );
-  return isYoung ? `young ${Math.floor(now / youngStepMs)}` : `calm ${Math.floor(now / calmStepMs)}`;
+  if (isYoung) return `young ${Math.floor(now / youngStepMs)}`;
+  return now - newsAt < restMs ? `calm ${Math.floor(now / calmStepMs)}` : `rest ${Math.floor(now / restStepMs)}`;
 }
 
 const isInTurn = (firstAt: number | undefined, at: number | undefined): boolean =>
@@ -63,10 +68,10 @@ function forParts(
  */
 export function keepSightings(before: Sightings | undefined, readings: Readings, now: number): Sightings {
   const after = new Map<string, Sighting>();
-  const step = timeStep(readings, now);
-  const isSameStep = before?.get('time')?.value === step;
-  let isSame = isSameStep;
-  after.set('time', { value: step, state: 'ok', reason: undefined, at: undefined, confirmed: true });
+  const time = before?.get('time');
+  const step = timeStep(readings, now, time?.at ?? now);
+  const isSameStep = time?.value === step;
+  let isSame = before !== undefined;
   forParts(readings, (name, { state, reason, at }, value, isInside) => {
     const last = before?.get(name);
     if (last === undefined || last.value !== value || last.state !== state || last.reason !== reason) {
@@ -79,5 +84,8 @@ export function keepSightings(before: Sightings | undefined, readings: Readings,
       isSame = false;
     }
   });
-  return isSame && before && before.size === after.size ? before : after;
+  // The time itself is one of those before.
+  const hasNews = !isSame || before?.size !== after.size + 1;
+  after.set('time', { value: step, state: 'ok', reason: undefined, at: hasNews ? now : time?.at, confirmed: true });
+  return hasNews || !isSameStep || !before ? after : before;
 }

@@ -6,11 +6,21 @@ import type { RouteReading } from './readings.ts';
 /** linux/route.h and linux/ipv6_route.h */
 const flag = { up: 1, reject: 0x200, anycast: 0x100000, local: 0x80000000 } as const;
 
-/** The routes that a process has; undefined when the table of IPv4 cannot be read. A kernel without IPv6 has no ipv6_route. */
-export function readInsideRoutes(host: Host, pid: number): RouteReading[] | undefined {
+/** What routes were made of, as long as anybody has them. */
+const textOf = new WeakMap<readonly RouteReading[], string>();
+
+/**
+ * The routes that a process has; undefined when the table of IPv4 cannot be read. A kernel without IPv6 has no ipv6_route.
+ * @param previous of the reading before, which are given back where the kernel says what it said then
+ */
+export function readInsideRoutes(host: Host, pid: number, previous?: RouteReading[]): RouteReading[] | undefined {
   const [route, route6] = host.readFiles([`/proc/${pid}/net/route`, `/proc/${pid}/net/ipv6_route`]);
   if (typeof route !== 'string') return undefined;
-  return [...parseRoutes4(route), ...(typeof route6 === 'string' ? parseRoutes6(route6) : [])];
+  const text = typeof route6 === 'string' ? `${route}\n\n${route6}` : route;
+  if (previous && textOf.get(previous) === text) return previous;
+  const routes = [...parseRoutes4(route), ...(typeof route6 === 'string' ? parseRoutes6(route6) : [])];
+  textOf.set(routes, text);
+  return routes;
 }
 
 const base = (flags: number) => ({

@@ -59,7 +59,7 @@ export async function readInside(host: Host, options: InsideOptions): Promise<Ou
     if (options.listeners) value.listenersReason = sharesHost;
   } else {
     await addInterfaces(host, options, sameNetns, value, missing);
-    const routes = readInsideRoutes(host, pid);
+    const routes = readInsideRoutes(host, pid, sameNetns?.routes);
     if (routes) value.routes = routes;
     if (options.listeners) await addListeners(host, options, sameNetns, value, missing);
     if (options.rules === 'read') Object.assign(value, await readInsideRules(host, pid));

@@ -47,7 +47,9 @@ export interface HostSourcesOptions {
 
 const everyMs = { links: 40_000, netfilter: 30_000, sockets: 2000, kernel: 10_000, processes: 30_000, vitals: 60_000 };
 /** Where a monitor would have told of any change, told of none, and the last timed look confirmed that there was none. */
-const quietMs = { links: 120_000, netfilter: 120_000 };
+const quietMs = { links: 180_000, netfilter: 180_000 };
+/** Where the last look found every process to be what it was: sockets tell of most that change. */
+const sameProcessesMs = 60_000;
 /** Without `ip monitor`. */
 const unaidedLinksMs = 10_000;
 /** The budget has rates every two to three seconds: with 200 containers something moves all the time, and each time is a frame. */
@@ -78,6 +80,7 @@ export class HostSources {
   #routesAt = -Infinity;
   readonly #linksQuiet = new Quiet();
   readonly #rulesQuiet = new Quiet();
+  #sameProcesses = false;
   /** Sockets are told together with the processes that own them, or a listener would have nobody's name for a moment. */
   #socketsTold: Reading<SocketsReading> = { state: 'pending' };
   readonly #tables: SocketTableWatch;
@@ -141,8 +144,11 @@ export class HostSources {
     this.#processes = new Poller({
       ...part,
       read: traced(host, 'processes', previous => readProcesses(host, { previous, pids: this.#socketOwners() })),
-      everyMs: () => everyMs.processes,
-      onReading,
+      everyMs: () => (this.#sameProcesses ? sameProcessesMs : everyMs.processes),
+      onReading: ({ state }, changed) => {
+        this.#sameProcesses = state === 'ok' && !changed;
+        options.onReading(changed);
+      },
     });
     this.#vitals = new Poller({
       ...part,

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { parseRoutes4, parseRoutes6 } from '../../source/host/inside-routes.ts';
+import { parseRoutes4, parseRoutes6, readInsideRoutes } from '../../source/host/inside-routes.ts';
 import { parseRoutingRules } from '../../source/host/ip-rules.ts';
 import { needsNetns } from './netfilter/netns.ts';
+import { textHost } from './text-host.ts';
 
 test('reads the rules that ip prints: selectors, actions, and what is more than netdash reads', needsNetns(), () => {
   const script = `
@@ -71,4 +72,30 @@ ${none} 00 ${none} 00 ${none} ffffffff 00000001 00000000 00200200       lo
       ['default', 'fd00:30:2::1', 'eth0', 1024],
     ],
   );
+});
+
+test('routes are those of before while the kernel says what it said, of either family', () => {
+  const none = '0'.repeat(32);
+  const heading = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
+  const said = {
+    '/proc/7/net/route': `${heading}eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n`,
+    '/proc/7/net/ipv6_route': `fd000030000200000000000000000000 40 ${none} 00 ${none} 00000100 00000001 00000000 00000001 eth0\n`,
+  };
+  const read = (files: Record<string, string>, previous?: ReturnType<typeof readInsideRoutes>) =>
+    readInsideRoutes(textHost({ files }), 7, previous);
+  const before = read(said);
+  assert.equal(before?.length, 2);
+  assert.equal(read({ ...said }, before), before);
+  const without6 = read({ '/proc/7/net/route': said['/proc/7/net/route'] }, before);
+  assert.deepEqual(
+    without6?.map(({ destination }) => destination),
+    ['default'],
+  );
+  const moved = read(
+    { ...said, '/proc/7/net/route': said['/proc/7/net/route'].replace('010011AC', '020011AC') },
+    before,
+  );
+  assert.equal(moved?.[0]?.gateway, '172.17.0.2');
+  assert.equal(before[0]?.gateway, '172.17.0.1');
+  assert.equal(read({}, before), undefined);
 });

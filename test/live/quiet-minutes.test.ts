@@ -14,12 +14,22 @@ const file = join(import.meta.dirname, '..', '..', 'bench', 'growth', 'host.json
 async function follow(monitors: boolean) {
   const { host: recorded } = new GrownHost(await loadRecording(file), { containers: 3, rules: 0, listeners: 0 });
   let ran: string[] = [];
+  let looked: string[] = [];
+  const broken = new Set<string>();
   const tell: Partial<Record<string, (line: string) => void>> = {};
   const host: Host = {
     ...recorded,
     run: (tool, args, options) => {
       ran.push([tool, ...args].join(' '));
       return recorded.run(tool, args, options);
+    },
+    readLinks: paths => {
+      looked.push(...paths);
+      return recorded.readLinks(paths).map((link, index) => (broken.has(paths[index]!) ? 'socket:[1]' : link));
+    },
+    readFile: path => {
+      looked.push(path);
+      return recorded.readFile(path);
     },
     follow: (tool, args, onLine) => {
       if (!monitors) return { stop: () => undefined, ended: Promise.resolve(new HostError('failed', 'no monitor')) };
@@ -44,17 +54,23 @@ async function follow(monitors: boolean) {
     for (const line of ran) counts[line] = (counts[line] ?? 0) + 1;
     return counts;
   };
-  return { sources, tell, during };
+  /** Which links and tables were read in so long. */
+  const lookedDuring = async (ms: number): Promise<string[]> => {
+    looked = [];
+    await pass(ms);
+    return looked;
+  };
+  return { sources, tell, during, lookedDuring, broken };
 }
 
 const links = 'ip -j -d addr';
 const routes = 'ip -j route show table all';
 const rules = 'nft -j list ruleset';
 
-test('while nothing happens, interfaces and rules are read every two minutes', async () => {
+test('while nothing happens, interfaces and rules are read every three minutes', async () => {
   const { sources, during } = await follow(true);
-  await during(120_000);
-  const calm = await during(480_000);
+  await during(180_000);
+  const calm = await during(720_000);
   assert.deepEqual([calm[links], calm[routes], calm[rules]], [4, 4, 4]);
   assert.ok(Object.values(calm).reduce((sum, count) => sum + count, 0) <= 8 * 4, JSON.stringify(calm));
   void sources.stop();
@@ -71,7 +87,7 @@ test('without monitors they are read as often as ever', async () => {
 
 test('what a monitor tells, and what Docker does, is looked at at once, and again within the usual time', async () => {
   const { sources, tell, during } = await follow(true);
-  await during(300_000);
+  await during(400_000);
   tell['ip']!('7: eth0    inet 10.9.0.1/24 scope global eth0');
   assert.equal((await during(2000))[links], 1);
   assert.equal((await during(41_000))[routes], 1);
@@ -92,5 +108,38 @@ test('what a monitor tells, and what Docker does, is looked at at once, and agai
   assert.ok(after[links]! >= 1 && after[rules]! >= 1, JSON.stringify(after));
   const later = await during(41_000);
   assert.ok(later[links]! >= 1 && later[rules]! >= 1, JSON.stringify(later));
+  void sources.stop();
+});
+
+test('listeners are looked at every ten seconds, those of docker-proxies within forty; one that is not there any more has all tables read', async () => {
+  const { sources, lookedDuring, broken } = await follow(true);
+  await lookedDuring(120_000);
+  const files = (isProxys: boolean): string[] =>
+    (sources.readings.sockets.value?.listeners ?? []).flatMap(({ processes = [] }) =>
+      processes
+        .filter(({ name }) => (name === 'docker-proxy') === isProxys)
+        .map(({ pid, fd }) => `/proc/${pid}/fd/${fd}`),
+    );
+  const [own, proxys] = [files(false), files(true)];
+  assert.ok(own.length > 0 && proxys.length >= 4, JSON.stringify({ own, proxys }));
+  const table = '/proc/self/net/tcp';
+  // Somewhere in a minute all tables are read, and with them all owners.
+  const seen = await lookedDuring(60_000);
+  assert.equal(seen.filter(path => path === table).length, 1);
+  for (const file of own) assert.ok(seen.filter(path => path === file).length >= 5, file);
+  for (const file of proxys) {
+    const times = seen.filter(path => path === file).length;
+    assert.ok(times >= 2 && times <= 3, `${file}: ${times}`);
+  }
+  for (const [file, withinMs] of [
+    [own[0]!, 12_000],
+    [proxys[0]!, 42_000],
+  ] as const) {
+    await lookedDuring(61_000);
+    broken.add(file);
+    const then = await lookedDuring(withinMs);
+    broken.clear();
+    assert.ok(then.includes(table), file);
+  }
   void sources.stop();
 });
