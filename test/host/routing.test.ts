@@ -74,6 +74,9 @@ ${none} 00 ${none} 00 ${none} ffffffff 00000001 00000000 00200200       lo
   );
 });
 
+const read = (files: Record<string, string>, previous?: ReturnType<typeof readInsideRoutes>) =>
+  readInsideRoutes(textHost({ files }), 7, previous);
+
 test('routes are those of before while the kernel says what it said, of either family', () => {
   const none = '0'.repeat(32);
   const heading = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
@@ -81,8 +84,6 @@ test('routes are those of before while the kernel says what it said, of either f
     '/proc/7/net/route': `${heading}eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n`,
     '/proc/7/net/ipv6_route': `fd000030000200000000000000000000 40 ${none} 00 ${none} 00000100 00000001 00000000 00000001 eth0\n`,
   };
-  const read = (files: Record<string, string>, previous?: ReturnType<typeof readInsideRoutes>) =>
-    readInsideRoutes(textHost({ files }), 7, previous);
   const before = read(said);
   assert.equal(before?.length, 2);
   assert.equal(read({ ...said }, before), before);

@@ -8,11 +8,11 @@ import { HostError, type Host } from '../../source/host/host.ts';
 import { loadRecording } from '../../source/host/recording/load.ts';
 import { HostSources } from '../../source/live/host-sources.ts';
 
-const file = join(import.meta.dirname, '..', '..', 'bench', 'growth', 'host.json.gz');
+const recording = join(import.meta.dirname, '..', '..', 'bench', 'growth', 'host.json.gz');
 
 /** The sources of a host that is recorded, and what they run on it. @param monitors whether `ip monitor` and `nft monitor` work there */
 async function follow(monitors: boolean) {
-  const { host: recorded } = new GrownHost(await loadRecording(file), { containers: 3, rules: 0, listeners: 0 });
+  const { host: recorded } = new GrownHost(await loadRecording(recording), { containers: 3, rules: 0, listeners: 0 });
   let ran: string[] = [];
   let looked: string[] = [];
   const broken = new Set<string>();
