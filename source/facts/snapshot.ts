@@ -113,8 +113,10 @@ export function* factsSlowly(
   const sightings = keepSightings(memory.sightings, readings, context.now);
   const next: Snapshot = { ...joined, portChanges: list, findings: memory.snapshot?.findings ?? [] };
   const complete = sourceNames.every(name => readings[name].state !== 'pending');
-  const listeners = keepListeners(memory.complete ? memory.listeners : undefined, next.listeners, context.now);
-  const known = { before: (memory.complete ? memory.listeners : undefined) ?? listeners, after: listeners };
+  const knownBefore = memory.complete ? memory.listeners : undefined;
+  const sockets = readings.sockets.value?.listeners;
+  const listeners = keepListeners(knownBefore, next.listeners, context.now, sockets);
+  const known = { before: knownBefore ?? listeners, after: listeners };
   return {
     snapshot: next,
     memory: { ...memory, ledger, snapshot: next, complete, history, sightings, listeners, tracked, steps },

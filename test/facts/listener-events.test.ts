@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { keepListeners, listenerEvents, type KnownListeners } from '../../source/facts/listener-events.ts';
 import type { Listener } from '../../source/facts/schema.ts';
+import { socket as reading } from './build.ts';
 
 const socket = (address: string, owner: Listener['owner'], pid = 7): Listener => ({
   proto: 'tcp',
@@ -70,5 +71,36 @@ it('tells nothing of a place that another socket takes over, nor of listeners th
       [300, [socket('0.0.0.0', ofWeb, 8)]],
     ),
     ['0.0.0.0:8080/tcp opened by container web'],
+  );
+});
+
+it('keeps the owner of a socket that is still there when its process has ended, and not that of another one', () => {
+  const gone: Listener = {
+    ...socket('0.0.0.0', { kind: 'unknown', reason: 'it was closed again before its process was looked up' }),
+    pid: null,
+    process: null,
+  };
+  const closing = (inode: number): string[] => {
+    const at = (listener: Listener, known: KnownListeners | undefined, now: number, of: number) =>
+      keepListeners(known, [listener], now, [reading(listener.address, listener.port, { inode: of })]);
+    const first = at(socket('0.0.0.0', ofWeb), keepListeners(undefined, [], 0), 100, 5);
+    // Another process that looks the same may have opened it anew meanwhile.
+    const again = at(first.values().next().value!.listener, first, 200, 6);
+    const last = at(gone, again, 5000, inode);
+    return listenerEvents(last, keepListeners(last, [], 5100, []), '2026-01-01T00:00:00.000Z').map(({ text }) => text);
+  };
+  assert.deepEqual(closing(6), ['0.0.0.0:8080/tcp closed; it was held by container web']);
+  assert.match(closing(7).join(), /^0\.0\.0\.0:8080\/tcp closed; it was held by a process that is not known \(it was/);
+});
+
+it('takes whoever is named last where it was not known at first', () => {
+  const unknown: Listener['owner'] = { kind: 'unknown', reason: 'not read' };
+  const first = { ...socket('0.0.0.0', unknown), pid: null, process: null };
+  assert.deepEqual(
+    story([0, [first]], [100, [socket('0.0.0.0', ofNobody)]], [200, [socket('0.0.0.0', ofWeb)]], [300, []]),
+    [
+      '0.0.0.0:8080/tcp opened by a process that is not known (not read)',
+      '0.0.0.0:8080/tcp closed; it was held by container web',
+    ],
   );
 });
