@@ -4,8 +4,17 @@ import type { Container, NetdashEvent, Snapshot } from './schema.ts';
 
 type Type = NetdashEvent['type'];
 
-/** What Docker's event stream told lately, by container id, oldest first. */
-export type Heard = ReadonlyMap<string, readonly DockerEvent[]>;
+/** What Docker says of times, beside what is in a snapshot. */
+export interface Heard {
+  /** What its event stream told lately, by container id, oldest first. */
+  events: ReadonlyMap<string, readonly DockerEvent[]>;
+  /** When the last event came before the stream was cut, ms since the epoch by Docker's clock: after it some may be missing. */
+  cutAt?: number | undefined;
+  /** When a container was created, ms since the epoch; maybe in whole seconds. */
+  createdAt?: (id: string) => number | undefined;
+}
+
+const nothing: Heard = { events: new Map() };
 
 const isUp = ({ state }: Container): boolean => state === 'running' || state === 'paused';
 
@@ -20,7 +29,7 @@ const unseenEnd = 'exited, its exit code was not seen';
 /** When Docker told of an action of this run, or after it. */
 function heardOf(action: string, { id, startedAt }: Container, heard: Heard): DockerEvent | undefined {
   const from = startedAt === undefined ? 0 : Date.parse(startedAt);
-  return heard.get(id)?.find(event => event.type === 'container' && event.action === action && event.at >= from);
+  return heard.events.get(id)?.find(event => event.type === 'container' && event.action === action && event.at >= from);
 }
 
 const timeOf = (event: DockerEvent | undefined): string | undefined => event && new Date(event.at).toISOString();
@@ -37,32 +46,75 @@ function passedEnd(was: Container, heard: Heard): { text: string; at?: string; f
   };
 }
 
+interface Rename {
+  from: string;
+  to: string;
+  /** Absent where it was only seen. */
+  at?: string;
+}
+
+/**
+ * How a container came to its name, oldest first. Docker's events tell when, if they lead from the one name to the other: with
+ * one of them missing, those that are there may be of an earlier time at which it had these names.
+ */
+function renamesOf(was: Container, is: Container, { events, cutAt = -Infinity }: Heard): Rename[] {
+  if (was.name === is.name) return [];
+  const told = (events.get(is.id) ?? []).filter(({ type, action }) => type === 'container' && action === 'rename');
+  const renames: Rename[] = [];
+  let to = is.name;
+  for (const event of told.toReversed()) {
+    const from = event.attributes['oldName']?.replace(/^\//, '');
+    if (event.at <= cutAt || event.attributes['name'] !== to || from === undefined) break;
+    renames.unshift({ from, to, at: new Date(event.at).toISOString() });
+    if (from === was.name) return renames;
+    to = from;
+  }
+  return [{ from: was.name, to: is.name }];
+}
+
+/** What a container was called at that time. */
+function nameAt(at: string, renames: readonly Rename[], name: string): string {
+  return renames.find(rename => rename.at !== undefined && at < rename.at)?.from ?? name;
+}
+
 /** What happened to one container that is in both snapshots. */
 function changesOf(was: Container, is: Container, takenAt: string, heard: Heard): NetdashEvent[] {
   if (was === is) return [];
-  const event = (type: Type, text: string, at = takenAt, severity?: NetdashEvent['severity']): NetdashEvent => ({
+  const event = (
+    type: Type,
+    text: string,
+    at = takenAt,
+    severity?: NetdashEvent['severity'],
+    containerName = is.name,
+  ): NetdashEvent => ({
     at,
     type,
     text,
     containerId: is.id,
-    containerName: is.name,
+    containerName,
     ...(severity === undefined ? {} : { severity }),
   });
-  const events: NetdashEvent[] = [];
-  if (was.name !== is.name) events.push(event('container-renamed', `${was.name} is now called ${is.name}`));
+  const renames = renamesOf(was, is, heard);
+  const events = renames.map(({ from, to, at }) =>
+    event('container-renamed', `${from} is now called ${to}`, at, undefined, to),
+  );
   const isAnotherRun = isUp(is) && was.startedAt !== is.startedAt;
   if (isUp(was) && (isAnotherRun || !isUp(is))) {
     // Of a run that ended between the two, inspect tells only when: its exit code was overwritten by the next start.
+    const at = is.finishedAt ?? takenAt;
+    const name = nameAt(at, renames, is.name);
     const end = isUp(is)
-      ? passedEnd({ ...was, name: is.name }, heard)
-      : { text: `${is.name} ${endText(is)}`, failed: is.exitCode !== undefined && is.exitCode !== 0 };
-    events.push(event('container-died', end.text, is.finishedAt ?? takenAt, end.failed ? 'warning' : undefined));
+      ? passedEnd({ ...was, name }, heard)
+      : { text: `${name} ${endText(is)}`, failed: is.exitCode !== undefined && is.exitCode !== 0 };
+    events.push(event('container-died', end.text, at, end.failed ? 'warning' : undefined, name));
   }
   const hasError = is.error !== undefined && is.error !== was.error;
   if (hasError && !isUp(is))
     events.push(event('start-failed', `${is.name} did not start: ${is.error}`, takenAt, 'error'));
   if (isUp(is) && (!isUp(was) || isAnotherRun)) {
-    events.push(event('container-started', `${is.name} started`, is.startedAt ?? takenAt));
+    const at = is.startedAt ?? takenAt;
+    const name = nameAt(at, renames, is.name);
+    events.push(event('container-started', `${name} started`, at, undefined, name));
   } else if (was.state === 'running' && is.state === 'paused')
     events.push(event('container-paused', `${is.name} paused`));
   else if (was.state === 'paused' && is.state === 'running')
@@ -85,6 +137,14 @@ function connections(was: Container, is: Container, event: (type: Type, text: st
   ];
 }
 
+/** When a container was created: as Docker's event says, or else as the container does; before it was started in any case. */
+function creationAt(is: Container, takenAt: string, heard: Heard): string {
+  const told = heard.events.get(is.id)?.find(({ type, action }) => type === 'container' && action === 'create')?.at;
+  const created = told ?? heard.createdAt?.(is.id);
+  const at = created === undefined || created <= 0 ? takenAt : new Date(created).toISOString();
+  return [at, is.startedAt ?? takenAt, takenAt].reduce((first, each) => (each < first ? each : first));
+}
+
 const about = ({ id, name }: Container) => ({ containerId: id, containerName: name });
 
 /** A container that is gone, and the end of it if it was up. */
@@ -102,9 +162,9 @@ function departure(was: Container, takenAt: string, heard: Heard): NetdashEvent[
 
 /**
  * Containers that came, went, started, exited, were paused, renamed, connected, or failed to start.
- * @param heard Docker's own events, which know exit codes and times that no later answer has
+ * @param heard Docker's own words, which know exit codes and times that no later answer has
  */
-export function containerEvents(before: Snapshot, after: Snapshot, heard: Heard = new Map()): NetdashEvent[] {
+export function containerEvents(before: Snapshot, after: Snapshot, heard: Heard = nothing): NetdashEvent[] {
   if (before.containers === after.containers) return [];
   const had = new Map(before.containers.map(container => [container.id, container]));
   const has = new Set(after.containers.map(({ id }) => id));
@@ -120,7 +180,7 @@ export function containerEvents(before: Snapshot, after: Snapshot, heard: Heard 
       continue;
     }
     events.push({
-      at: is.startedAt !== undefined && is.startedAt < at ? is.startedAt : at,
+      at: creationAt(is, at, heard),
       type: 'container-created',
       text: `${is.name} created (${is.image})`,
       ...about(is),

@@ -246,7 +246,7 @@ function isRead(name: string, before: Snapshot, after: Snapshot): boolean {
  * so that its return is not a host coming into being.
  * @param before undefined for the first snapshot, which gives no events
  * @param known the listeners that were known with each of the two; by default just those that they have
- * @param heard what Docker's event stream told of containers lately
+ * @param heard what Docker told of when things happened to containers
  */
 export function diffEvents(
   before: Snapshot | undefined,

@@ -11,6 +11,8 @@ export interface PortHints {
   daemonRestarts: readonly number[];
   /** Whether the event stream is open now, so that an event that is due will come. */
   following: boolean;
+  /** When the last event came before the stream was cut, ms since the epoch by Docker's clock; absent where it never was. */
+  cutAt?: number | undefined;
 }
 
 /** One start of a container and what led to it. */

@@ -120,7 +120,11 @@ export function* factsSlowly(
   return {
     snapshot: next,
     memory: { ...memory, ledger, snapshot: next, complete, history, sightings, listeners, tracked, steps },
-    events: diffEvents(baseline(memory, next), next, known, context.hints.events),
+    events: diffEvents(baseline(memory, next), next, known, {
+      events: context.hints.events,
+      cutAt: context.hints.cutAt,
+      createdAt: id => readings.docker.value?.containers.find(container => container.id === id)?.created,
+    }),
   };
 }
 

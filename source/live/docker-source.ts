@@ -279,6 +279,7 @@ export class DockerSource {
 
   #onOpen(gapMs: number | undefined): void {
     this.#streamProblem = undefined;
+    if (gapMs !== undefined) this.memory.streamIsBack();
     if (gapMs === undefined && !this.#isListing) return;
     if (!this.#isKnownBack && this.#wasAway(gapMs ?? 0)) this.memory.daemonIsBack(this.#options.host.now());
     this.#daemonWasGone = false;

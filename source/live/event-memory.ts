@@ -11,9 +11,12 @@ const mostContainers = 2000;
 export class EventMemory {
   readonly #events = new Map<string, DockerEvent[]>();
   #daemonRestarts: number[] = [];
+  #newest = -Infinity;
+  #cutAt: number | undefined;
 
   /** Takes an event of a container, or of a network that names one; others tell nothing of causes. */
   add(event: DockerEvent): void {
+    this.#newest = Math.max(this.#newest, event.at);
     const id = event.type === 'container' ? event.id : event.type === 'network' ? event.attributes['container'] : '';
     if (!id) return;
     const events = this.#events.get(id) ?? [];
@@ -35,8 +38,14 @@ export class EventMemory {
     this.#daemonRestarts = [...this.#daemonRestarts.filter(each => at - each < longestMs), at];
   }
 
+  /** The stream is open again after it was cut: there may have been events that nobody heard. */
+  streamIsBack(): void {
+    this.#cutAt = this.#newest;
+  }
+
   /** What is known, as the facts want it. @param following whether the event stream is open */
   hints(following: boolean): PortHints {
-    return { events: this.#events, daemonRestarts: this.#daemonRestarts, following };
+    const cutAt = following ? this.#cutAt : this.#newest;
+    return { events: this.#events, daemonRestarts: this.#daemonRestarts, following, cutAt };
   }
 }

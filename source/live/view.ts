@@ -180,7 +180,7 @@ export class ViewKeeper {
       !sameSources(before.snapshot, shown) ||
       !sayTheSame(before.snapshot, shown);
     if (isNew) {
-      const events = told.length === 0 ? before.events : [...told.toReversed(), ...before.events].slice(0, mostEvents);
+      const events = told.length === 0 ? before.events : newestFirst(told, before.events).slice(0, mostEvents);
       this.store.set({ snapshot: shown, reach, events, ready });
     }
     for (const event of told) for (const listener of this.#eventListeners) listener(event);
@@ -197,6 +197,11 @@ export class ViewKeeper {
     if (!on) this.store.pin(undefined);
     else if (this.store.get().frozenAt === undefined) this.store.pin({ ...this.store.latest, frozenAt: now });
   }
+}
+
+/** Both by time: what Docker says of when something happened may be before what was seen sooner. */
+function newestFirst(told: readonly NetdashEvent[], before: readonly NetdashEvent[]): NetdashEvent[] {
+  return [...told.toReversed(), ...before].sort((a, b) => (a.at > b.at ? -1 : a.at < b.at ? 1 : 0));
 }
 
 const sameSources = (a: Snapshot, b: Snapshot): boolean =>

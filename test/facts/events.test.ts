@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Heard } from '../../source/facts/container-events.ts';
 import { diffEvents } from '../../source/facts/events.ts';
 import { joinFacts } from '../../source/facts/join.ts';
 import type { Finding, PortChange, Snapshot } from '../../source/facts/schema.ts';
+import type { DockerEvent } from '../../source/host/host.ts';
 import type { ContainerReading, Readings } from '../../source/host/readings.ts';
 import { container, docker, endpoint, link, network, now, ok, port, proxy, readings, socket, veth } from './build.ts';
 
@@ -55,13 +57,61 @@ describe('diffEvents', () => {
     const destroy = { ...die, action: 'destroy', attributes: {}, at: now + 400 };
     // Of an earlier run.
     const earlier = { ...die, attributes: { exitCode: '7' }, at: now - 6000 };
-    const heard = new Map([[web().id, [earlier, die, destroy]]]);
+    const heard = { events: new Map([[web().id, [earlier, die, destroy]]]) };
     const up = withContainers(web());
     const lines = (after: Snapshot) =>
       diffEvents(up, after, undefined, heard).map(({ at, text }) => `${Date.parse(at) - now} ${text}`);
     assert.deepEqual(lines(withContainers()), ['300 web exited with 137', '400 web removed']);
     assert.deepEqual(lines(withContainers(web({ startedAt: now + 500, finishedAt: now + 310 }))), [
       '310 web exited with 137',
+      '500 web started',
+    ]);
+  });
+
+  it('takes the times of renames and creations from the event stream, and names things as they were called then', () => {
+    const { id } = web();
+    const event = (action: string, at: number, attributes: Record<string, string> = {}) => ({
+      type: 'container',
+      action,
+      id,
+      attributes,
+      at: now + at,
+    });
+    const rename = (oldName: string, name: string, at: number) => event('rename', at, { oldName: `/${oldName}`, name });
+    const lines = (before: Snapshot, after: Snapshot, events: DockerEvent[], rest: Partial<Heard> = {}) =>
+      diffEvents(before, after, undefined, { events: new Map([[id, events]]), ...rest }).map(
+        ({ at, text }) => `${Date.parse(at) - now} ${text}`,
+      );
+    const up = withContainers(web());
+    const again = { startedAt: now + 500, finishedAt: now + 400 };
+    const site = withContainers(web({ name: 'site', ...again }));
+    const ended = '400 web exited, its exit code was not seen';
+    assert.deepEqual(lines(up, site, [rename('web', 'site', 300)]), [
+      '300 web is now called site',
+      '400 site exited, its exit code was not seen',
+      '500 site started',
+    ]);
+    assert.deepEqual(lines(up, site, [rename('web', 'passing', 450), rename('passing', 'site', 600)]), [
+      ended,
+      '450 web is now called passing',
+      '500 passing started',
+      '600 passing is now called site',
+    ]);
+    const seen = ['400 site exited, its exit code was not seen', '500 site started', '1000 web is now called site'];
+    // Of an earlier time at which it was called so, the way back from there being missing or not.
+    assert.deepEqual(lines(up, site, [rename('web', 'site', -9000), rename('site', 'web', -8000)]), seen);
+    assert.deepEqual(lines(up, site, [rename('web', 'site', -9000)], { cutAt: now - 9000 }), seen);
+    assert.deepEqual(lines(up, site, [rename('other', 'site', 300)]), seen);
+
+    const none = withContainers();
+    const made = withContainers(web({ startedAt: now + 500 }));
+    assert.deepEqual(lines(none, made, [event('create', 200)]), ['200 web created (web:1)', '500 web started']);
+    assert.deepEqual(lines(none, made, [], { createdAt: () => now - 700 }), [
+      '-700 web created (web:1)',
+      '500 web started',
+    ]);
+    assert.deepEqual(lines(none, made, [], { createdAt: () => now + 900 }), [
+      '500 web created (web:1)',
       '500 web started',
     ]);
   });

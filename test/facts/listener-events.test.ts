@@ -74,6 +74,9 @@ it('tells nothing of a place that another socket takes over, nor of listeners th
   );
 });
 
+const moveOn = (listener: Listener, known: KnownListeners, at: number, inode: number): KnownListeners =>
+  keepListeners(known, [listener], at, [reading(listener.address, listener.port, { inode })]);
+
 it('keeps the owner of a socket that is still there when its process has ended, and not that of another one', () => {
   const gone: Listener = {
     ...socket('0.0.0.0', { kind: 'unknown', reason: 'it was closed again before its process was looked up' }),
@@ -81,12 +84,10 @@ it('keeps the owner of a socket that is still there when its process has ended, 
     process: null,
   };
   const closing = (inode: number): string[] => {
-    const at = (listener: Listener, known: KnownListeners | undefined, now: number, of: number) =>
-      keepListeners(known, [listener], now, [reading(listener.address, listener.port, { inode: of })]);
-    const first = at(socket('0.0.0.0', ofWeb), keepListeners(undefined, [], 0), 100, 5);
-    // Another process that looks the same may have opened it anew meanwhile.
-    const again = at(first.values().next().value!.listener, first, 200, 6);
-    const last = at(gone, again, 5000, inode);
+    const web = socket('0.0.0.0', ofWeb);
+    const first = moveOn(web, keepListeners(undefined, [], 0), 100, 5);
+    // Its process may have opened it anew meanwhile.
+    const last = moveOn(gone, moveOn(web, first, 200, 6), 5000, inode);
     return listenerEvents(last, keepListeners(last, [], 5100, []), '2026-01-01T00:00:00.000Z').map(({ text }) => text);
   };
   assert.deepEqual(closing(6), ['0.0.0.0:8080/tcp closed; it was held by container web']);

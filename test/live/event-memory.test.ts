@@ -26,3 +26,14 @@ test('of very many at once those are forgotten that have been quiet for longest'
   assert.equal(events.size, 2000);
   assert.ok(!events.has('c-0') && events.has('c-2499'));
 });
+
+test('where the stream was cut, the last event before that is known', () => {
+  const memory = new EventMemory();
+  memory.add(event('a', 100));
+  memory.add(event('b', 50));
+  assert.equal(memory.hints(true).cutAt, undefined);
+  assert.equal(memory.hints(false).cutAt, 100);
+  memory.streamIsBack();
+  memory.add(event('a', 200));
+  assert.equal(memory.hints(true).cutAt, 100);
+});
