@@ -53,13 +53,14 @@ function findingEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
     severity: finding.severity,
     finding,
   });
+  // What ends first: of a container made anew, the same is found in the same words, and the last line is what stands.
   return [
-    ...after.findings
-      .filter(({ id }) => !had.has(id))
-      .map(finding => event(finding, 'finding-raised', `${finding.code}: ${finding.message}`)),
     ...before.findings
       .filter(({ id }) => !has.has(id))
       .map(finding => event(finding, 'finding-cleared', `no longer ${finding.code}: ${finding.subject.name}`)),
+    ...after.findings
+      .filter(({ id }) => !had.has(id))
+      .map(finding => event(finding, 'finding-raised', `${finding.code}: ${finding.message}`)),
   ];
 }
 

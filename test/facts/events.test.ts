@@ -239,6 +239,12 @@ describe('diffEvents', () => {
       [],
     );
     assert.deepEqual(told(after, { ...after, findings: [] }), ['finding-cleared: no longer x: y']);
+    // Of the container that took the place of another.
+    const anew = { ...finding, id: 'x:host:y:2', message: 'bad again' };
+    assert.deepEqual(told(after, { ...after, findings: [anew] }), [
+      'finding-cleared: no longer x: y',
+      'finding-raised: x: bad again',
+    ]);
   });
 
   it('takes the loss of a source for what it is, and its return too', () => {
