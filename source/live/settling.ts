@@ -33,10 +33,23 @@ export class Settling {
   readonly #young = new Map<string, Young>();
   #shown = new Set<string>();
   #last: readonly Finding[] = [];
+  /** Containers of which something was told since the findings were judged; and since they began to be judged anew. */
+  #overtaken = new Set<string>();
+  #next = new Set<string>();
 
   /** Whether a finding is held back, so that it must be looked at again. */
   get isWaiting(): boolean {
     return this.#young.size > 0;
+  }
+
+  /** Findings begin to be judged by what has been told so far. */
+  beginJudgement(): void {
+    this.#next = new Set();
+  }
+
+  /** The findings to come are those of the judgement that was begun last. */
+  endJudgement(): void {
+    this.#overtaken = this.#next;
   }
 
   /**
@@ -54,13 +67,16 @@ export class Settling {
     atOnce: boolean,
     isOutdated = false,
   ): { findings: Finding[]; events: NetdashEvent[] } {
+    this.#overtake(events);
     const before = this.#shown;
     const released: NetdashEvent[] = [];
     const shown = new Set<string>();
-    for (const { id, code } of all) {
+    for (const { id, code, containerIds } of all) {
       const young = this.#young.get(id);
       const waitMs = isOutdated && joining.has(code) ? longestMs : settleMs;
-      if (atOnce || prompt.has(code) || before.has(id) || (young && now - young.firstAt >= waitMs)) {
+      // What happened since to its container may have ended it: that is told already, and it would be told after it.
+      const isDue = young && now - young.firstAt >= waitMs && !containerIds.some(each => this.#overtaken.has(each));
+      if (atOnce || prompt.has(code) || before.has(id) || isDue) {
         shown.add(id);
         this.#young.delete(id);
         // It is told now: what happened in the meantime has been told already.
@@ -80,6 +96,14 @@ export class Settling {
       return false;
     });
     return { findings: this.#select(all, shown), events: [...told, ...released] };
+  }
+
+  #overtake(events: readonly NetdashEvent[]): void {
+    for (const { type, containerId } of events) {
+      if (containerId === undefined || !type.startsWith('container-')) continue;
+      this.#overtaken.add(containerId);
+      this.#next.add(containerId);
+    }
   }
 
   /** The shown ones among all; the list of the last time when it has the very same items. */

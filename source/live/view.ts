@@ -127,10 +127,12 @@ export class ViewKeeper {
   *judge(context: SnapshotContext, ready: boolean): Generator<void, string[]> {
     const readings = this.#readings;
     const { view: isOutdated } = this.#outdated;
+    this.#settling.beginJudgement();
     const judged = yield* judgement(this.#memory, readings, context);
     this.#outdated.judged = isOutdated;
     const { shown } = this.#reach;
     yield* this.#reach.judge(context.now);
+    this.#settling.endJudgement();
     if (judged) {
       const made = withFindings(this.#memory, judged);
       this.#memory = made.memory;

@@ -53,6 +53,32 @@ test('one that passes is neither shown nor told, and begins anew when it comes b
   assert.deepEqual(settling.apply([fresh], [], 2500, false).findings, []);
 });
 
+test('one that is due is not told after what may have ended it, until it is judged by that', () => {
+  const settling = new Settling();
+  const paused = { ...finding('paused'), containerIds: ['a'] };
+  const judge = () => {
+    settling.beginJudgement();
+    settling.endJudgement();
+  };
+  const unpaused = { ...event('container-unpaused'), containerId: 'a' };
+  settling.apply([], [], 0, true);
+  judge();
+  settling.apply([paused], [raised(paused)], 100, false);
+  assert.deepEqual(settling.apply([paused], [unpaused], 2200, false), { findings: [], events: [unpaused] });
+  assert.deepEqual(settling.apply([paused], [], 2210, false), { findings: [], events: [] });
+  judge();
+  assert.deepEqual(settling.apply([], [cleared(paused)], 2350, false), { findings: [], events: [] });
+  settling.apply([paused], [raised(paused)], 3000, false);
+  settling.apply([paused], [{ ...unpaused, type: 'container-paused' }], 5100, false);
+  settling.beginJudgement();
+  // Told while it is being judged.
+  settling.apply([paused], [unpaused], 5200, false);
+  settling.endJudgement();
+  assert.deepEqual(settling.apply([paused], [], 5300, false).findings, []);
+  judge();
+  assert.deepEqual(settling.apply([paused], [], 5400, false).findings, [paused]);
+});
+
 test('what links, rules and containers tell only together waits until all of them are of one moment, though not for ever', () => {
   const settling = new Settling();
   const [cut, rule] = [finding('cut', 'blocked'), finding('rule')];
