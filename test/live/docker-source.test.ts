@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { GrownHost } from '../../bench/growth/grown-host.ts';
-import { HostError, type Host } from '../../source/host/host.ts';
+import { HostError, type DockerEvent, type Host } from '../../source/host/host.ts';
 import { loadRecording } from '../../source/host/recording/load.ts';
 import { DockerSource } from '../../source/live/docker-source.ts';
 
@@ -16,6 +16,7 @@ test('that the daemon was away is known with the first list that it gives, and i
   const { host: recorded } = new GrownHost(await loadRecording(file), { containers: 3, rules: 0, listeners: 0 });
   let isAway = false;
   const tries: number[] = [];
+  let tell: ((event: DockerEvent) => void) | undefined;
   let cut: ((error?: HostError) => void) | undefined;
   const host: Host = {
     ...recorded,
@@ -23,8 +24,9 @@ test('that the daemon was away is known with the first list that it gives, and i
       ...recorded.docker,
       endpoint: 'unix:///run/docker.sock',
       get: (path, options) => (isAway ? Promise.reject(gone()) : recorded.docker.get(path, options)),
-      events: (_filters, _onEvent, onOpen) => {
+      events: (_filters, onEvent, onOpen) => {
         tries.push(performance.now());
+        tell = onEvent;
         if (isAway) return { stop: () => undefined, ended: Promise.resolve(gone()) };
         const ended = new Promise<HostError | undefined>(resolve => (cut = resolve));
         onOpen?.();
@@ -47,6 +49,8 @@ test('that the daemon was away is known with the first list that it gives, and i
   assert.equal(source.following, true);
   assert.equal(backs.at(-1), 0);
 
+  tell?.({ type: 'daemon', action: 'reload', id: 'here', attributes: {}, at: 7 });
+  assert.equal(source.memory.hints(source.following).cutAt, undefined);
   backs.length = 0;
   isAway = true;
   cut?.(gone());
@@ -62,5 +66,6 @@ test('that the daemon was away is known with the first list that it gives, and i
   assert.deepEqual(backs.slice(0, 1), [1], 'when the containers were told');
   assert.equal(source.following, true);
   assert.equal(source.memory.hints(true).daemonRestarts.length, 1);
+  assert.equal(source.memory.hints(source.following).cutAt, 7, 'after it there may have been others');
   await source.stop();
 });
