@@ -7,7 +7,7 @@ import type { NetfilterReading, RuleTarget } from '../../host/readings.ts';
 import { settingsOf } from '../kernel-settings.ts';
 import type { Container } from '../schema.ts';
 import { haveSameItems } from '../sharing.ts';
-import { covers, parseAddress, spanOfPrefix, type Span } from '../walk/address.ts';
+import { covers, parseAddress, parseSpan, spanOfPrefix, type Span } from '../walk/address.ts';
 import { lanInterfaces } from '../walk/subjects.ts';
 import type { FindingContext } from './detector.ts';
 import { keyOf, KeyedRules } from './keyed-rules.ts';
@@ -247,9 +247,17 @@ function containerAddresses({ facts, readings }: Moment): (text: string) => bool
       return subnetSpan(text, Number(length));
     }),
   );
-  const lans = lanInterfaces(facts).flatMap(each =>
-    each.addresses.flatMap(({ address, prefixLength }) => subnetSpan(address, prefixLength)),
-  );
+  const leading = lanInterfaces(facts);
+  const names = new Set(leading.map(({ name }) => name));
+  const routes = readings.links.value?.routes.filter(({ device }) => device !== undefined && names.has(device)) ?? [];
+  // Those who ask may be known by routes alone (`anyNeighbour`): as a gateway, or where a route has none.
+  const named = routes.flatMap(({ destination, gateway }) => gateway ?? (destination === 'default' ? [] : destination));
+  const lans = [
+    ...leading.flatMap(each =>
+      each.addresses.flatMap(({ address, prefixLength }) => subnetSpan(address, prefixLength)),
+    ),
+    ...named.flatMap(text => parseSpan(text) ?? []),
+  ];
   return text => {
     const span = hosts.has(text) ? undefined : spanOf(text);
     if (!span || lans.some(lan => covers(lan, span))) return false;

@@ -1,6 +1,6 @@
 /** What the packet walk says of the ports that containers publish, for the detectors that judge by it. */
 import type { Container, PublishedPort } from '../schema.ts';
-import { lanInterfaces } from '../walk/subjects.ts';
+import { inAskingOrder, lanInterfaces } from '../walk/subjects.ts';
 import { verdictIn, worldAt } from '../walk/moment.ts';
 import type { Question, Vantage, Verdict, World } from '../walk/walk.ts';
 import type { FindingContext } from './detector.ts';
@@ -78,7 +78,9 @@ function placesFor(
   if (hostIp.startsWith('127.') || hostIp === '::1') return [{ from: { kind: 'loopback' }, address: hostIp }];
   const isWild = hostIp === '' || hostIp === '0.0.0.0' || hostIp === '::';
   return lanInterfaces(facts).flatMap(({ name, addresses }) => {
-    const own = addresses.filter(({ family, address }) => (family === 6) === isV6 && !address.startsWith('fe80:'));
+    const own = inAskingOrder(addresses).filter(
+      ({ family, address }) => (family === 6) === isV6 && !address.startsWith('fe80:'),
+    );
     const address = isWild ? own[0]?.address : own.find(each => each.address === hostIp)?.address;
     return address === undefined ? [] : [{ from: { kind: 'lan' as const, interface: name }, address }];
   });

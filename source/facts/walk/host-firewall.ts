@@ -3,6 +3,7 @@ import type { Proto } from '../../host/readings.ts';
 import { parseAddress } from './address.ts';
 import { explore } from './chooser.ts';
 import { HookWalk } from './hooks.ts';
+import { anyNeighbour } from './lan-sources.ts';
 import { connection, fromClient } from './packet.ts';
 import { Stop } from './stop.ts';
 import type { DecidedBy } from './verdict.ts';
@@ -24,12 +25,13 @@ export type FirewallVerdict = { kind: 'open' } | { kind: 'closed'; by: DecidedBy
 /** How INPUT would take the first packet of somebody on that network, were a program of the host behind the port. Pure. */
 export function inputVerdict(world: World, { interface: iif, address, port, proto }: HostPort): FirewallVerdict {
   const destination = parseAddress(address);
-  const source = destination && world.addresses(iif, destination.family)[0]?.subnet;
-  if (!destination || !source) return { kind: 'unknown' };
+  if (!destination) return { kind: 'unknown' };
   const { before, after } = world.rules.hook(destination.family, 'input');
   const isBare = [...before, ...after].every(({ rules, reading }) => rules.length === 0 && reading.policy !== 'drop');
   if (isBare && world.rulesGap === undefined) return { kind: 'open' };
   const { verdict, decidedBy } = explore(chooser => {
+    const source = anyNeighbour(world, iif, destination, chooser);
+    if (source instanceof Stop) return { verdict: source.verdict, decidedBy: source.decidedBy, path: [] };
     const packet = fromClient(connection(source, destination, port), proto, 'syn');
     packet.iif = iif;
     packet.tracked = true;

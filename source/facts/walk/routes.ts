@@ -71,6 +71,20 @@ export class Fib {
     return this.inTable('local', address)?.reading.device;
   }
 
+  /** The unicast routes by an interface in the tables that are always asked. */
+  through(device: string, family: Family): Route[] {
+    return ['main', 'default'].flatMap(name =>
+      (this.tables.get(`${family} ${name}`) ?? []).filter(
+        ({ reading }) => reading.type === 'unicast' && reading.device === device,
+      ),
+    );
+  }
+
+  /** What the tables that are always asked have routes to. */
+  spans(family: Family): readonly Pick<Route, 'span' | 'prefix'>[] {
+    return ['local', 'main', 'default'].flatMap(name => this.tables.get(`${family} ${name}`) ?? []);
+  }
+
   /** The route of a packet. */
   lookup(question: RouteQuestion): RouteAnswer {
     const { destination } = question;

@@ -35,6 +35,12 @@ function isGlobal(text: string): boolean {
   return address !== undefined && !isLinkLocal(address) && !isLoopback(address);
 }
 
+/** Addresses in the order to ask at: those that are alone in their prefix last, since of them it is less sure who is near. */
+export const inAskingOrder = (addresses: Snapshot['interfaces'][number]['addresses']): typeof addresses => {
+  const isAlone = ({ family, prefixLength }: (typeof addresses)[number]) => prefixLength === (family === 4 ? 32 : 128);
+  return [...addresses].sort((a, b) => Number(isAlone(a)) - Number(isAlone(b)));
+};
+
 const isV6 = (address: string): boolean => address.includes(':');
 
 /** Where a port of the host is open or published. */
@@ -64,7 +70,9 @@ function hostAddresses(places: readonly Place[], from: From, facts: Facts): { va
   if (from.kind === 'lan') {
     const wanted = lanInterfaces(facts).filter(({ name }) => from.interface === undefined || name === from.interface);
     return wanted.flatMap(each => {
-      const own = each.addresses.map(({ address }) => address).filter(isGlobal);
+      const own = inAskingOrder(each.addresses)
+        .map(({ address }) => address)
+        .filter(isGlobal);
       const vantage: Vantage = { kind: 'lan', interface: each.name };
       return meeting(own, places).map(address => ({ vantage, address }));
     });

@@ -16,6 +16,7 @@ import {
 } from './address.ts';
 import { explore, type Chooser } from './chooser.ts';
 import { Journey, type Arrival, type Place } from './journey.ts';
+import { anyNeighbour } from './lan-sources.ts';
 import { elsewhereText, findListener, isLocalOnly, publishedFor, type Goal } from './listeners.ts';
 import type { Note } from './hooks.ts';
 import { pidIn, type Node } from './nodes.ts';
@@ -92,12 +93,8 @@ class Exchange {
       case 'lan': {
         const place: Place = { kind: 'outside', interface: from.interface };
         if (from.address !== undefined) return this.neighbour(from.address, place, family);
-        const own = this.world.addresses(from.interface, family);
-        const wanted = isLinkLocal(destination);
-        const subnet = own.find(({ address }) => isLinkLocal(address) === wanted)?.subnet;
-        return subnet
-          ? { place, source: subnet }
-          : stop('unknown', 'start', 'route', `${from.interface} has no IPv${family} network`);
+        const source = anyNeighbour(this.world, from.interface, destination, this.chooser);
+        return source instanceof Stop ? source : { place, source };
       }
       case 'address':
         break;
