@@ -7,7 +7,7 @@ import { parseAddress, spanText } from '../facts/walk/address.ts';
 import { lanInterfaces, type From, type Subject } from '../facts/walk/subjects.ts';
 import { nearMatches } from './find-container.ts';
 
-type Facts = Pick<Snapshot, 'containers' | 'interfaces' | 'sources'>;
+type Facts = Pick<Snapshot, 'containers' | 'interfaces' | 'networks' | 'sources'>;
 
 /** A port number. @throws UsageError */
 function portOf(text: string, target: string): number {
@@ -68,6 +68,19 @@ export function parseSubject(target: string, facts: Facts): Subject {
   };
 }
 
+/** Why there is no LAN of an interface; undefined where there is no such interface, or nothing more to say. */
+function whyNoLan(name: string, { interfaces, networks }: Facts): string | undefined {
+  const there = interfaces.find(each => each.name === name);
+  if (!there) return undefined;
+  if (there.kind === 'loopback') return `${name} is this host's loopback`;
+  if (there.networkId !== undefined || name === 'docker_gwbridge') {
+    const network = networks.find(({ id }) => id === there.networkId)?.name;
+    return `it is the bridge of Docker's network${network === undefined ? 's' : ` ${network}`}`;
+  }
+  if (!there.up) return `${name} is down`;
+  return there.master === undefined ? `${name} has no address of its own` : `it is a port of ${there.master}`;
+}
+
 /** Reads `--from`. @throws UsageError */
 export function parseFrom(text: string, facts: Facts): From {
   if (text === 'loopback') return { kind: 'loopback' };
@@ -80,9 +93,12 @@ export function parseFrom(text: string, facts: Facts): From {
     return { kind: 'container', containerId };
   }
   if (kind === 'lan') {
-    if (facts.interfaces.some(each => each.name === name)) return { kind: 'lan', interface: name };
     const names = lanInterfaces(facts).map(each => each.name);
-    throw new UsageError(`no interface '${name}' leads off this host; there is ${names.join(', ') || 'none'}`);
+    if (names.includes(name)) return { kind: 'lan', interface: name };
+    const why = whyNoLan(name, facts);
+    throw new UsageError(
+      `no interface '${name}' leads off this host${why === undefined ? '' : ` (${why})`}; there is ${names.join(', ') || 'none'}`,
+    );
   }
   const address = parseAddress(text.replace(/^\[(.*)\]$/, '$1'));
   if (address) return { kind: 'address', address: spanText(address) };

@@ -54,6 +54,24 @@ test('containers on different networks are apart, and the rule that keeps them s
   assert.equal(verdict.decidedBy?.author, 'docker');
 });
 
+async function refusal(name: string): Promise<string> {
+  const { code, stderr } = await runNetdash(['explain', '8080', '--from', `lan:${name}`, ...replay('20')]);
+  assert.equal(code, 2);
+  return stderr;
+}
+
+test('an interface that does not lead off this host is no place to ask from, and why is said', async () => {
+  assert.match(
+    await refusal('docker0'),
+    /no interface 'docker0' leads off this host \(.*bridge.* bridge\); there is eth0/,
+  );
+  assert.match(
+    await refusal('lo'),
+    /no interface 'lo' leads off this host \(lo is this host's loopback\); there is eth0/,
+  );
+  assert.match(await refusal('eth9'), /no interface 'eth9' leads off this host; there is eth0/);
+});
+
 test('without rules it ends with 3 when something stays unknown', async () => {
   const { code, stdout } = await runNetdash(['explain', '22', '--host', 'unix:///nonexistent/docker.sock']);
   assert.ok(code === 0 || code === 3);
