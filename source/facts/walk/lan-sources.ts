@@ -74,9 +74,10 @@ function beyond(route: Route, fib: World['fib']): Span[] {
   const whole = isBroad(route) ? beyondDefault[family].flatMap(each => common(each, span)) : [span];
   const inner = fib.spans(family).filter(each => each.prefix > prefix && each.prefix >= broadBelow);
   const pieces = inner.reduce((rest, each) => rest.flatMap(piece => without(piece, each.span)), whole);
-  const size = ({ from, to }: Span) => BigInt(to) - BigInt(from);
   return pieces.sort((a, b) => (size(a) < size(b) ? 1 : size(a) > size(b) ? -1 : 0)).slice(0, mostPieces);
 }
+
+const size = ({ from, to }: Span): bigint => BigInt(to) - BigInt(from);
 
 function common(a: Span, b: Span): Span[] {
   const from = a.from > b.from ? a.from : b.from;

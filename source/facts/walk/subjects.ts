@@ -1,7 +1,7 @@
 /** From what an operator names (a port, an address, a container) to the questions that matter about it. */
 import type { Proto } from '../../host/readings.ts';
 import type { Container, Listener, Snapshot } from '../schema.ts';
-import { isLinkLocal, isLoopback, parseAddress } from './address.ts';
+import { isLinkLocal, isLoopback, isMulticast, parseAddress, spanOfPrefix, spanText } from './address.ts';
 import type { Question, Vantage } from './verdict.ts';
 
 /** What was named. */
@@ -74,7 +74,7 @@ function hostAddresses(places: readonly Place[], from: From, facts: Facts): { va
         .map(({ address }) => address)
         .filter(isGlobal);
       const vantage: Vantage = { kind: 'lan', interface: each.name };
-      return meeting(own, places).map(address => ({ vantage, address }));
+      return meeting([...own, ...groupsOf(places, [each])], places).map(address => ({ vantage, address }));
     });
   }
   const own = facts.interfaces.filter(({ kind }) => kind !== 'loopback');
@@ -91,10 +91,26 @@ function hostAddresses(places: readonly Place[], from: From, facts: Facts): { va
     .filter(each => each.kind !== 'veth' || each.master === undefined)
     .filter(each => from.kind === 'address' || each.networkId === undefined)
     .flatMap(each => each.addresses.map(({ address }) => address).filter(isGlobal));
-  return meeting(candidates, places)
+  return meeting([...candidates, ...groupsOf(places, own)], places)
     .filter(address => family === undefined || isV6(address) === family)
     .slice(0, 4)
     .map(address => ({ vantage: from, address }));
+}
+
+/** Of places, the addresses that are for many hosts: of a multicast group, or by which one of these interfaces broadcasts. */
+function groupsOf(places: readonly Place[], interfaces: Snapshot['interfaces']): string[] {
+  const broadcasts = interfaces.flatMap(({ addresses }) =>
+    addresses.flatMap(({ family, address, prefixLength }) => {
+      const own = family === 4 && prefixLength < 31 ? parseAddress(address) : undefined;
+      const subnet = own && spanOfPrefix(own, prefixLength);
+      return subnet ? [spanText({ ...subnet, from: subnet.to })] : [];
+    }),
+  );
+  const isGroup = (text: string): boolean => {
+    const address = parseAddress(text);
+    return address !== undefined && (isMulticast(address) || text === '255.255.255.255' || broadcasts.includes(text));
+  };
+  return [...new Set(places.map(({ address }) => address).filter(isGroup))];
 }
 
 /** Of a list of own addresses, those that places name, or the first of each family that a wildcard takes. */
@@ -228,7 +244,12 @@ function vantagesFor(from: From, address: string, facts: Facts): Vantage[] {
   if (from.kind !== 'lan') return [from];
   return lanInterfaces(facts)
     .filter(({ name }) => from.interface === undefined || name === from.interface)
-    .filter(each => each.addresses.some(own => isV6(own.address) === isV6(address) && isGlobal(own.address)))
+    .filter(each =>
+      // Link-local groups are met wherever there is any address.
+      each.addresses.some(
+        own => isV6(own.address) === isV6(address) && (isGlobal(own.address) || address.startsWith('ff')),
+      ),
+    )
     .map(({ name }) => ({ kind: 'lan', interface: name }));
 }
 

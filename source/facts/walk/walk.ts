@@ -7,6 +7,7 @@ import type { Listener } from '../schema.ts';
 import {
   isLinkLocal,
   isLoopback,
+  isMulticast,
   parseAddress,
   placeText,
   sameSpan,
@@ -34,6 +35,8 @@ export function walk(world: World, { from, to }: Question): Verdict {
   const destination = parseAddress(to.address);
   if (!destination) return unknown(`${to.address} is no address`);
   if (world.apart !== undefined) return unknown(world.apart);
+  const group = groupReason(world, from, destination);
+  if (group !== undefined) return unknown(group);
   if (to.proto === 'sctp') return unknown('listeners of SCTP are not read');
   return explore(chooser => {
     const exchange = new Exchange(world, chooser);
@@ -49,6 +52,17 @@ const unknown = (detail: string): Verdict => ({
   decidedBy: { kind: 'route', detail },
   path: [{ hop: 'start', ok: false, detail }],
 });
+
+/** Why it cannot be told who gets what is sent to an address, where that is not for one host alone. */
+function groupReason({ fib }: World, from: Vantage, destination: Span): string | undefined {
+  const text = spanText(destination);
+  if (isMulticast(destination)) return `${text} is a multicast address: netdash does not follow multicast`;
+  // That nothing of 127.0.0.0/8 is taken from a LAN is known of its broadcast address too.
+  if (from.kind === 'lan' && isLoopback(destination)) return undefined;
+  return text === '255.255.255.255' || fib.localType(destination) === 'broadcast'
+    ? `${text} is a broadcast address: netdash does not follow broadcasts`
+    : undefined;
+}
 
 interface Client {
   place: Place;

@@ -41,6 +41,8 @@ const boot = (destination: string, gateway?: string): RouteReading => ({
   ...(gateway !== undefined && { gateway }),
 });
 
+const six = (destination: string): RouteReading => ({ ...route(destination, 'eth0'), family: 6 });
+
 const single = [address(host, 32)];
 const byGateway = eth0(single, [boot('10.77.0.1/32'), boot('default', '10.77.0.1')]);
 const drop = (source: string) => [['filter', 'INPUT', `-s ${source} -p tcp -m tcp --dport 22 -j DROP`]] as const;
@@ -109,7 +111,6 @@ describe('the neighbours of an address that is alone in its prefix', () => {
   });
 
   test('are found for IPv6 in the same way', () => {
-    const six = (destination: string): RouteReading => ({ ...route(destination, 'eth0'), family: 6 });
     const own = [address('fe80::2', 64), address('fd00:77::250', 128)];
     const beside = eth0(
       [...own, address('fd00:77::100', 64)],
