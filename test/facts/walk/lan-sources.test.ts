@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AddressReading, Readings, RouteReading } from '../../../source/host/readings.ts';
+import { joinFacts } from '../../../source/facts/join.ts';
+import { reachability } from '../../../source/facts/reachability.ts';
 import { inputVerdict } from '../../../source/facts/walk/host-firewall.ts';
 import { judging } from '../judging.ts';
-import { ok, socket } from '../build.ts';
+import { now, ok, socket } from '../build.ts';
 import { ask, lan, route, walkReadings, walkWorld, type HostOptions } from './host.ts';
 
 const host = '10.77.0.100';
@@ -106,6 +108,14 @@ describe('the neighbours of an address that is alone in its prefix', () => {
       assert.equal(word({ change, rules: drop('10.77.0.0/24') }, at), 'blocked');
       assert.equal(word({ change, rules: drop('10.77.0.7/32') }, at), 'unknown');
     }
+    const readings = walkReadings({ change });
+    const about = { kind: 'live' as const, name: 'host1', uid: 0, dockerEndpoint: 'unix:///var/run/docker.sock' };
+    const reach = reachability(readings, joinFacts(readings, { now, host: about }));
+    const asked = reach.explain({ kind: 'port', port: 22, proto: 'tcp' }, { kind: 'lan' });
+    assert.deepEqual(
+      asked.map(({ question }) => question.to.address),
+      [host],
+    );
     const pair = eth0([address(host, 31)], [route('10.77.0.100/31', 'eth0', 'main', 'unicast', host)]);
     assert.equal(word({ change: pair }), 'reachable');
   });
