@@ -180,3 +180,35 @@ labTest(
     }
   },
 );
+
+labTest('on a cloud host, whose address is alone in its prefix, the LAN is whom the routes name', {}, async lab => {
+  const { host, lan, host6 } = lab.addresses;
+  const ip = async (command: string) =>
+    assert.equal((await lab.inHost(['ip', ...command.split(' ')])).code, 0, command);
+  await ip('addr flush dev eth0 scope global');
+  await ip(`addr add ${host}/32 dev eth0`);
+  await ip(`route add ${lan} dev eth0 scope link`);
+  await ip(`route add default via ${lan}`);
+  await ip(`addr add fd00:77::250/128 dev eth0 nodad`);
+  await ip(`addr add ${host6}/64 dev eth0 nodad`);
+  await lab.run('ex-cloud', { publish: ['18090:80'] });
+  for (const at of [`${host}:18090`, `[${host6}]:18090`, '[fd00:77::250]:18090']) {
+    const [verdict] = await explain(lab, at, '--from', 'lan');
+    assert.equal(verdict?.verdict, 'reachable', at);
+    assert.ok(await lab.fetchFrom('lan', verdict.to.address, 18090), at);
+  }
+  assert.deepEqual(await cutOff(lab), []);
+
+  await lab.listen(
+    { address: '239.255.255.250', port: 1900, proto: 'udp' },
+    { address: '255.255.255.255', port: 67, proto: 'udp' },
+  );
+  for (const port of ['1900', '67']) {
+    const verdicts = await explain(lab, port);
+    assert.ok(verdicts.length >= 2);
+    for (const { verdict, decidedBy } of verdicts) {
+      assert.equal(verdict, 'unknown', port);
+      assert.match(decidedBy?.detail ?? '', /is a (multi|broad)cast address: netdash does not follow/);
+    }
+  }
+});
