@@ -166,7 +166,7 @@ export async function run(invocation: Invocation): Promise<number> {
   if (options.nagios && options.json)
     throw new UsageError('--nagios prints its one line and --json an object: give only one of them');
   const { host } = await openHost(invocation);
-  const view = await lookOnce(host, options.nagios ? nagiosPatienceMs : undefined);
+  const view = await lookOnce(host, options.nagios ? { patience: nagiosPatienceMs } : { looksAgain: true });
   const { snapshot } = view;
   const missing = unjudged(view);
   if (options.nagios) {

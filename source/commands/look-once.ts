@@ -1,35 +1,85 @@
 /** One complete look at a host, for commands that print and end. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { orphanMarginMs, perhapsPassing, withoutPassing, type OrphanLook } from '../facts/findings/orphan-link.ts';
 import type { Host } from '../host/host.ts';
 import { sourceNames, type Readings } from '../host/readings.ts';
-import type { LiveView } from '../live/live.ts';
+import type { Live, LiveView } from '../live/live.ts';
 import { startLive } from '../live/start-live.ts';
 import { stopInTime } from './parting.ts';
 
 /** A source that has not answered by then is said not to have. Docker is given up after the 10 s of one refusal. */
 const patienceMs = 30_000;
+/** Clocks and timers differ by some ms. */
+const slackMs = 100;
 
-/** Reads everything once, insides of containers included. Leaves nothing running. @param patience for sources that do not answer, ms */
-export async function lookOnce(host: Host, patience = patienceMs): Promise<LiveView> {
-  return (await readOnce(host, patience)).view;
+/** How to look. */
+export interface LookOptions {
+  /** For sources that do not answer, ms. */
+  patience?: number;
+  /** Looks a second time, which takes a quarter of a minute, at what may be passing; without, such things are not told. */
+  looksAgain?: boolean;
+}
+
+/** Reads everything once, insides of containers included. Leaves nothing running. */
+export async function lookOnce(host: Host, options: LookOptions = {}): Promise<LiveView> {
+  return (await readOnce(host, options)).view;
 }
 
 /** The same, with the readings behind the view. */
-export async function readOnce(host: Host, patience = patienceMs): Promise<{ view: LiveView; readings: Readings }> {
+export async function readOnce(
+  host: Host,
+  { patience = patienceMs, looksAgain = false }: LookOptions = {},
+): Promise<{ view: LiveView; readings: Readings }> {
   const live = await startLive(host, { once: true });
-  let timer: NodeJS.Timeout | undefined;
   try {
-    await new Promise<void>(resolve => {
-      timer = setTimeout(resolve, patience);
+    const ready = new Promise<void>(resolve => {
       live.subscribe(() => {
         if (live.getView().ready) resolve();
       });
     });
+    await inTime(ready, patience);
+    const view = live.getView();
     const readings = live.getReadings();
-    return { view: withoutAnswer(live.getView(), readings, patience), readings };
+    const first = lookOf(live);
+    // A recording is of one moment.
+    const isWorthwhile = looksAgain && view.ready && host.kind === 'live' && perhapsPassing(first).length > 0;
+    const later = isWorthwhile ? await lookAgain(live, first, host.now(), patience) : undefined;
+    const findings = withoutPassing(first, later);
+    const told = { ...view, snapshot: { ...view.snapshot, findings } };
+    return { view: withoutAnswer(told, readings, patience), readings };
   } finally {
-    clearTimeout(timer);
     await stopInTime(live);
   }
+}
+
+/** Waits for something, but no longer than that. @returns whether it came about */
+async function inTime(wanted: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>(resolve => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([wanted.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const lookOf = (live: Live): OrphanLook => {
+  const { snapshot } = live.getView();
+  return { findings: snapshot.findings, context: { readings: live.getReadings(), facts: snapshot } };
+};
+
+/** Looks again when what was seen in passing must have passed; undefined when no answer came. */
+async function lookAgain(
+  live: Live,
+  { context: { readings } }: OrphanLook,
+  now: number,
+  patience: number,
+): Promise<OrphanLook | undefined> {
+  const seenAt = Math.max(readings.docker.at ?? now, readings.links.at ?? now);
+  await sleep(Math.max(0, Math.min(orphanMarginMs, seenAt + orphanMarginMs - now)) + slackMs);
+  return (await inTime(live.refresh(), patience)) ? lookOf(live) : undefined;
 }
 
 /** The view, in which a source that is still waited for says how long it was. */

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ContainerReading, InsideReading, Readings } from '../../source/host/readings.ts';
 import { keepEarlier, type ReadingHistory } from '../../source/facts/findings/earlier.ts';
+import { withoutPassing } from '../../source/facts/findings/orphan-link.ts';
+import { joinFacts } from '../../source/facts/join.ts';
 import type { Finding } from '../../source/facts/schema.ts';
 import {
   container,
@@ -204,6 +206,17 @@ const orphansIn = (...rounds: Readings[]) => {
   });
 };
 
+/** The orphans that a single look tells of, and one that looked again. */
+const orphansTold = (of: Readings, later?: Readings) => {
+  const host = { kind: 'live' as const, name: 'host1', uid: 0, dockerEndpoint: 'unix:///var/run/docker.sock' };
+  const lookAt = (each: Readings) => ({
+    findings: judging(each),
+    context: { readings: each, facts: { ...joinFacts(each, { now, host }), portChanges: [] } },
+  });
+  const told = withoutPassing(lookAt(of), later && lookAt(later));
+  return told.filter(({ code }) => code === 'orphan-link').map(({ subject }) => subject.name);
+};
+
 describe('orphan-link', () => {
   const mine = web();
   const insideWeb = inside(mine, [inner('eth0', 10, 11, { ipv4: '172.17.0.2' })], {
@@ -254,6 +267,24 @@ describe('orphan-link', () => {
     const another = veth(25, 24, 3, 'docker0', { name: 'vethabcdef0' });
     assert.deepEqual(orphansIn(first, loose([another], now + 16_000)), [[], []]);
     assert.deepEqual(orphansIn(first, loose([], now + 8000), loose([orphan], now + 16_000)), [[], [], []]);
+  });
+
+  it('is told by a single look only of what is older than a link in use, or is there still at a second one', () => {
+    const young = veth(21, 20, 3, 'docker0', { name: 'vethabcdef0' });
+    const old = veth(9, 8, 3, 'docker0', { name: 'vethabcdef1' });
+    const both = loose([young, old], now);
+    assert.deepEqual(orphansTold(both), ['vethabcdef1']);
+    assert.deepEqual(orphansTold(both, loose([young], now + 15_000)), ['vethabcdef0', 'vethabcdef1']);
+    // Too soon, without Docker, gone, or another of that name.
+    assert.deepEqual(orphansTold(both, loose([young], now + 5000)), ['vethabcdef1']);
+    assert.deepEqual(orphansTold(both, loose([young], now + 15_000, now)), ['vethabcdef1']);
+    assert.deepEqual(orphansTold(both, loose([], now + 15_000)), ['vethabcdef1']);
+    assert.deepEqual(orphansTold(both, loose([veth(25, 24, 3, 'docker0', { name: 'vethabcdef0' })], now + 15_000)), [
+      'vethabcdef1',
+    ]);
+    // A container that has just started proves nothing.
+    const containers = [{ ...mine, startedAt: now - 3000 }];
+    assert.deepEqual(orphansTold({ ...both, docker: ok(docker({ containers, networks: [network('app')] })) }), []);
   });
 
   it('is silent about the links of others and about what it does not know', () => {

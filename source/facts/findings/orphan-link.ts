@@ -1,4 +1,5 @@
 import type { LinkReading } from '../../host/readings.ts';
+import type { Finding } from '../schema.ts';
 import { shellWord } from '../shell-words.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { linkKey, saidBetween } from './earlier.ts';
@@ -8,19 +9,64 @@ import { isNotDockers, wasRaised } from './shared.ts';
  * How far apart the two readings must be that show it, ms. A start that fails takes seconds on a busy host, and its veth is there
  * before Docker says that the container runs; what a dead daemon left stays for good, and can wait.
  */
-const marginMs = 15_000;
+export const orphanMarginMs = 15_000;
 
 /** Names that Docker gives: `veth` and 7 hex digits; `br-` and 12 of the network's id. */
 const dockerVeth = /^veth[0-9a-f]{7}$/;
 const dockerBridge = /^br-[0-9a-f]{12}$/;
 
-/** Whether a link was there both before and after Docker was asked; without earlier readings, that is taken for granted. */
+/**
+ * Whether a link is certain to be older than the margin although it was seen only once: the kernel numbers links upwards, so a lower
+ * index than that of a link that a container got when it started, and has had since, is older than that start.
+ */
+function isKnownOld(ifindex: number, { readings, facts }: Pick<FindingContext, 'readings' | 'facts'>): boolean {
+  const { at } = readings.links;
+  if (at === undefined) return false;
+  return (readings.docker.value?.containers ?? []).some(({ id, pid, startedAt, networkMode }) => {
+    if (pid === 0 || startedAt === undefined || startedAt > at - orphanMarginMs) return false;
+    const [own, ...others] = facts.links.filter(({ containerId }) => containerId === id);
+    // What was connected while it ran may be younger.
+    const mode = networkMode === 'default' ? 'bridge' : networkMode;
+    const isFirst = own !== undefined && others.length === 0 && (own.network === mode || own.networkId === mode);
+    return isFirst && own.ifindex > ifindex;
+  });
+}
+
+/** What a look has found and read. */
+export interface OrphanLook {
+  findings: readonly Finding[];
+  context: Pick<FindingContext, 'readings' | 'facts'>;
+}
+
+const orphansOf = ({ findings }: OrphanLook): Finding[] => findings.filter(({ code }) => code === orphanLink.code);
+
+/** Those of the orphans found by a single look that may be what a start or an end is just leaving behind. */
+export function perhapsPassing(look: OrphanLook): Finding[] {
+  return orphansOf(look).filter(({ subject }) => !isKnownOld(Number(subject.id), look.context));
+}
+
+/** The findings of a single look without the orphans that may pass, save those that a later look, a margin after it, found again. */
+export function withoutPassing(first: OrphanLook, later?: OrphanLook): Finding[] {
+  const isLater = (name: 'docker' | 'links'): boolean => {
+    const { at = Infinity } = first.context.readings[name];
+    return (later?.context.readings[name].at ?? 0) >= at + orphanMarginMs;
+  };
+  const again = later && isLater('docker') && isLater('links') ? orphansOf(later) : [];
+  const passing = new Set(
+    perhapsPassing(first).filter(
+      ({ id, subject }) => !again.some(other => other.id === id && other.subject.name === subject.name && !other.stale),
+    ),
+  );
+  return first.findings.filter(finding => !passing.has(finding));
+}
+
+/** Whether a link was there both before and after Docker was asked; without earlier readings, that is left to `withoutPassing`. */
 function wasThereAround(link: LinkReading, context: FindingContext): boolean {
   const { readings, earlier } = context;
   if (earlier === undefined) return true;
   const from = earlier.linksSince?.get(linkKey(link));
   const { at } = readings.links;
-  return from !== undefined && at !== undefined && saidBetween('docker', from + marginMs, at, context);
+  return from !== undefined && at !== undefined && saidBetween('docker', from + orphanMarginMs, at, context);
 }
 
 /** Links that belong to nobody, by name: veths of Docker's on its bridges whose peer is in no running container, and Docker's bridges without a network. */
