@@ -154,5 +154,20 @@ describe('port-moved', () => {
     );
     assert.deepEqual(movesOf([moveOf(now - 16 * 60_000, 1, 2)]), []);
     assert.deepEqual(movesOf([moveOf(now, 1, 2)], []), []);
+    assert.equal(finding?.ports.length, 2);
+    assert.match(finding?.evidence[0]?.text ?? '', /^was 0\.0\.0\.0:2, \[::\]:2; is 0\.0\.0\.0:3, \[::\]:3 since /);
+  });
+
+  it('does not tell of the port as one that is, when the container does not run', () => {
+    const [finding] = movesOf([moveOf(now - 1000, 2, 3)], [web({ state: 'exited', publishedPorts: [] })]);
+    assert.equal(
+      finding?.message,
+      'web 80/tcp moved from host port 2 to 3 (restart); it is not running, and its next start may take yet another',
+    );
+    assert.match(
+      finding?.evidence[0]?.text ?? '',
+      /^state exited; was 0\.0\.0\.0:2, \[::\]:2, and last, from .*Z, 0\.0\.0\.0:3, \[::\]:3$/,
+    );
+    assert.deepEqual(finding?.ports, []);
   });
 });

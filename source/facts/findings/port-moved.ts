@@ -1,3 +1,4 @@
+import { isUp } from '../publishing.ts';
 import type { PortChange } from '../schema.ts';
 import type { Detector } from './detector.ts';
 import { placeText, uniquePorts } from './shared.ts';
@@ -12,6 +13,9 @@ const sides = (side: PortChange['from']): string => {
     ? String([...ports][0])
     : side.map(({ hostIp, hostPort }) => placeText(hostIp, hostPort)).join(' ');
 };
+
+const places = (side: PortChange['from']): string =>
+  side.map(({ hostIp, hostPort }) => placeText(hostIp, hostPort)).join(', ');
 
 /** An ephemeral port changed in the last quarter of an hour: whoever has the old number is talking to nobody, or to another container. */
 export const portMoved: Detector = {
@@ -30,24 +34,35 @@ export const portMoved: Detector = {
       else latest.set(key, { change, count: seen.count + 1 });
     }
     return [...latest].map(([key, { change, count }]) => {
-      const name = facts.containers.find(({ id }) => id === change.containerId)?.name ?? change.containerName;
+      const container = facts.containers.find(({ id }) => id === change.containerId);
+      const name = container?.name ?? change.containerName;
+      // What does not run has given its port back: the number is that of its last run.
+      const isNow = container !== undefined && isUp(container);
+      const shell = shellName({ name, id: change.containerId });
       const port = `${change.containerPort}/${change.proto}`;
       const again = count > 1 ? `, the last of ${count} changes in 15 minutes` : '';
       return {
         subject: { kind: 'port' as const, id: key, name: `${name} ${port}` },
-        message: `${name} ${port} moved from host port ${sides(change.from)} to ${sides(change.to)} (${change.cause})${again}`,
+        message: `${name} ${port} moved from host port ${sides(change.from)} to ${sides(change.to)} (${change.cause})${again}${isNow ? '' : '; it is not running, and its next start may take yet another'}`,
         evidence: [
-          {
-            source: `docker port ${shellName({ name, id: change.containerId })} ${port}`,
-            text: `was ${change.from.map(({ hostIp, hostPort }) => placeText(hostIp, hostPort)).join(', ')}; is ${change.to.map(({ hostIp, hostPort }) => placeText(hostIp, hostPort)).join(', ')} since ${change.at}`,
-          },
+          isNow
+            ? {
+                source: `docker port ${shell} ${port}`,
+                text: `was ${places(change.from)}; is ${places(change.to)} since ${change.at}`,
+              }
+            : {
+                source: `docker inspect ${shell}`,
+                text: `state ${container?.state}; was ${places(change.from)}, and last, from ${change.at}, ${places(change.to)}`,
+              },
         ],
         fix: `Publish a fixed port (-p HOSTPORT:${change.containerPort}) if something relies on the number`,
-        confirm: `docker port ${shellName({ name, id: change.containerId })} ${port}`,
+        confirm: isNow ? `docker port ${shell} ${port}` : `docker inspect -f '{{.State.Status}}' ${shell}`,
         containerIds: [change.containerId],
-        ports: uniquePorts(
-          change.to.map(({ hostIp, hostPort }) => ({ proto: change.proto, address: hostIp, port: hostPort })),
-        ),
+        ports: isNow
+          ? uniquePorts(
+              change.to.map(({ hostIp, hostPort }) => ({ proto: change.proto, address: hostIp, port: hostPort })),
+            )
+          : [],
       };
     });
   },
