@@ -1,5 +1,5 @@
 /** Who holds ports now, and whether that stands in a request's way. */
-import type { SocketReading } from '../host/readings.ts';
+import type { Proto, SocketReading } from '../host/readings.ts';
 import { claimOfSocket, claimText, type Claim } from './claims.ts';
 import { bindConflict, type Conflict } from './conflicts.ts';
 import type { FindingContext } from './findings/detector.ts';
@@ -20,6 +20,8 @@ export interface Holder {
   isDockers?: boolean;
   /** False when it may not really be in the way (a connection whose SO_REUSEADDR is not known). */
   certain: boolean;
+  /** Not certain, but nearly so: a UDP connection is in the way unless both sides have set SO_REUSEADDR. */
+  likely?: true;
 }
 
 /** What stands in a request's way. */
@@ -28,6 +30,8 @@ export interface Blocker {
   asked: Claim;
   holder: Holder;
   verdict: Exclude<Conflict, false>;
+  /** Of an `unknown` verdict: it hangs on nothing but a holder that is likely to be in the way. */
+  likely?: true;
 }
 
 /** `nginx (pid 99, nginx.service)`; undefined when the process is not known. */
@@ -86,6 +90,7 @@ function connectionHolder(socket: SocketReading, range: [number, number] | undef
     who: `a connection of ${name} in state ${socket.state}`,
     source: 'ss -tuan',
     certain,
+    ...(socket.proto === 'udp' && !certain && { likely: true }),
   };
 }
 
@@ -168,7 +173,14 @@ function blockersOf(asked: Claim, certain: boolean, held: readonly Holder[]): Bl
   for (const holder of held) {
     const verdict = bindConflict(holder.claim, asked);
     if (verdict === false) continue;
-    met.push({ asked, holder, verdict: verdict === true && certain && holder.certain ? true : 'unknown' });
+    const isSure = verdict === true && certain;
+    const isLikely = isSure && holder.likely === true;
+    met.push({
+      asked,
+      holder,
+      verdict: isSure && holder.certain ? true : 'unknown',
+      ...(isLikely && { likely: true }),
+    });
   }
   return met.sort((a, b) => Number(b.verdict === true) - Number(a.verdict === true));
 }
@@ -192,7 +204,8 @@ export function blockersFor(request: PortRequest, held: readonly Holder[]): Bloc
   }
   // A range is as hard to have as the easiest of its ports.
   const verdict = blockers.every(blocker => blocker.verdict === true) ? true : 'unknown';
-  return blockers.map(blocker => ({ ...blocker, verdict }));
+  const isLikely = verdict !== true && blockers.every(blocker => blocker.verdict === true || blocker.likely);
+  return blockers.map(({ asked, holder }) => ({ asked, holder, verdict, ...(isLikely && { likely: true }) }));
 }
 
 /** `web1's httpd (pid 123) holds 0.0.0.0:80/tcp`, distinct holders joined; long lists are cut with a count. */
@@ -205,6 +218,52 @@ export function blockersText(blockers: readonly Blocker[]): string {
   const texts = [...lines].map(([who, places]) => `${who} holds ${listText([...places], 4)}`);
   return listText(texts, 3, '; ');
 }
+
+/** A container's own two bindings that exclude each other: whoever else there is, Docker can never give it both. */
+export interface OwnClash {
+  proto: Proto;
+  port: number;
+  claims: [Claim, Claim];
+  /** The two ask for the very same and lead to one port of the container: not every Docker takes that for two. */
+  isRepeated: boolean;
+}
+
+/**
+ * The first two fixed bindings of a container that exclude each other.
+ * @param options.port only of this host port
+ * @param options.surely only where it is certain that Docker takes both addresses
+ */
+export function ownClash(
+  requests: readonly PortRequest[],
+  { port, surely = false }: { port?: number; surely?: boolean } = {},
+): OwnClash | undefined {
+  const fixed = requests.flatMap(request => {
+    const [first, last] = request.ports ?? [];
+    if (first === undefined || first !== last || (port !== undefined && first !== port)) return [];
+    return claimsFor(request, first).map(({ claim, certain }) => ({ claim, certain, request }));
+  });
+  for (const [i, mine] of fixed.entries()) {
+    for (const other of fixed.slice(i + 1)) {
+      if (other.request === mine.request || (surely && !(mine.certain && other.certain))) continue;
+      if (bindConflict(mine.claim, other.claim) !== true) continue;
+      const isSame = mine.claim.address === other.claim.address;
+      const isRepeated = isSame && mine.request.binding.containerPort === other.request.binding.containerPort;
+      const { proto } = mine.claim;
+      return { proto, port: mine.claim.port, claims: [mine.claim, other.claim], isRepeated };
+    }
+  }
+  return undefined;
+}
+
+/** `it asks for port 80/tcp twice itself (0.0.0.0:80/tcp and 127.0.0.1:80/tcp)` @param what the port, `it` where it is named before */
+export function ownClashText({ claims, port, proto }: OwnClash, what = `port ${port}/${proto}`): string {
+  const places = [...new Set(claims.map(claimText))];
+  return `it asks for ${what} twice itself (${listText(places)})`;
+}
+
+/** What to do about it. */
+export const ownClashFix = (name: string): string =>
+  `Remove ${name} and create it again without one of the two bindings: as it is, it can never start`;
 
 /** Who holds what, as evidence: each once, by what said it; at most six. */
 export function holderEvidence(blockers: readonly Blocker[]): { source: string; text: string }[] {

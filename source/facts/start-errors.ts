@@ -37,10 +37,12 @@ const address = String.raw`(\[[^\]\s]*\]|[0-9a-fA-F.:]*?)`;
  * - `failed to bind host port for 0.0.0.0:8081:172.17.0.7:80/tcp: …`, `failed to bind host port 8081 for 0.0.0.0:8080-8081:…` (28)
  * - `failed to bind host port 0.0.0.0:8081/tcp: …` (29)
  * - `error starting userland proxy: failed to listen on 0.0.0.0:8107: protocol not supported` (28, of SCTP; to 26 without the place)
+ * - `failed to listen on TCP socket: address already in use` (28: the port was bound, and another socket came to listen on it first)
  */
 const bindFor = new RegExp(String.raw`Bind for ${address}:(\d+)(?:-\d+)? failed: ${outcome}`);
 const listen = new RegExp(String.raw`listen (tcp|udp|sctp)[46]? ${address}:(\d+): .*?${outcome}`);
 const failedToListen = new RegExp(String.raw`failed to listen on ${address}:(\d+): .*?${outcome}`);
+const failedSomewhere = new RegExp(String.raw`failed to listen on (tcp|udp|sctp) socket: .*?${outcome}`, 'i');
 const failedToBind = new RegExp(
   String.raw`failed to bind (?:host )?port (?:(\d+) )?(?:for )?${address}:(\d+)(?:-\d+)?(?::\S+?)?/(tcp|udp|sctp): .*?${outcome}`,
 );
@@ -65,6 +67,8 @@ export function parseStartError(text: string): StartError | undefined {
     const [, one, host, port, proto, end] = failed;
     return { kind: kinds[end ?? ''] ?? 'taken', port: Number(one ?? port), proto: proto as Proto, address: bare(host) };
   }
+  const nowhere = failedSomewhere.exec(text);
+  if (nowhere) return { kind: kinds[nowhere[2] ?? ''] ?? 'taken', proto: nowhere[1]?.toLowerCase() as Proto };
   if (/starting userland proxy: protocol not supported/.test(text)) return { kind: 'not-supported' };
   return /all ports are allocated/.test(text) ? { kind: 'exhausted' } : undefined;
 }

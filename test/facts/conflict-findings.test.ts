@@ -100,6 +100,7 @@ describe('start errors', () => {
       'error starting userland proxy: failed to listen on 0.0.0.0:8107: protocol not supported',
       { kind: 'not-supported', port: 8107, address: '0.0.0.0' },
     ],
+    ['failed to listen on TCP socket: address already in use', { kind: 'taken', proto: 'tcp' }],
     ['Error starting userland proxy: protocol not supported', { kind: 'not-supported' }],
     ['all ports are allocated', { kind: 'exhausted' }],
     ['Address already in use', undefined],
@@ -157,7 +158,11 @@ describe('port-conflict-failed', () => {
   it('says when the port is free by now, and when that cannot be known', () => {
     const text = 'Bind for 0.0.0.0:9999 failed: port is already allocated';
     const free = judging(host([clash(text, [port('9999', 80)])]));
-    assert.match(free[0]?.message ?? '', /nothing holds it now, so it can be started again$/);
+    assert.match(free[0]?.message ?? '', /nothing listens on it now; a socket that is bound but does not listen/);
+    assert.equal(free[0]?.fix, "Look with ss -tanp 'sport = :9999' who holds it, then docker start clash");
+    const udp = judging(host([clash(text, [port('9999', 80, { proto: 'udp' })])]));
+    assert.match(udp[0]?.message ?? '', /nothing holds it now, so it can be started again$/);
+    assert.equal(udp[0]?.fix, 'docker start clash');
     const blind = judging(
       host([clash(text, [port('9999', 80)])], [], { sockets: { state: 'failed', reason: 'no /proc' } }),
     );
@@ -167,7 +172,28 @@ describe('port-conflict-failed', () => {
   it('notices a container that asks for the same port twice', () => {
     const text = 'Bind for 0.0.0.0:9999 failed: port is already allocated';
     const [finding] = judging(host([clash(text, [port('9999', 80), port('9999', 81)])]));
-    assert.match(finding?.message ?? '', /it asks for it twice itself$/);
+    assert.match(finding?.message ?? '', /it asks for it twice itself \(0\.0\.0\.0:9999\/tcp\)$/);
+    assert.match(finding?.fix ?? '', /^Remove clash and create it again/);
+  });
+
+  it('finds the port where Docker names none', () => {
+    const text = 'failed to listen on TCP socket: address already in use';
+    const twice = [port('8050', 80, { hostIp: '127.0.0.1' }), port('8050', 80, { hostIp: '0.0.0.0' })];
+    const [own] = judging(host([clash(text, [port('8051', 80), ...twice])]));
+    assert.equal(
+      own?.message,
+      'clash did not start: port 8050/tcp was taken; it asks for it twice itself (127.0.0.1:8050/tcp and 0.0.0.0:8050/tcp)',
+    );
+    assert.match(own?.fix ?? '', /^Remove clash and create it again without one of the two bindings/);
+    const [only] = judging(host([clash(text, [port('8051', 80), port('8052', 80, { proto: 'udp' })])]));
+    assert.match(only?.message ?? '', /^clash did not start: port 8051\/tcp was taken; nothing listens on it now/);
+    const [any] = judging(host([clash(text, [port('8051', 80), port('8052', 81)])]));
+    assert.match(
+      any?.message ?? '',
+      /^clash did not start: a port that it asks for \(8051\/tcp and 8052\/tcp; Docker does not say which\) was taken; /,
+    );
+    const [held] = judging(host([clash(text, [port('8051', 80), port('8080', 81)])]));
+    assert.match(held?.message ?? '', /was taken; container web holds 0\.0\.0\.0:8080\/tcp/);
   });
 
   it('is silent about a container that runs again and about other failures', () => {
@@ -240,6 +266,8 @@ const pendingAfter = (secondsAgo: number) =>
     ),
   ).filter(text => text.startsWith('port-conflict-pending'));
 
+const wish = (hostIp: string, containerPort = 80) => port('8050', containerPort, { hostIp });
+
 describe('port-conflict-pending and -rivals', () => {
   it('is not said of a container that has just ended and may be starting again: the docker-proxy may be its own', () => {
     assert.deepEqual(pendingAfter(3), []);
@@ -259,6 +287,46 @@ describe('port-conflict-pending and -rivals', () => {
     assert.match(findings[1]?.message ?? '', /container web holds 0\.0\.0\.0:8080\/tcp and \[::\]:8080\/tcp$/);
   });
 
+  it('tells before the first start that a container asks for a port twice, where that can never be had', () => {
+    const told = (...asked: ReturnType<typeof port>[]) => judging(host([waiting('wild', ...asked)]));
+    const [finding, ...others] = told(wish('127.0.0.1'), wish('0.0.0.0'));
+    assert.deepEqual(others, []);
+    assert.equal(finding?.code, 'port-conflict-pending');
+    assert.equal(
+      finding?.message,
+      'wild can never start: it asks for port 8050/tcp twice itself (127.0.0.1:8050/tcp and 0.0.0.0:8050/tcp)',
+    );
+    assert.match(finding?.fix ?? '', /^Remove wild and create it again/);
+    assert.equal(told(wish('127.0.0.1'), wish('127.0.0.1', 81)).length, 1);
+    // Not every Docker takes the very same for two, other addresses are no conflict, and what has run can run.
+    assert.deepEqual(told(wish('127.0.0.1'), wish('127.0.0.1')), []);
+    assert.deepEqual(told(wish('127.0.0.1'), wish('10.0.0.1'), wish('::')), []);
+    const ran = {
+      ...waiting('ran', wish('127.0.0.1'), wish('0.0.0.0')),
+      state: 'exited' as const,
+      startedAt: now - 90_000,
+    };
+    assert.deepEqual(judging(host([ran])), []);
+  });
+
+  it('tells of a UDP connection on the port, as likely', () => {
+    const client = { state: 'ESTAB', processes: [{ pid: 9, name: 'python3' }] };
+    const told = (proto: 'tcp' | 'udp', asked = '9003') =>
+      judging(
+        host([waiting('late', port(asked, 80, { proto }))], [], {
+          sockets: ok({ listeners: proxySockets, holding: [socket('10.0.0.1', 9003, { ...client, proto })] }),
+          kernel: ok({ interfaces: {}, localPortRange: [32768, 60999] }),
+        }),
+      );
+    const [finding] = told('udp');
+    assert.equal(
+      finding?.message,
+      'late may not start as things are: a connection of python3 (pid 9) in state ESTAB holds 10.0.0.1:9003/udp (likely; not certain)',
+    );
+    assert.deepEqual(told('tcp'), []);
+    assert.deepEqual(told('udp', '9003-9004'), []);
+  });
+
   it('says of rivals which of them exclude each other, where not all do', () => {
     const [rivals] = judging(
       host([
@@ -267,7 +335,7 @@ describe('port-conflict-pending and -rivals', () => {
         waiting('two', port('8200', 80, { hostIp: '10.0.0.1' })),
       ]),
     ).filter(({ code }) => code === 'port-conflict-rivals');
-    assert.match(rivals?.message ?? '', /which is free: not together: all and one; all and two$/);
+    assert.match(rivals?.message ?? '', /which nothing is seen to hold: not together: all and one; all and two$/);
   });
 
   it('keeps silent where nothing stands in the way', () => {

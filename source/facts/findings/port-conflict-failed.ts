@@ -1,52 +1,106 @@
 import type { ContainerReading } from '../../host/readings.ts';
-import { bindConflict } from '../conflicts.ts';
-import { blockerContainers, holderEvidence, blockersFor, blockersText, holdersNow, type Blocker } from '../holders.ts';
+import {
+  blockerContainers,
+  blockersFor,
+  blockersText,
+  holderEvidence,
+  holdersNow,
+  listText,
+  ownClash,
+  ownClashFix,
+  ownClashText,
+  type Blocker,
+} from '../holders.ts';
 import { claimsFor, hostTraits, requestsOf, type PortRequest } from '../requests.ts';
 import type { StartError } from '../start-errors.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { failedStart, uniquePorts } from './shared.ts';
 import { shellName } from '../shell-words.ts';
 
+/** Fixed ports and ranges that requests ask for: `8050/tcp, 7000-7003/udp`. */
+const askedText = (requests: readonly PortRequest[]): string =>
+  listText(
+    [
+      ...new Set(
+        requests.flatMap(({ ports, binding }) =>
+          ports ? [`${ports[0] === ports[1] ? ports[0] : ports.join('-')}/${binding.proto}`] : [],
+        ),
+      ),
+    ],
+    8,
+  );
+
 /** What the error is about, for the operator: `port 8080/tcp`, `every port of 7000-7003/tcp`. */
-function subjectText(error: StartError, request: PortRequest | undefined): string {
+function subjectText(error: StartError, named: readonly PortRequest[]): string {
+  const [request] = named;
   const proto = error.proto ?? request?.binding.proto;
   const suffix = proto === undefined ? '' : `/${proto}`;
+  if (error.kind === 'taken' && error.port === undefined) {
+    const asked = askedText(named);
+    return `a port that it asks for${asked === '' ? '' : ` (${asked}; Docker does not say which)`}`;
+  }
   const range = request?.ports && request.ports[0] !== request.ports[1] ? request.ports : undefined;
   if (range) return `every port of ${range[0]}-${range[1]}${suffix}`;
   return error.port === undefined ? 'every port it may have' : `port ${error.port}${suffix}`;
 }
 
-/** Whether two of a container's own fixed bindings ask for the same: Docker then refuses it whoever else there is. */
-function asksTwice(requests: readonly PortRequest[], port: number): boolean {
-  const claims = requests
-    .filter(request => request.ports?.[0] === port && request.ports[1] === port)
-    .map(request => claimsFor(request, port));
-  return claims.some((mine, i) =>
-    claims.slice(i + 1).some(other => mine.some(a => other.some(b => bindConflict(a.claim, b.claim) === true))),
-  );
+const freeText = 'nothing holds it now, so it can be started again';
+
+/** What is said where no holder is seen: of TCP, the kernel lists sockets that listen or are connected, but none that is only bound. */
+function unheldText(error: StartError, named: readonly PortRequest[]): string {
+  if (error.kind === 'exhausted') return 'whether that is still so is not known';
+  const isUdp = named.length > 0 && named.every(({ binding }) => binding.proto === 'udp');
+  const isRange = named.some(({ ports }) => ports !== undefined && ports[0] !== ports[1]);
+  if (isRange) return 'not all of them are seen to be held now';
+  if (isUdp) return freeText;
+  return 'nothing listens on it now; a socket that is bound but does not listen would not show here';
 }
 
-function draft(container: ContainerReading, error: StartError, context: FindingContext): FindingDraft {
+/** What to do. */
+function fixText(
+  container: ContainerReading,
+  port: number | undefined,
+  { clash, isHeld, isFree }: { clash: boolean; isHeld: boolean; isFree: boolean },
+): string {
+  if (clash) return ownClashFix(container.name);
+  if (isHeld) return `Stop the holder or give ${container.name} another host port, then docker start ${container.name}`;
+  const start = `docker start ${shellName(container)}`;
+  if (isFree) return start;
+  const filter = port === undefined ? '' : ` 'sport = :${port}'`;
+  return `Look with ss -tanp${filter} who holds it, then ${start}`;
+}
+
+function draft(container: ContainerReading, said: StartError, context: FindingContext): FindingDraft {
   const docker = context.readings.docker.value;
   const requests = (docker && requestsOf(container, docker, hostTraits(context.readings))) ?? [];
   const held = holdersNow(context);
-  const named = requests.filter(
-    ({ binding, ports }) =>
-      (error.proto === undefined || binding.proto === error.proto) &&
-      (error.port === undefined || (ports !== undefined && ports[0] <= error.port && error.port <= ports[1])),
+  const ofProto = requests.filter(({ binding }) => said.proto === undefined || binding.proto === said.proto);
+  const clash = said.kind === 'taken' ? ownClash(ofProto, { port: said.port }) : undefined;
+  const error = { ...said, ...(clash && { port: clash.port, proto: clash.proto }) };
+  // Where the text names no port and only one binding can be meant, it is that one's.
+  const [only, ...more] = ofProto;
+  const [first, last] = only?.ports ?? [];
+  if (said.kind === 'taken' && error.port === undefined && more.length === 0 && first !== undefined && first === last) {
+    error.port = first;
+  }
+  const named = ofProto.filter(
+    ({ ports }) =>
+      error.port === undefined || (ports !== undefined && ports[0] <= error.port && error.port <= ports[1]),
   );
   const blockers: Blocker[] = named.flatMap(request => blockersFor(request, held));
   const others = requests.filter(request => !named.includes(request)).flatMap(request => blockersFor(request, held));
   const alsoHeld = others.filter(blocker => blocker.verdict === true);
-  const what = subjectText(error, named[0]);
+  const what = subjectText(error, named);
   const blind = context.facts.listeners === null && context.facts.host.docker?.local !== false;
+  const unheld = unheldText(error, named);
   let holder: string;
   if (blockers.length > 0) {
     holder = blockersText(blockers);
     if (blockers.every(blocker => blocker.verdict !== true)) holder += ' (likely; not certain)';
-  } else if (error.port !== undefined && asksTwice(named, error.port)) holder = 'it asks for it twice itself';
+    if (clash) holder = `${ownClashText(clash, 'it')}, and ${holder}`;
+  } else if (clash) holder = ownClashText(clash, 'it');
   else if (blind) holder = 'the holder is not known, for the sockets of this host cannot be read';
-  else holder = 'nothing holds it now, so it can be started again';
+  else holder = unheld;
   if (alsoHeld.length > 0) holder += `; it also asks for ports of which ${blockersText(alsoHeld)}`;
   const ports = [...blockers, ...alsoHeld].map(({ asked }) => ({
     proto: asked.proto,
@@ -63,10 +117,11 @@ function draft(container: ContainerReading, error: StartError, context: FindingC
       { source: `docker inspect ${shellName(container)}`, text: `State.Error: ${container.error}` },
       ...holderEvidence([...blockers, ...alsoHeld]),
     ],
-    fix:
-      blockers.length > 0
-        ? `Stop the holder or give ${container.name} another host port, then docker start ${container.name}`
-        : `docker start ${shellName(container)}`,
+    fix: fixText(container, error.port, {
+      clash: clash !== undefined,
+      isHeld: blockers.length > 0,
+      isFree: said.kind === 'exhausted' || (!blind && unheld === freeText),
+    }),
     confirm: `docker inspect -f '{{.State.Error}}' ${shellName(container)}${error.port === undefined ? '' : `; ss -tulnp 'sport = :${error.port}'`}`,
     containerIds: [container.id, ...blockerContainers([...blockers, ...alsoHeld]).filter(id => id !== container.id)],
     ports: uniquePorts(ports.length > 0 ? ports : asked.filter(claim => claim.port > 0)),

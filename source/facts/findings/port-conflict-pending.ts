@@ -1,4 +1,13 @@
-import { blockerContainers, blockersFor, blockersText, holderEvidence, holdersNow } from '../holders.ts';
+import {
+  blockerContainers,
+  blockersFor,
+  blockersText,
+  holderEvidence,
+  holdersNow,
+  ownClash,
+  ownClashFix,
+  ownClashText,
+} from '../holders.ts';
 import { hostTraits, requestsOf } from '../requests.ts';
 import type { Detector } from './detector.ts';
 import { failedStart, uniquePorts } from './shared.ts';
@@ -8,7 +17,7 @@ import { shellName } from '../shell-words.ts';
 const restartMs = 10_000;
 
 /**
- * A container that is not running asks for a host port that somebody holds now. Only for containers that somebody may
+ * A container that is not running asks for a host port that somebody holds now, or for one twice itself. Only for containers that somebody may
  * start (created, exited); one that `port-conflict-failed` tells of is left to that.
  */
 export const portConflictPending: Detector = {
@@ -30,15 +39,27 @@ export const portConflictPending: Detector = {
       const failed = failedStart(container)?.kind;
       if (failed === 'taken' || failed === 'exhausted') return [];
       const mayStart = context.now - (container.finishedAt ?? 0) < restartMs;
-      const blockers = (requestsOf(container, docker, traits) ?? [])
+      const requests = requestsOf(container, docker, traits) ?? [];
+      const blockers = requests
         .flatMap(request => blockersFor(request, held))
-        .filter(({ verdict, holder }) => verdict === true && !(mayStart && holder.isDockers === true));
-      if (blockers.length === 0) return [];
-      const ports = uniquePorts(blockers.map(({ asked }) => asked));
+        .filter(
+          ({ verdict, likely, holder }) =>
+            (verdict === true || likely === true) && !(mayStart && holder.isDockers === true),
+        );
+      const clash = container.startedAt === undefined ? ownClash(requests, { surely: true }) : undefined;
+      // Once it has run, its bindings are such as can be had.
+      const own = clash?.isRepeated === false ? clash : undefined;
+      if (blockers.length === 0 && own === undefined) return [];
+      const isLikely = own === undefined && blockers.every(({ verdict }) => verdict !== true);
+      const ports = uniquePorts([...(own?.claims ?? []), ...blockers.map(({ asked }) => asked)]);
+      const reasons = [
+        ...(own ? [ownClashText(own)] : []),
+        ...(blockers.length > 0 ? [blockersText(blockers) + (isLikely ? ' (likely; not certain)' : '')] : []),
+      ];
       return [
         {
           subject: { kind: 'container' as const, id: container.id, name: container.name },
-          message: `${container.name} will not start as things are: ${blockersText(blockers)}`,
+          message: `${container.name} ${own ? 'can never start' : isLikely ? 'may not start as things are' : 'will not start as things are'}: ${reasons.join('; ')}`,
           evidence: [
             {
               source: `docker inspect ${shellName(container)}`,
@@ -46,7 +67,9 @@ export const portConflictPending: Detector = {
             },
             ...holderEvidence(blockers),
           ],
-          fix: `Before starting ${container.name}, stop the holder or give it another host port`,
+          fix: own
+            ? ownClashFix(container.name)
+            : `Before starting ${container.name}, stop the holder or give it another host port`,
           confirm: `docker inspect -f '{{json .HostConfig.PortBindings}}' ${shellName(container)}; ss -tulnp 'sport = :${ports[0]?.port}'`,
           containerIds: [container.id, ...blockerContainers(blockers)],
           ports,

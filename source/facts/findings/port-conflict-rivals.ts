@@ -14,7 +14,7 @@ interface Wish {
   claims: Claim[];
 }
 
-/** Fixed ports that containers which are not running ask for and that nobody holds, by `port/proto`. */
+/** Fixed ports that containers which are not running ask for and that nobody is seen to hold, by `port/proto`. */
 function freeWishes(context: FindingContext): Map<string, Wish[]> {
   const wishes = new Map<string, Wish[]>();
   const docker = context.readings.docker.value;
@@ -72,7 +72,7 @@ function draft(key: string, wishes: readonly Wish[]): FindingDraft {
   const names = containers.map(container => container.name);
   return {
     subject: { kind: 'port', id: `${key}@${addresses[0]}`, name: key },
-    message: `${listText(names)} ${names.length === 2 ? 'both' : 'all'} ask for port ${key}, which is free: ${outcome(group, names)}`,
+    message: `${listText(names)} ${names.length === 2 ? 'both' : 'all'} ask for port ${key}, which nothing is seen to hold: ${outcome(group, names)}`,
     evidence: containers.map(container => ({
       source: `docker inspect ${shellName(container)}`,
       text: `${container.state}; asks for ${[
@@ -86,7 +86,7 @@ function draft(key: string, wishes: readonly Wish[]): FindingDraft {
   };
 }
 
-/** Two or more containers that are not running ask for one fixed host port that is free now. */
+/** Two or more containers that are not running ask for one fixed host port that nobody is seen to hold now. */
 export const portConflictRivals: Detector = {
   code: 'port-conflict-rivals',
   severity: 'warning',
