@@ -45,7 +45,8 @@ export async function readOnce(
     const isWorthwhile = looksAgain && view.ready && host.kind === 'live' && perhapsPassing(first).length > 0;
     const later = isWorthwhile ? await lookAgain(live, first, host.now(), patience) : undefined;
     const findings = withoutPassing(first, later);
-    const told = { ...view, snapshot: { ...view.snapshot, findings } };
+    const isWhole = findings.length === view.snapshot.findings.length;
+    const told = isWhole ? view : { ...view, snapshot: { ...view.snapshot, findings } };
     return { view: withoutAnswer(told, readings, patience), readings };
   } finally {
     await stopInTime(live);
