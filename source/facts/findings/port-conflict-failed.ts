@@ -122,7 +122,7 @@ function draft(container: ContainerReading, said: StartError, context: FindingCo
       isHeld: blockers.length > 0,
       isFree: said.kind === 'exhausted' || (!blind && unheld === freeText),
     }),
-    confirm: `docker inspect -f '{{.State.Error}}' ${shellName(container)}${error.port === undefined ? '' : `; ss -tulnp 'sport = :${error.port}'`}`,
+    confirm: `docker inspect -f '{{.State.Error}}' ${shellName(container)}${error.port === undefined ? '' : `; ss -tuanp 'sport = :${error.port}'`}`,
     containerIds: [container.id, ...blockerContainers([...blockers, ...alsoHeld]).filter(id => id !== container.id)],
     ports: uniquePorts(ports.length > 0 ? ports : asked.filter(claim => claim.port > 0)),
   };
