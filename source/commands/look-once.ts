@@ -11,6 +11,8 @@ import { stopInTime } from './parting.ts';
 const patienceMs = 30_000;
 /** Clocks and timers differ by some ms. */
 const slackMs = 100;
+/** How soon it is looked again first; then after twice as long each time. */
+const firstStepMs = 1000;
 
 /** How to look. */
 export interface LookOptions {
@@ -43,7 +45,7 @@ export async function readOnce(
     const first = lookOf(live);
     // A recording is of one moment.
     const isWorthwhile = looksAgain && view.ready && host.kind === 'live' && perhapsPassing(first).length > 0;
-    const later = isWorthwhile ? await lookAgain(live, first, host.now(), patience) : undefined;
+    const later = isWorthwhile ? await lookAgain(live, first, host, patience) : undefined;
     const findings = withoutPassing(first, later);
     const isWhole = findings.length === view.snapshot.findings.length;
     const told = isWhole ? view : { ...view, snapshot: { ...view.snapshot, findings } };
@@ -71,16 +73,25 @@ const lookOf = (live: Live): OrphanLook => {
   return { findings: snapshot.findings, context: { readings: live.getReadings(), facts: snapshot } };
 };
 
-/** Looks again when what was seen in passing must have passed; undefined when no answer came. */
-async function lookAgain(
-  live: Live,
-  { context: { readings } }: OrphanLook,
-  now: number,
-  patience: number,
-): Promise<OrphanLook | undefined> {
+/**
+ * Looks again when what was seen in passing must have passed, and now and then before: mostly it is gone within seconds, and whoever asks need
+ * not wait longer. undefined when no answer came.
+ */
+async function lookAgain(live: Live, first: OrphanLook, host: Host, patience: number): Promise<OrphanLook | undefined> {
+  const { readings } = first.context;
+  const now = host.now();
+  const passing = new Set(perhapsPassing(first).map(({ id }) => id));
   const seenAt = Math.max(readings.docker.at ?? now, readings.links.at ?? now);
-  await sleep(Math.max(0, Math.min(orphanMarginMs, seenAt + orphanMarginMs - now)) + slackMs);
-  return (await inTime(live.refresh(), patience)) ? lookOf(live) : undefined;
+  let leftMs = Math.max(0, Math.min(orphanMarginMs, seenAt + orphanMarginMs - now)) + slackMs;
+  for (let stepMs = firstStepMs; leftMs > 0; stepMs *= 2) {
+    const waitMs = Math.min(stepMs, leftMs);
+    await sleep(waitMs);
+    leftMs -= waitMs;
+    if (!(await inTime(live.refresh(), patience))) return undefined;
+    const look = lookOf(live);
+    if (leftMs <= 0 || !look.findings.some(({ id }) => passing.has(id))) return look;
+  }
+  return undefined;
 }
 
 /** The view, in which a source that is still waited for says how long it was. */
