@@ -100,6 +100,8 @@ describe('faults of the daemon', { concurrency: true }, () => {
           .slice(seen)
           .filter(({ type, text: line }) => /^container-(created|removed)$/.test(type) && !line.startsWith('probe-'));
         assert.deepEqual(comings, []);
+        // The ports of the others may be told after the start of the last.
+        for (let known = -1; known !== watch.events.length; await sleep(3000)) known = watch.events.length;
         await restartIsTold(lab, watch);
       } finally {
         await watch.stop();
