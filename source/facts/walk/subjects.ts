@@ -77,16 +77,18 @@ function hostAddresses(places: readonly Place[], from: From, facts: Facts): { va
       return meeting([...own, ...groupsOf(places, [each])], places).map(address => ({ vantage, address }));
     });
   }
-  const own = facts.interfaces.filter(({ kind }) => kind !== 'loopback');
   if (from.kind === 'loopback') {
     const specific = places
       .map(({ address }) => address)
       .filter(address => isGlobal(address) && address !== '0.0.0.0' && address !== '::');
     const wild = places.length === 0 || places.some(({ address }) => /^(0\.0\.0\.0|::|127\.|::1$)/.test(address));
-    const found = wild ? meeting(['127.0.0.1', '::1'], places) : [];
+    // A listener may be on any of 127.0.0.0/8, as systemd-resolved on 127.0.0.53.
+    const others = places.map(({ address }) => address).filter(address => address.startsWith('127.'));
+    const found = wild ? meeting([...new Set(['127.0.0.1', '::1', ...others])], places) : [];
     return [...new Set([...found, ...specific])].map(address => ({ vantage: from, address }));
   }
   const family = from.kind === 'address' ? isV6(from.address) : undefined;
+  const own = facts.interfaces.filter(({ kind }) => kind !== 'loopback');
   const candidates = own
     .filter(each => each.kind !== 'veth' || each.master === undefined)
     .filter(each => from.kind === 'address' || each.networkId === undefined)
