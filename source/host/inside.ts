@@ -46,14 +46,16 @@ const unreadable = (error: HostError) => (error.code === 'denied' ? 'needs root 
  * @throws HostError `gone` when the process has ended or its pid is now another's, before or while it was read
  */
 export async function readInside(host: Host, options: InsideOptions): Promise<Outcome<InsideReading>> {
-  const { containerId, pid } = options;
-  assertContainer(host, containerId, pid);
+  const { containerId, pid, previous } = options;
   const value: InsideReading = { containerId, pid };
   const missing: string[] = [];
   const netns = netnsOf(host, pid);
+  // In the netns of before it is the process of before, or one that tells the same of that netns.
+  const isKnown = netns !== undefined && previous?.pid === pid && previous.netns === netns;
+  if (!isKnown) assertContainer(host, containerId, pid);
   if (netns !== undefined) value.netns = netns;
-  const sameNetns = options.previous?.pid === pid && options.previous.netns === netns ? options.previous : undefined;
-  if (sharesHostNetns(host, pid)) {
+  const sameNetns = previous?.pid === pid && previous.netns === netns ? previous : undefined;
+  if (isKnown ? previous.sharesHostNetns : sharesHostNetns(host, pid)) {
     value.sharesHostNetns = true;
     value.interfacesReason = sharesHost;
     if (options.listeners) value.listenersReason = sharesHost;

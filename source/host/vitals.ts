@@ -91,7 +91,9 @@ async function readNics(host: Host): Promise<VitalsReading['nics'] | HostError> 
   const here = typeof dev === 'string' ? parseNetDev(dev) : {};
   const defaults = typeof route === 'string' ? defaultDevices(route) : new Set<string>();
   // A sysfs shows the interfaces of whoever mounted it: take only those that are in this netns.
-  const own = names.filter(name => name in here);
+  // A veth, a bridge: what has no device behind it stands apart (drivers/base/core.c of the kernel), and a Docker host has hundreds of them.
+  const virtual = new Set(await host.list('/sys/devices/virtual/net').catch((): string[] => []));
+  const own = names.filter(name => name in here && !virtual.has(name));
   const devices = host.readLinks(own.map(name => `${root}/${name}/device`));
   const physical = own.filter((_, index) => typeof devices[index] === 'string');
   const speeds = host.readFiles(physical.map(name => `${root}/${name}/speed`));

@@ -70,6 +70,8 @@ const secondLookMs = 1500;
 /** A container that is not looked at is read this often, and all of them together no more often than `perContainerMs` apart. */
 const idleMs = 60_000;
 const perContainerMs = 1000;
+/** Those that are read in turn are read together so often: to be woken takes a program that has nothing to do a tenth of what the reading does. */
+const togetherMs = 4000;
 /** While the number of its sockets stays, a container's tables are read this often, and all of them no more often than `tablesApartMs` apart. */
 const tablesMs = 120_000;
 const tablesApartMs = 5000;
@@ -110,7 +112,8 @@ export class InsideSource {
   /** Whether every running container was read as often as it takes, or tried. */
   get complete(): boolean {
     const enough = this.#options.thorough ? thoroughReads : 1;
-    return [...this.#entries.values()].every(({ reads }) => reads >= enough);
+    for (const { reads } of this.#entries.values()) if (reads < enough) return false;
+    return true;
   }
 
   /** Says which containers run now. One with another pid or start time than before is another netns: it is read anew. */
@@ -218,7 +221,8 @@ export class InsideSource {
   #arm(): void {
     clearTimeout(this.#timer);
     if (this.#stopped || this.#working || this.#entries.size === 0) return;
-    const next = Math.min(...[...this.#entries.values()].map(({ dueAt }) => dueAt));
+    let next = Infinity;
+    for (const { dueAt } of this.#entries.values()) if (dueAt < next) next = dueAt;
     this.#timer = setTimeout(() => void this.#work(), Math.max(0, next - performance.now()));
   }
 
@@ -332,6 +336,12 @@ export class InsideSource {
     return 'read';
   }
 
+  /** When a container that nobody looks at is read again: not all at once, and yet several each time that the program is woken for it. */
+  #inTurnAt(now: number): number {
+    const rest = Math.max(idleMs, this.#entries.size * perContainerMs);
+    return Math.ceil((now + rest * (0.75 + Math.random() / 2)) / togetherMs) * togetherMs;
+  }
+
   #plan(entry: Entry): void {
     const now = performance.now();
     if (this.#options.thorough && entry.reads < thoroughReads) {
@@ -344,9 +354,8 @@ export class InsideSource {
     if (entry.reads === 1 && entry.planned.length === 0 && isAsked) {
       entry.planned.push(now + 1000 + Math.random() * this.#entries.size * unclearMs);
     }
-    const rest = Math.max(idleMs, this.#entries.size * perContainerMs);
-    const regular = entry.target.id === this.#attended ? attendedMs : rest * (0.75 + Math.random() / 2);
-    entry.dueAt = Math.min(entry.dueAt, now + regular, entry.planned[0] ?? Infinity);
+    const regular = entry.target.id === this.#attended ? now + attendedMs : this.#inTurnAt(now);
+    entry.dueAt = Math.min(entry.dueAt, regular, entry.planned[0] ?? Infinity);
   }
 }
 

@@ -42,8 +42,11 @@ const longestUnjudgedMs = 1000;
 const judgeRestFactor = 10;
 /** Readings that only confirm what was known make a view this often: findings that want to be seen twice, or end with time, hang on it. */
 const confirmMs = 10_000;
+/** The same where nothing has been new for so long: by then all is confirmed, and time alone has things judged once a minute. */
+const restMs = 120_000;
+const confirmAtRestMs = 20_000;
 /** Looks into containers take turns: what one of them comes upon makes a view together with what the next ones do. */
-const insideGatherMs: Readonly<Record<InsideNews, number>> = { awaited: 100, noticed: 2000, nothing: confirmMs };
+const insideGatherMs: Readonly<Record<Exclude<InsideNews, 'nothing'>, number>> = { awaited: 100, noticed: 2000 };
 /** While a source is waited for, a view is made this often. */
 const waitingMs = 1000;
 
@@ -79,6 +82,8 @@ class LiveSession implements Live {
   readonly #pace: ViewPace;
   /** Whether anything was read since the readings of the newest view were put together. */
   #isBehind = false;
+  /** When a reading was new last, on the clock of performance.now(). */
+  #newsAt = performance.now();
   #judgeTimer: NodeJS.Timeout | undefined;
   /** When the oldest view that no judgement has seen was made, on the clock of performance.now(). */
   #unjudgedAt: number | undefined;
@@ -206,18 +211,18 @@ class LiveSession implements Live {
     }
     this.#isUrgent ||= changed;
     const containers = this.#dockerTold.value?.containers ?? [];
-    this.#isBehind ||= changed;
+    this.#note(changed);
     if (changed && hasNewPorts(this.#containersTold, containers)) this.#pace.soon(urgentGatherMs, { isAwaited: true });
-    else this.#pace.soon(changed ? gatherMs : confirmMs);
+    else this.#pace.soon(changed ? gatherMs : this.#confirmMs);
     this.#containersTold = containers;
   }
 
   /** Of the first look into each container, one after the other, not every one is worth a frame; the last is waited for. */
   #onInside(news: InsideNews): void {
-    this.#isBehind ||= news !== 'nothing';
+    this.#note(news !== 'nothing');
     if (!this.#inside.complete) this.#pace.soon(firstLooksMs);
     else if (!this.#view.store.latest.ready) this.#pace.soon(0, { isOnlyWork: this.#isComplete });
-    else this.#pace.soon(insideGatherMs[news]);
+    else this.#pace.soon(news === 'nothing' ? this.#confirmMs : insideGatherMs[news]);
   }
 
   async #recall(folder: string, daemonId: string): Promise<void> {
@@ -240,8 +245,18 @@ class LiveSession implements Live {
   }
 
   #read(changed: boolean): void {
-    this.#isBehind ||= changed;
-    this.#pace.soon(changed ? gatherMs : confirmMs);
+    this.#note(changed);
+    this.#pace.soon(changed ? gatherMs : this.#confirmMs);
+  }
+
+  #note(changed: boolean): void {
+    if (!changed) return;
+    this.#isBehind = true;
+    this.#newsAt = performance.now();
+  }
+
+  get #confirmMs(): number {
+    return performance.now() - this.#newsAt < restMs ? confirmMs : confirmAtRestMs;
   }
 
   *#makeView(): Generator<void, void> {

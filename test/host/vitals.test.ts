@@ -61,6 +61,18 @@ test('reads a recorded machine without touching this one', async () => {
   });
 });
 
+test('asks only those for a device that sysfs does not list among the virtual ones', async () => {
+  const dev = ['eno1', 'veth1'].map(name => `${name}: 1 2 3 4 5 6 7 8 9 10 11 12\n`).join('');
+  const device = '../../../0000:00:03.0';
+  const host = textHost({
+    files: { ...files, '/proc/self/net/dev': dev },
+    folders: { '/sys/class/net': ['eno1', 'veth1'], '/sys/devices/virtual/net': ['veth1'] },
+    links: { '/sys/class/net/eno1/device': device, '/sys/class/net/veth1/device': device },
+  });
+  const { value } = await readVitals(host);
+  assert.deepEqual(Object.keys(value.nics), ['eno1']);
+});
+
 test('says what is missing, and fails without load and memory', async () => {
   const { '/proc/stat': _, ...rest } = files;
   const outcome = await readVitals(textHost({ files: rest }));

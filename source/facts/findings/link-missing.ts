@@ -24,9 +24,10 @@ function lacks(
   const inside = reading?.value;
   if (reading?.state !== 'ok' || reading.at === undefined || inside?.pid !== container.pid) return false;
   if (inside.interfaces === undefined || reading.at < container.inspectedAt + grace) return false;
-  const others = inside.interfaces.filter(({ name }) => name !== 'lo');
-  const isTold = others.every(({ mac, addresses }) => mac !== undefined && addresses.length > 0);
-  return isTold && interfaceOfEndpoint(endpoint, inside.interfaces) === undefined;
+  if (interfaceOfEndpoint(endpoint, inside.interfaces) !== undefined) return false;
+  return inside.interfaces.every(
+    ({ name, mac, addresses }) => name === 'lo' || (mac !== undefined && addresses.length > 0),
+  );
 }
 
 /** A container that is up and one of its endpoints that is none any more. */
@@ -42,7 +43,7 @@ const isEndpoint = (endpoint: EndpointReading, index: ModeIndex): boolean =>
 function suspects({ readings, earlier }: FindingContext): Case[] {
   const docker = readings.docker.value;
   if (docker === undefined || isElsewhere(docker.engine)) return [];
-  const index = modeIndex(docker.containers, docker.networks);
+  const index = modeIndex([], docker.networks);
   const grace = earlier === undefined ? onceGraceMs : graceMs;
   return docker.containers
     .filter(container => isUp(container) && container.inspectError === undefined)
