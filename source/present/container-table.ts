@@ -226,6 +226,7 @@ export const containerTable: Table<ContainerRow> = {
       max: 90,
       want: 24,
       grow: true,
+      ages: true,
       cell: noteCell,
       sortKey: noteRank,
     },
@@ -261,6 +262,7 @@ export const containerTable: Table<ContainerRow> = {
       min: 4,
       max: 5,
       align: 'right',
+      ages: true,
       cell: row => optional(upTime(row)),
       sortKey: row =>
         runs(row.container) && row.container.startedAt ? -Date.parse(row.container.startedAt) : undefined,

@@ -103,6 +103,7 @@ export const eventTable: Table<EventRow> = {
       priority: 2,
       min: 8,
       max: 11,
+      ages: true,
       cell: row => cell(shortMoment(row.event.at, row.now), 'dim'),
       sortKey: row => Date.parse(row.event.at),
     },

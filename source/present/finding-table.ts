@@ -93,6 +93,7 @@ export const findingTable: Table<FindingRow> = {
       min: 5,
       max: 5,
       align: 'right',
+      ages: true,
       cell: row => cell(age(row.now - Date.parse(row.finding.since)), 'dim'),
       sortKey: row => -Date.parse(row.finding.since),
     },

@@ -16,8 +16,17 @@ export interface Layout {
   dropped: readonly string[];
   /** By column: the widest content so far. */
   widest: readonly number[];
-  /** The items that `widest` is of. */
-  measured: WeakSet<ListItem>;
+  /** The items that `widest` is of, and their origins; of those how many. */
+  measured: WeakSet<object>;
+  origins: number;
+}
+
+/**
+ * Whether a layout was made for the items of a list and for no others, but for what has aged since: measured anew, only columns that age
+ * could be narrower.
+ */
+function isOfThese(layout: Layout, { items }: List): boolean {
+  return layout.origins === items.length && items.every(({ origin }) => layout.measured.has(origin));
 }
 
 /** Spaces between columns. */
@@ -38,14 +47,24 @@ function naturalWidth(items: readonly ListItem[], index: number, column: ColumnH
  * Places columns in `width` columns of the screen. Of the columns that are not extra, the least important are dropped
  * until the rest fits at its smallest; extra ones come in, by importance, where the others have what they want. What is
  * left goes to what columns want, then to their content, by importance, then to the growing column.
- * @param before the layout before, of the same columns and width: no column is laid out for less content than it had then, so that
+ * @param last the layout before, of the same columns and width: no column is laid out for less content than it had then, so that
  * columns do not shrink and grow again, and what was measured for it is not measured again. Itself when nothing moves
+ * @param options.mayShrink columns are to be no wider than the items of now want
  */
-export function layoutColumns(list: List, width: number, before?: Layout): Layout {
-  const measured = before?.measured ?? new WeakSet<ListItem>();
+export function layoutColumns(
+  list: List,
+  width: number,
+  last?: Layout,
+  { mayShrink = false }: { mayShrink?: boolean } = {},
+): Layout {
+  const before = last && mayShrink && !isOfThese(last, list) ? undefined : last;
+  const measured = before?.measured ?? new WeakSet<object>();
   const unmeasured = before ? list.items.filter(item => !measured.has(item)) : list.items;
+  const unknown = before ? unmeasured.filter(({ origin }) => !measured.has(origin)) : unmeasured;
   const all = list.columns.map((column, index) => {
-    const natural = Math.max(naturalWidth(unmeasured, index, column), before?.widest[index] ?? 0);
+    const isAnew = column.ages && mayShrink;
+    const looked = isAnew ? list.items : column.ages ? unmeasured : unknown;
+    const natural = Math.max(naturalWidth(looked, index, column), (isAnew ? undefined : before?.widest[index]) ?? 0);
     return {
       index,
       column,
@@ -54,8 +73,12 @@ export function layoutColumns(list: List, width: number, before?: Layout): Layou
       want: Math.min(natural, column.want ?? natural),
     };
   });
-  for (const item of unmeasured) measured.add(item);
-  if (before && all.every(({ natural }, index) => natural === before.widest[index])) return before;
+  for (const item of unmeasured) measured.add(item).add(item.origin);
+  const origins = (before?.origins ?? 0) + unknown.length;
+  if (before && all.every(({ natural }, index) => natural === before.widest[index])) {
+    before.origins = origins;
+    return before;
+  }
   type Entry = (typeof all)[number];
   const byImportance = [...all].sort((a, b) => a.column.priority - b.column.priority);
   const total = (entries: readonly Entry[], size: 'least' | 'want') =>
@@ -80,6 +103,7 @@ export function layoutColumns(list: List, width: number, before?: Layout): Layou
     places: all.flatMap(({ index }) => (widths.has(index) ? [{ index, width: widths.get(index)! }] : [])),
     widest: all.map(({ natural }) => natural),
     measured,
+    origins,
     dropped: all.filter(({ index }) => !widths.has(index)).map(({ column }) => column.title.trim()),
   };
 }

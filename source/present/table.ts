@@ -26,6 +26,8 @@ export interface Column<Row> {
   sortKey?: (row: Row) => SortKey;
   /** Is laid out for all it may take whatever it holds, since its cells cost something to make (`lazyCell`). */
   steady?: boolean;
+  /** Its cells change as time passes, as `aged` of the table says. */
+  ages?: boolean;
   /** Its values move all the time: rows sorted by it are put in order every few seconds only. */
   live?: boolean;
 }
@@ -67,7 +69,7 @@ export interface Table<Row> {
 /** A column without its row type: what a screen needs to lay it out. */
 export type ColumnHead = Pick<
   Column<never>,
-  'id' | 'title' | 'priority' | 'min' | 'max' | 'want' | 'extra' | 'grow' | 'align' | 'live' | 'steady'
+  'id' | 'title' | 'priority' | 'min' | 'max' | 'want' | 'extra' | 'grow' | 'align' | 'live' | 'steady' | 'ages'
 >;
 
 /** A row without its type. */
@@ -76,6 +78,8 @@ export interface ListItem {
   section?: string;
   /** One per column; made on first use. */
   readonly cells: readonly Cell[];
+  /** The same object for items of which only cells that age may differ. */
+  readonly origin: object;
   copy: string;
   containerId?: string;
   details?: () => readonly Line[];
@@ -139,11 +143,23 @@ function bySection<Row>(table: Table<Row>, sorted: readonly Row[], original: rea
 /** Items by table and row: a row that is given again has its cells already. */
 const items = new WeakMap<object, WeakMap<object, ListItem>>();
 
+/** Of a row that says what another said but for what time has changed: that other one. */
+const youngerRows = new WeakMap<object, object>();
+
+/** Tells that a row says what `before` said but for what time has changed: the cells of that one that do not age are its own. */
+export function growOlder(before: object, row: object): void {
+  youngerRows.delete(before);
+  youngerRows.set(row, before);
+}
+
 function itemOf<Row>(table: Table<Row>, row: Row): ListItem {
   if (typeof row !== 'object' || row === null) return new Item(table, row);
   const ofTable = items.get(table) ?? new WeakMap<object, ListItem>();
   items.set(table, ofTable);
-  const item = ofTable.get(row) ?? new Item(table, row);
+  const known = ofTable.get(row);
+  if (known) return known;
+  const younger = youngerRows.get(row);
+  const item = new Item(table, row, younger && (ofTable.get(younger) as Item<Row> | undefined));
   ofTable.set(row, item);
   return item;
 }
@@ -153,20 +169,28 @@ class Item<Row> implements ListItem {
   readonly #table: Table<Row>;
   readonly #row: Row;
   #cells: readonly Cell[] | undefined;
+  /** Those of the item that it follows. */
+  readonly #younger: readonly Cell[] | undefined;
+  readonly origin: object;
   readonly key: string;
   readonly section: string | undefined;
   readonly containerId: string | undefined;
 
-  constructor(table: Table<Row>, row: Row) {
+  constructor(table: Table<Row>, row: Row, younger?: Item<Row>) {
     this.#table = table;
     this.#row = row;
+    this.#younger = younger && (younger.#cells ?? younger.#younger);
+    this.origin = younger?.origin ?? {};
     this.key = table.key(row);
     this.section = table.section?.(row);
     this.containerId = table.detailsFirst ? undefined : table.containerId?.(row);
   }
 
   get cells(): readonly Cell[] {
-    return (this.#cells ??= this.#table.columns.map(column => column.cell(this.#row)));
+    return (this.#cells ??= this.#table.columns.map((column, index) => {
+      const younger = column.ages ? undefined : this.#younger?.[index];
+      return younger ?? column.cell(this.#row);
+    }));
   }
 
   get copy(): string {

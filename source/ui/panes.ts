@@ -14,7 +14,7 @@ import { networkRows, networkTable } from '../present/network-table.ts';
 import type { PaneSource } from '../present/notices.ts';
 import { portRows, portTable } from '../present/port-table.ts';
 import { ruleRows, ruleTable } from '../present/rule-table.ts';
-import { listOf } from '../present/table.ts';
+import { growOlder, listOf } from '../present/table.ts';
 import type { List, Sort, Table } from '../present/table.ts';
 import type { PaneId } from './state.ts';
 
@@ -140,7 +140,9 @@ function keptRows<Row extends object>({ table, rows, beside }: Definition<Row>):
     const kept = rows(view).map(row => {
       const key = table.key(row);
       const before = last?.byKey.get(key);
-      const isKept = before && !byKey.has(key) && isSameRow(before, row) && (isFresh || aged(before) === aged(row));
+      const isSaid = before !== undefined && !byKey.has(key) && isSameRow(before, row);
+      const isKept = isSaid && (isFresh || aged(before) === aged(row));
+      if (isSaid && !isKept) growOlder(before, row);
       const same = isKept ? before : row;
       byKey.set(key, same);
       return same;
@@ -201,15 +203,15 @@ function pane<Row extends object>(definition: Definition<Row>): Pane {
     layout(list, width) {
       const choice = last?.choice;
       const now = last ? Date.parse(last.view.snapshot.takenAt) : 0;
-      const isKept = placed && placed.width === width && now - placed.since < widthsKept && now >= placed.since;
-      if (isKept && placed!.list === list) return placed!.layout;
-      const before = isKept && placed!.choice === choice ? placed : undefined;
+      const isOf = placed?.width === width && placed.choice === choice;
+      const isYoung = placed && now - placed.since < widthsKept && now >= placed.since;
+      if (isOf && isYoung && placed!.list === list) return placed!.layout;
       placed = {
         choice,
         width,
         list,
-        layout: layoutColumns(list, width, before?.layout),
-        since: before?.since ?? now,
+        layout: layoutColumns(list, width, isOf ? placed!.layout : undefined, { mayShrink: !isYoung }),
+        since: isOf && isYoung ? placed!.since : now,
       };
       return placed.layout;
     },

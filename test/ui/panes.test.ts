@@ -103,6 +103,43 @@ test('columns that were measured before have room for what came since, and no ro
   );
 });
 
+test('columns are as wide as those of panes that remember nothing once what they held is a minute old', () => {
+  fc.assert(
+    fc.property(fc.array(changes, { minLength: 1, maxLength: 8 }), fc.boolean(), (made, isChanged) => {
+      const panes = createPanes();
+      let view = firstView();
+      for (const [step, change] of made.entries()) {
+        const takenAt = new Date(sampleNow + step * 61_000).toISOString();
+        view = withSnapshot(isChanged || step === 0 ? change(view) : view, { takenAt });
+        for (const id of paneIds) {
+          const list = panes[id].list(view, { filter: '', stopped: true, grouped: false });
+          assert.deepEqual(panes[id].layout(list, 200).widest, createPanes()[id].layout(list, 200).widest, id);
+        }
+      }
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('of a row that has only aged, the cells that do not age are not made again', () => {
+  const panes = createPanes();
+  const choice = { filter: '', stopped: true, grouped: false };
+  const cellsAt = (seconds: number) => {
+    const takenAt = new Date(sampleNow + seconds * 1000).toISOString();
+    const list = panes.containers.list(withSnapshot(firstView(), { takenAt }), choice);
+    const item = list.items.find(({ cells }) => cells.some(({ text }) => /^\d+[smhd]/.test(text)))!;
+    return { list, item, cells: item.cells };
+  };
+  const young = cellsAt(0);
+  // What it says of a minute later is never asked for.
+  panes.containers.list(withSnapshot(firstView(), { takenAt: new Date(sampleNow + 86_400_000).toISOString() }), choice);
+  const old = cellsAt(2 * 86_400_000);
+  assert.notEqual(old.item, young.item);
+  assert.equal(old.item.key, young.item.key);
+  const made = old.list.columns.filter((_, index) => old.cells[index] !== young.cells[index]).map(({ id }) => id);
+  assert.deepEqual(made, ['note', 'up']);
+});
+
 test('rows whose words do not change keep their place in memory when time and other rows move on', () => {
   const panes = createPanes();
   const choice = { filter: '', stopped: true, grouped: false };
