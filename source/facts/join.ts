@@ -66,13 +66,17 @@ function sample(readings: Readings): TrafficSample | undefined {
 interface TrafficState {
   sample?: TrafficSample;
   facts: Snapshot['traffic'];
+  /** The counters of the two samples are the very same ones: every rate is 0. */
+  isStill?: boolean;
 }
 
 function traffic(before: TrafficState | undefined, now: TrafficSample | undefined): TrafficState {
   if (!now) return { facts: {} };
-  if (before?.sample && !isComparable(before.sample, now))
-    return { ...before, facts: reuse(before.facts, before.facts) };
-  return { sample: now, facts: reuse(before?.facts, trafficFacts(before?.sample, now)) };
+  const last = before?.sample;
+  if (last && !isComparable(last, now)) return { ...before, facts: reuse(before.facts, before.facts) };
+  const isStill = last !== undefined && last.counters === now.counters && last.links === now.links;
+  if (isStill && before?.isStill) return { ...before, sample: now };
+  return { sample: now, facts: reuse(before?.facts, trafficFacts(last, now)), isStill };
 }
 
 /**

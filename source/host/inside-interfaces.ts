@@ -4,11 +4,11 @@ import { HostError, type Host } from './host.ts';
 import { ipArray } from './ip-entries.ts';
 import { parseLinks } from './ip-json.ts';
 import {
+  interfaceNames,
   parseConnectedRoutes,
   parseFibLocals,
   parseIfindexes,
   parseIfInet6,
-  parseNetDev,
   type ConnectedRoute,
 } from './proc-net.ts';
 import type { InsideInterface } from './readings.ts';
@@ -35,8 +35,13 @@ export async function readInterfaces(
   pid: number,
   known?: InsideInterface[],
 ): Promise<{ interfaces: InsideInterface[]; missing?: string }> {
-  const tables = readTables(host, pid);
-  if (known && isAsKnown(known, tables)) return { interfaces: known };
+  const texts = readTexts(host, pid);
+  if (known && textOf.get(known) === texts.all) return { interfaces: known };
+  const tables = parseTables(texts);
+  if (known && isAsKnown(known, tables)) {
+    textOf.set(known, texts.all);
+    return { interfaces: known };
+  }
   const fromSysfs = await sysfsInterfaces(host, pid, tables);
   if (Array.isArray(fromSysfs) && addAddresses(fromSysfs, tables)) return { interfaces: fromSysfs };
   // Whoever may not look into the process may not enter its netns either.
@@ -51,18 +56,40 @@ export async function readInterfaces(
 
 const text = (file: string | HostError | undefined) => (typeof file === 'string' ? file : '');
 
-function readTables(host: Host, pid: number): NetnsTables {
+/** What the kernel said when interfaces were found to be what they are, as long as anybody has them. */
+const textOf = new WeakMap<readonly InsideInterface[], string>();
+
+/** The tables as text; `all` is everything that `parseTables` goes by, without the counters. */
+interface TableTexts {
+  names: string[];
+  igmp: string;
+  devMcast: string;
+  ifInet6: string;
+  fibTrie?: string;
+  route: string;
+  all: string;
+}
+
+function readTexts(host: Host, pid: number): TableTexts {
   const [dev, igmp, devMcast, ifInet6, fibTrie, route] = host.readFiles(
     ['dev', 'igmp', 'dev_mcast', 'if_inet6', 'fib_trie', 'route'].map(name => `/proc/${pid}/net/${name}`),
   );
   if (typeof dev !== 'string') throw dev ?? new HostError('failed', `/proc/${pid}/net/dev: nothing read`);
+  const names = interfaceNames(dev);
+  const texts = { names, igmp: text(igmp), devMcast: text(devMcast), ifInet6: text(ifInet6), route: text(route) };
+  const rest = [texts.igmp, texts.devMcast, texts.ifInet6, texts.route].join('\n\n');
+  if (typeof fibTrie !== 'string') return { ...texts, all: `${names.join(' ')}\n\n${rest}` };
+  return { ...texts, fibTrie, all: `${names.join(' ')}\n\n${rest}\n\n${fibTrie}` };
+}
+
+function parseTables({ names, igmp, devMcast, ifInet6, fibTrie, route }: TableTexts): NetnsTables {
   const tables: NetnsTables = {
-    names: new Set(Object.keys(parseNetDev(dev))),
-    ifindexes: parseIfindexes({ igmp: text(igmp), devMcast: text(devMcast), ifInet6: text(ifInet6) }),
-    ifInet6: text(ifInet6),
-    connected: parseConnectedRoutes(text(route)),
+    names: new Set(names),
+    ifindexes: parseIfindexes({ igmp, devMcast, ifInet6 }),
+    ifInet6,
+    connected: parseConnectedRoutes(route),
   };
-  if (typeof fibTrie === 'string') tables.locals = parseFibLocals(fibTrie);
+  if (fibTrie !== undefined) tables.locals = parseFibLocals(fibTrie);
   return tables;
 }
 

@@ -27,6 +27,11 @@ export function parseNetDev(table: string, known: KnownLines = new Map()): Recor
   return Object.fromEntries(Array.from(known.values(), ({ name, traffic }) => [name, traffic]));
 }
 
+/** The names of the interfaces in /proc/net/dev, in its order, without their counters. */
+export function interfaceNames(table: string): string[] {
+  return table.split('\n').flatMap(line => /^\s*(\S.*):\s*\d/.exec(line)?.[1] ?? []);
+}
+
 function parseDevLine(line: string): DevLine | undefined {
   // A name may hold a colon (an old alias); the counters never do.
   const colon = line.lastIndexOf(':');

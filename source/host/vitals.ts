@@ -1,6 +1,6 @@
 /** The machine itself: name, system, load, memory and physical NICs. */
 import { HostError, type Host } from './host.ts';
-import { parseNetDev } from './proc-net.ts';
+import { interfaceNames } from './proc-net.ts';
 import type { Outcome, VitalsReading } from './readings.ts';
 
 const files = {
@@ -88,12 +88,12 @@ async function readNics(host: Host): Promise<VitalsReading['nics'] | HostError> 
     return error instanceof HostError ? error : new HostError('failed', String(error));
   }
   const [dev, route] = host.readFiles(['/proc/self/net/dev', '/proc/self/net/route']);
-  const here = typeof dev === 'string' ? parseNetDev(dev) : {};
+  const here = new Set(typeof dev === 'string' ? interfaceNames(dev) : []);
   const defaults = typeof route === 'string' ? defaultDevices(route) : new Set<string>();
   // A sysfs shows the interfaces of whoever mounted it: take only those that are in this netns.
   // A veth, a bridge: what has no device behind it stands apart (drivers/base/core.c of the kernel), and a Docker host has hundreds of them.
   const virtual = new Set(await host.list('/sys/devices/virtual/net').catch((): string[] => []));
-  const own = names.filter(name => name in here && !virtual.has(name));
+  const own = names.filter(name => here.has(name) && !virtual.has(name));
   const devices = host.readLinks(own.map(name => `${root}/${name}/device`));
   const physical = own.filter((_, index) => typeof devices[index] === 'string');
   const speeds = host.readFiles(physical.map(name => `${root}/${name}/speed`));

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { HostError } from '../../source/host/host.ts';
 import { mountsSysfs } from '../../source/host/inside-interfaces.ts';
 import { netnsIdOf, readInside } from '../../source/host/inside.ts';
-import type { InsideInterface, LinkReading } from '../../source/host/readings.ts';
+import type { InsideInterface, InsideReading, LinkReading } from '../../source/host/readings.ts';
 import { textHost } from './text-host.ts';
 
 const mount = (point: string, type: string, root = '/') =>
@@ -166,4 +166,48 @@ test('keeps listeners without the tables while whoever has them open still does'
   assert.equal((await read({ '/proc/7/fd/3': 'socket:[4243]' })).listeners, undefined);
   // What was known of another netns is of no use.
   assert.equal((await read({ '/proc/7/fd/3': 'socket:[4242]' }, { ...previous, netns: 98 })).listeners, undefined);
+});
+
+test('interfaces are the very ones of before only while the kernel tells the same of them', async () => {
+  const net = '/proc/7/root/sys/class/net';
+  const files: Record<string, string> = {
+    ...own,
+    '/proc/7/net/dev': dev,
+    '/proc/7/net/igmp': '1\tlo        :     1      V3\n2\teth0      :     1      V3\n',
+    '/proc/7/net/fib_trie': '|-- 172.17.0.2\n /32 host LOCAL\n|-- 127.0.0.1\n /32 host LOCAL\n',
+    '/proc/7/net/route': 'Iface\neth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n',
+    '/proc/7/mountinfo': mount('/sys', 'sysfs'),
+  };
+  for (const [name, index, peer] of [['lo', 1, 1] as const, ['eth0', 2, 9] as const]) {
+    Object.assign(files, { [`${net}/${name}/ifindex`]: `${index}\n`, [`${net}/${name}/iflink`]: `${peer}\n` });
+    files[`${net}/${name}/address`] = name === 'lo' ? '00:00:00:00:00:00\n' : '02:42:ac:11:00:02\n';
+  }
+  const links = { '/proc/7/ns/net': 'net:[99]', '/proc/self/ns/net': 'net:[1]' };
+  const look = async (previous?: InsideReading, more: Record<string, string> = {}) => {
+    const host = textHost({ files: { ...files, ...more }, folders: { [net]: ['lo', 'eth0'] }, links, uid: 0 });
+    const again = previous && { previous, keepListeners: true };
+    return (await readInside(host, { ...options, listeners: false, ...again })).value;
+  };
+  const first = await look();
+  assert.equal(first.interfaces?.length, 2);
+  const second = await look(first);
+  assert.equal(second.interfaces, first.interfaces);
+  const busier = dev.replaceAll(' 1 2 3 ', ' 9 9 9 ');
+  const third = await look(second, { '/proc/7/net/dev': busier });
+  assert.equal(third.interfaces, first.interfaces, 'its counters may move');
+  const address = { '/proc/7/net/fib_trie': files['/proc/7/net/fib_trie']!.replace('172.17.0.2', '172.17.0.3') };
+  assert.equal((await look(third, address)).interfaces?.[1]?.addresses[0]?.address, '172.17.0.3');
+  const gone = {
+    '/proc/7/net/dev': dev.split('\n')[0]!,
+    '/proc/7/net/igmp': files['/proc/7/net/igmp']!.split('\n')[0]!,
+  };
+  await assert.rejects(look({ ...third, netns: 98 }, { '/proc/7/cgroup': '0::/docker/' + 'f'.repeat(64) + '\n' }), {
+    code: 'gone',
+  });
+  const host = textHost({ files: { ...files, ...gone }, folders: { [net]: ['lo'] }, links, uid: 0 });
+  const last = await readInside(host, { ...options, listeners: false, previous: third, keepListeners: true });
+  assert.deepEqual(
+    last.value.interfaces?.map(({ name }) => name),
+    ['lo'],
+  );
 });

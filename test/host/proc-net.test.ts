@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import {
+  interfaceNames,
   parseConnectedRoutes,
   parseFibLocals,
   parseIfindexes,
@@ -28,6 +29,12 @@ test('reads counters by interface', () => {
     txPackets: 16,
     txDropped: 8,
   });
+});
+
+test('names the interfaces that it reads counters of', () => {
+  for (const table of [dev, ['__proto__', 'constructor'].map(name => `${name}: ${'1 '.repeat(16)}`).join('\n'), '']) {
+    assert.deepEqual(interfaceNames(table), Object.keys(parseNetDev(table)));
+  }
 });
 
 test('finds interface indexes in every table that has them', () => {
