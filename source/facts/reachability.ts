@@ -6,6 +6,7 @@ import type { NetfilterReading, Readings } from '../host/readings.ts';
 import type { Snapshot } from './schema.ts';
 import { exposureOf, lanQuestions, loopbackQuestions, ownQuestion } from './exposure.ts';
 import type { Answered, Exposure, Place } from './exposure.ts';
+import { settingsOf } from './kernel-settings.ts';
 import { serviceOf, type Service, type ServiceClues } from './sensitive-services.ts';
 import { adviceFor, type Advice } from './walk/advice.ts';
 import { questionsAbout, type From, type Subject } from './walk/subjects.ts';
@@ -50,7 +51,7 @@ function inputsOf(readings: Readings, facts: Facts): unknown[] {
     links.value?.links,
     links.value?.routes,
     links.value?.rules,
-    kernel.value,
+    settingsOf(kernel.value),
     netfilter.state,
     netfilter.reason,
     ...Object.values(readings.inside).map(({ value }) => value),
