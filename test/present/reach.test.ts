@@ -151,6 +151,15 @@ test('verdicts are kept while only counters and rates move, and made anew when a
   const moved = reachability(later(counted), snapshot, reach);
   assert.notEqual(moved, reach);
   assert.equal(moved.exposures, reach.exposures);
+  const kernel = readings.kernel.value;
+  assert.ok(kernel);
+  const withKernel = (more: Partial<typeof kernel>): Readings => ({
+    ...readings,
+    kernel: { ...readings.kernel, value: { ...kernel, ...more } },
+  });
+  assert.equal(reachability(withKernel({ conntrackCount: 77 }), snapshot, reach), reach);
+  const forwards = withKernel({ ipForward: kernel.ipForward === false });
+  assert.notEqual(reachability(forwards, snapshot, reach).exposures, reach.exposures);
   const without = counted.map(chain =>
     chain.name === 'DOCKER-USER'
       ? { ...chain, rules: chain.rules.filter(({ target }) => target.kind !== 'drop') }
