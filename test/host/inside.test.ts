@@ -90,24 +90,26 @@ test('falls back to ip in the netns when sysfs shows another one', async () => {
   ]);
 });
 
+const net = '/proc/7/root/sys/class/net';
+/** What the kernel tells of a netns with lo and eth0. */
+const told = {
+  ...own,
+  '/proc/7/net/dev': dev,
+  '/proc/7/net/igmp': '1\tlo        :     1      V3\n2\teth0      :     1      V3\n',
+  '/proc/7/net/fib_trie': '|-- 172.17.0.2\n /32 host LOCAL\n|-- 127.0.0.1\n /32 host LOCAL\n',
+  '/proc/7/net/route': 'Iface\neth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n',
+  '/proc/7/mountinfo': mount('/sys', 'sysfs'),
+  [`${net}/lo/ifindex`]: '1\n',
+  [`${net}/lo/iflink`]: '1\n',
+  [`${net}/lo/address`]: '00:00:00:00:00:00\n',
+  [`${net}/eth0/ifindex`]: '2\n',
+  [`${net}/eth0/iflink`]: '9\n',
+  [`${net}/eth0/address`]: '02:42:ac:11:00:02\n',
+};
+
 test('takes sysfs where it agrees, and leaves IPv4 out only when it must', async () => {
-  const net = '/proc/7/root/sys/class/net';
-  const files = {
-    ...own,
-    '/proc/7/net/dev': dev,
-    '/proc/7/net/igmp': '1\tlo        :     1      V3\n2\teth0      :     1      V3\n',
-    '/proc/7/net/fib_trie': '|-- 172.17.0.2\n /32 host LOCAL\n|-- 127.0.0.1\n /32 host LOCAL\n',
-    '/proc/7/net/route': 'Iface\neth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n',
-    '/proc/7/mountinfo': mount('/sys', 'sysfs'),
-    [`${net}/lo/ifindex`]: '1\n',
-    [`${net}/lo/iflink`]: '1\n',
-    [`${net}/lo/address`]: '00:00:00:00:00:00\n',
-    [`${net}/eth0/ifindex`]: '2\n',
-    [`${net}/eth0/iflink`]: '9\n',
-    [`${net}/eth0/address`]: '02:42:ac:11:00:02\n',
-  };
   const folders = { [net]: ['lo', 'eth0'] };
-  const { value, missing } = await readInside(textHost({ files, folders }), { ...options, listeners: false });
+  const { value, missing } = await readInside(textHost({ files: told, folders }), { ...options, listeners: false });
   assert.equal(missing, undefined);
   assert.deepEqual(value.interfaces, [
     {
@@ -131,13 +133,13 @@ test('takes sysfs where it agrees, and leaves IPv4 out only when it must', async
     { [`${net}/eth0/iflink`]: '1\n' },
     { [`${net}/eth0/iflink`]: '2\n' },
   ]) {
-    const doubtful = textHost({ files: { ...files, ...wrong }, folders });
+    const doubtful = textHost({ files: { ...told, ...wrong }, folders });
     const reading = await readInside(doubtful, { ...options, listeners: false });
     assert.deepEqual(doubtful.asked, ['nsenter -t 7 -n ip -j -d addr']);
     assert.equal(reading.value.interfaces, undefined);
   }
   // A route that holds no address of eth0: which interface it is on cannot be told without ip.
-  const strange = textHost({ files: { ...files, '/proc/7/net/route': 'Iface\n' }, folders });
+  const strange = textHost({ files: { ...told, '/proc/7/net/route': 'Iface\n' }, folders });
   const partial = await readInside(strange, { ...options, listeners: false });
   assert.match(partial.missing!, /^IPv4 addresses inside: nsenter not found/);
   assert.equal(partial.value.interfaces?.length, 2);
@@ -169,22 +171,9 @@ test('keeps listeners without the tables while whoever has them open still does'
 });
 
 test('interfaces are the very ones of before only while the kernel tells the same of them', async () => {
-  const net = '/proc/7/root/sys/class/net';
-  const files: Record<string, string> = {
-    ...own,
-    '/proc/7/net/dev': dev,
-    '/proc/7/net/igmp': '1\tlo        :     1      V3\n2\teth0      :     1      V3\n',
-    '/proc/7/net/fib_trie': '|-- 172.17.0.2\n /32 host LOCAL\n|-- 127.0.0.1\n /32 host LOCAL\n',
-    '/proc/7/net/route': 'Iface\neth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n',
-    '/proc/7/mountinfo': mount('/sys', 'sysfs'),
-  };
-  for (const [name, index, peer] of [['lo', 1, 1] as const, ['eth0', 2, 9] as const]) {
-    Object.assign(files, { [`${net}/${name}/ifindex`]: `${index}\n`, [`${net}/${name}/iflink`]: `${peer}\n` });
-    files[`${net}/${name}/address`] = name === 'lo' ? '00:00:00:00:00:00\n' : '02:42:ac:11:00:02\n';
-  }
   const links = { '/proc/7/ns/net': 'net:[99]', '/proc/self/ns/net': 'net:[1]' };
   const look = async (previous?: InsideReading, more: Record<string, string> = {}) => {
-    const host = textHost({ files: { ...files, ...more }, folders: { [net]: ['lo', 'eth0'] }, links, uid: 0 });
+    const host = textHost({ files: { ...told, ...more }, folders: { [net]: ['lo', 'eth0'] }, links, uid: 0 });
     const again = previous && { previous, keepListeners: true };
     return (await readInside(host, { ...options, listeners: false, ...again })).value;
   };
@@ -195,16 +184,16 @@ test('interfaces are the very ones of before only while the kernel tells the sam
   const busier = dev.replaceAll(' 1 2 3 ', ' 9 9 9 ');
   const third = await look(second, { '/proc/7/net/dev': busier });
   assert.equal(third.interfaces, first.interfaces, 'its counters may move');
-  const address = { '/proc/7/net/fib_trie': files['/proc/7/net/fib_trie']!.replace('172.17.0.2', '172.17.0.3') };
+  const address = { '/proc/7/net/fib_trie': told['/proc/7/net/fib_trie']!.replace('172.17.0.2', '172.17.0.3') };
   assert.equal((await look(third, address)).interfaces?.[1]?.addresses[0]?.address, '172.17.0.3');
   const gone = {
     '/proc/7/net/dev': dev.split('\n')[0]!,
-    '/proc/7/net/igmp': files['/proc/7/net/igmp']!.split('\n')[0]!,
+    '/proc/7/net/igmp': told['/proc/7/net/igmp']!.split('\n')[0]!,
   };
   await assert.rejects(look({ ...third, netns: 98 }, { '/proc/7/cgroup': '0::/docker/' + 'f'.repeat(64) + '\n' }), {
     code: 'gone',
   });
-  const host = textHost({ files: { ...files, ...gone }, folders: { [net]: ['lo'] }, links, uid: 0 });
+  const host = textHost({ files: { ...told, ...gone }, folders: { [net]: ['lo'] }, links, uid: 0 });
   const last = await readInside(host, { ...options, listeners: false, previous: third, keepListeners: true });
   assert.deepEqual(
     last.value.interfaces?.map(({ name }) => name),
