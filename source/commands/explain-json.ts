@@ -31,6 +31,12 @@ export const DecidedBySchema = v.object({
   routeTo: v.optional(
     about(v.string(), 'Of kind route: the address to which the route is missing, or leads elsewhere.'),
   ),
+  lacks: v.optional(
+    about(
+      v.object({ address: v.string(), interface: v.optional(v.string()) }),
+      'Of kind route: the address, with the length of its prefix, that this host should have, and the interface for it, as far as it can be told.',
+    ),
+  ),
   publishedFor: v.optional(
     about(
       v.object({ container: v.string(), containerPort: v.optional(v.number()) }),

@@ -57,7 +57,7 @@ describe('bindings-missing', () => {
     const asked = [port('', 80), port('7000-7005', 81), port('9000', 82, { hostIp: '::1' })];
     const given = [
       port('32768', 80, { hostIp: '::' }),
-      port('7003', 81, { hostIp: '10.0.0.1' }),
+      port('7003', 81, { hostIp: '0.0.0.0' }),
       port('9000', 82, { hostIp: '::1' }),
     ];
     assert.deepEqual(bindingsOf(web({ requestedPorts: asked, publishedPorts: given })), []);

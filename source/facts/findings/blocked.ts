@@ -14,8 +14,22 @@ const deciding: ReadonlySet<string | undefined> = new Set(['rule', 'policy', 'sy
 const isHostsLack = ({ kind, onAnswer, pid, routeTo }: DecidedBy): boolean =>
   kind === 'route' && pid === undefined && (onAnswer === true || routeTo === '::1');
 
-const isCutOff = ({ verdict: { verdict, decidedBy } }: Reach): boolean =>
-  verdict === 'blocked' && decidedBy !== undefined && deciding.has(decidedBy.kind) && !isHostsLack(decidedBy);
+/** Who sets net.ipv4.ip_nonlocal_bind has programs wait for an address that comes and goes, as keepalived's do on the host that stands by. */
+const isAwaited = ({ lacks }: DecidedBy, { readings }: FindingContext): boolean =>
+  lacks !== undefined && !lacks.address.includes(':') && readings.kernel.value?.nonlocalBind === true;
+
+const isCutOff = ({ verdict: { verdict, decidedBy } }: Reach, context: FindingContext): boolean =>
+  verdict === 'blocked' &&
+  decidedBy !== undefined &&
+  deciding.has(decidedBy.kind) &&
+  !isHostsLack(decidedBy) &&
+  !isAwaited(decidedBy, context);
+
+const sourceOf = ({ kind, lacks }: DecidedBy): string => {
+  if (kind === 'sysctl') return 'sysctl';
+  if (kind !== 'route') return 'firewall rules';
+  return lacks ? 'ip addr' : 'ip route';
+};
 
 function draftOf(container: Container, cut: readonly Reach[]): FindingDraft {
   const ports = uniquePorts(
@@ -31,10 +45,10 @@ function draftOf(container: Container, cut: readonly Reach[]): FindingDraft {
     subject: { kind: 'container', id: container.id, name: container.name },
     message: `${container.name} publishes ${places}, which cannot be reached from ${first ? fromText(first.question) : ''}: ${decidedBy?.detail ?? ''}${author}${more}`,
     evidence: cut.slice(0, 5).map(({ question, verdict }) => {
-      const { packets, kind, detail = '' } = verdict.decidedBy ?? {};
+      const { packets, detail = '' } = verdict.decidedBy ?? {};
       const counted = packets === undefined ? '' : ` (${packets} packets so far)`;
       return {
-        source: kind === 'sysctl' ? 'sysctl' : kind === 'route' ? 'ip route' : 'firewall rules',
+        source: verdict.decidedBy ? sourceOf(verdict.decidedBy) : '',
         text: `${fromText(question)} to ${placeText(question.to.address, question.to.port)}/${question.to.proto}: ${detail}${counted}`,
       };
     }),
@@ -45,7 +59,7 @@ function draftOf(container: Container, cut: readonly Reach[]): FindingDraft {
   };
 }
 
-/** A port that is published, and that a rule, a policy, a setting of the kernel or a route cuts off from those it is published for. */
+/** A port that is published, and that a rule, a policy, a setting of the kernel, a route or an address that the host lacks cuts off from those it is published for. */
 export const blocked: Detector = {
   code: 'blocked',
   severity: 'warning',
@@ -54,7 +68,7 @@ export const blocked: Detector = {
   detect: (context: FindingContext) =>
     canWalk(context)
       ? publishers(context).flatMap(container => {
-          const cut = reachesOf(container, context).filter(isCutOff);
+          const cut = reachesOf(container, context).filter(reach => isCutOff(reach, context));
           return cut.length > 0 ? [draftOf(container, cut)] : [];
         })
       : [],

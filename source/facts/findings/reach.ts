@@ -2,6 +2,7 @@
 import type { Container, PublishedPort } from '../schema.ts';
 import { inAskingOrder, lanInterfaces } from '../walk/subjects.ts';
 import { verdictIn, worldAt } from '../walk/moment.ts';
+import { isLost } from '../walk/lost-address.ts';
 import type { Question, Vantage, Verdict, World } from '../walk/walk.ts';
 import type { FindingContext } from './detector.ts';
 import { perBasis } from './reach-basis.ts';
@@ -77,7 +78,15 @@ function placesFor(
 ): { from: Vantage; address: string }[] {
   if (hostIp.startsWith('127.') || hostIp === '::1') return [{ from: { kind: 'loopback' }, address: hostIp }];
   const isWild = hostIp === '' || hostIp === '0.0.0.0' || hostIp === '::';
-  return lanInterfaces(facts).flatMap(({ name, addresses }) => {
+  const lans = lanInterfaces(facts);
+  // Of an interface that is down, an address may be answered for by the others, or by none.
+  const ups = facts.interfaces.filter(({ up }) => up);
+  if (isLost(hostIp, ups)) {
+    const hearing = lans.filter(({ addresses }) => addresses.some(({ family }) => (family === 6) === isV6));
+    const vantages = hearing.map(({ name }): Vantage => ({ kind: 'lan', interface: name }));
+    return (vantages.length > 0 ? vantages : [{ kind: 'loopback' as const }]).map(from => ({ from, address: hostIp }));
+  }
+  return lans.flatMap(({ name, addresses }) => {
     const own = inAskingOrder(addresses).filter(
       ({ family, address }) => (family === 6) === isV6 && !address.startsWith('fe80:'),
     );

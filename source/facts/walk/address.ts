@@ -94,6 +94,13 @@ export function spanOfPrefix({ family, from }: Span, prefixLength: number): Span
   return { family, from: base, to: base + size - 1n };
 }
 
+/** The length, in bits, of the prefix that a subnet is; of a span that is none, of the shortest that it needs. */
+export function prefixLengthOf({ family, from, to }: Span): number {
+  let length = family === 4 ? 32 : 128;
+  for (let size = BigInt(to) - BigInt(from); size > 0n; size >>= 1n) length -= 1;
+  return length;
+}
+
 /** Everything there is of a family. */
 export function anyAddress(family: Family): Span {
   return family === 4 ? { family, from: 0, to: 2 ** 32 - 1 } : { family, from: 0n, to: (1n << 128n) - 1n };

@@ -72,8 +72,17 @@ function listenerAdvice({ to: { port, proto } }: Question, decided: DecidedBy, v
   };
 }
 
+/** Of an address that was taken from the host. */
+function lackAdvice({ address, interface: name }: NonNullable<DecidedBy['lacks']>): Advice {
+  const elsewhere = 'Publish it at an address that this host has';
+  const again =
+    name !== undefined && isTypable(name) ? `, or give it that address again: ip addr add ${address} dev ${name}` : '.';
+  return { fix: `${elsewhere}${again}`, confirm: `ip addr show to ${address.replace(/\/\d+$/, '')}` };
+}
+
 function routeAdvice({ to: { port, proto } }: Question, decided: DecidedBy): Advice {
-  const { detail, routeTo } = decided;
+  const { detail, routeTo, lacks } = decided;
+  if (lacks) return lackAdvice(lacks);
   const down = /(?:^|: )(\S+?)(?:, the bridge that .*)? is down$/.exec(detail)?.[1];
   if (down !== undefined && isTypable(down))
     return { fix: `ip link set ${down} up`, confirm: `ip -d link show ${down}` };

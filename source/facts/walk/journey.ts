@@ -6,6 +6,7 @@ import { InsideHooks } from './inside-hooks.ts';
 import { HookWalk, unsureStop, type Note } from './hooks.ts';
 import { Neighbours } from './neighbours.ts';
 import { owns, pidIn, type Node, type NodeInterface } from './nodes.ts';
+import { lostAddress } from './lost-address.ts';
 import type { Packet } from './packet.ts';
 import type { Route } from './routes.ts';
 import { Stop, stop } from './stop.ts';
@@ -54,6 +55,8 @@ export class Journey {
     const direct = this.world.onParent(from.interface, packet.destination);
     if (direct?.attached.kind === 'parent') return this.atNode(packet, direct);
     if (this.isBeside(packet, from.interface)) {
+      const lost = lostAddress(packet, from.interface, this.world);
+      if (lost) return lost;
       const who = spanText(packet.destination);
       return unsureStop(
         'route',
@@ -102,6 +105,12 @@ export class Journey {
     return astray(destination, route, this.world) ?? route;
   }
 
+  /** A stop where what no rule has translated was for an address that the host lacks, and no table takes it all the same (AnyIP, TPROXY). */
+  private lost(packet: Packet, route: Route | Stop, iif?: string): Stop | undefined {
+    if (route instanceof Stop ? route.verdict === 'unknown' : route.reading.type === 'local') return undefined;
+    return lostAddress(packet, route instanceof Stop ? iif : route.reading.device, this.world);
+  }
+
   private isOwn(address: Span): boolean {
     return this.world.fib.localType(address) === 'local';
   }
@@ -115,12 +124,15 @@ export class Journey {
     const stopped = this.hooks.pass(packet, 'output');
     if (stopped) return stopped;
     let route = first;
-    if (!sameSpan(destination, packet.destination) || packet.mark !== 0) {
+    const isTranslated = !sameSpan(destination, packet.destination);
+    if (isTranslated || packet.mark !== 0) {
       const again = this.route(packet);
       if (again instanceof Stop) return again;
       route = again;
       packet.oif = oifOf(route);
     }
+    const lost = isTranslated ? undefined : this.lost(packet, route);
+    if (lost) return lost;
     const left = this.hooks.pass(packet, 'postrouting');
     if (left) return left;
     if (packet.oif !== 'lo') {
@@ -161,7 +173,8 @@ export class Journey {
       const stopped = this.hooks.pass(packet, 'input') ?? balanced(this.world, packet);
       return stopped ?? { at: host, iif, packet };
     }
-    const route = this.route(packet, iif);
+    const found = this.route(packet, iif);
+    const route = (translated ? undefined : this.lost(packet, found, iif)) ?? found;
     if (route instanceof Stop) return route;
     const oif = route.reading.device ?? '';
     packet.oif = oif;

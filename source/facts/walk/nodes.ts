@@ -4,7 +4,7 @@ import { bridgeOfNetwork } from '../link-map.ts';
 import { insideOf, mapNetns, type Netns } from '../netns.ts';
 import { modeIndex, networkOfEndpoint, type ModeIndex } from '../network-mode.ts';
 import type { Container, Link, Listener, Snapshot } from '../schema.ts';
-import { parseAddress, sameSpan, spanOfPrefix, type Span } from './address.ts';
+import { parseAddress, prefixLengthOf, sameSpan, spanOfPrefix, type Span } from './address.ts';
 import type { HookWorld } from './hooks.ts';
 import { firewallInside } from './inside-world.ts';
 import { Fib } from './routes.ts';
@@ -195,8 +195,7 @@ function routesOf(node: Node, netns: Netns): RouteReading[] {
 /** `from-to` is understood as a destination as well. */
 const cidrOf = ({ family, from, to }: Span): string => {
   const bits = family === 4 ? 32 : 128;
-  let length = bits;
-  for (let size = BigInt(to) - BigInt(from); size > 0n; size >>= 1n) length -= 1;
+  const length = prefixLengthOf({ family, from, to });
   const bytes: number[] = [];
   for (let rest = BigInt(from), at = 0; at < bits / 8; at += 1, rest >>= 8n) bytes.unshift(Number(rest & 255n));
   return family === 4

@@ -2,6 +2,7 @@
 import type { Proto } from '../../host/readings.ts';
 import type { Container, Listener, Snapshot } from '../schema.ts';
 import { isLinkLocal, isLoopback, isMulticast, parseAddress, spanOfPrefix, spanText } from './address.ts';
+import { isLost } from './lost-address.ts';
 import type { Question, Vantage } from './verdict.ts';
 
 /** What was named. */
@@ -65,27 +66,34 @@ function placesOf(port: number, proto: Proto, { containers, listeners }: Facts):
   return [...new Set(places)].map(address => ({ address, port, proto }));
 }
 
+const isWild = (address: string): boolean => address === '0.0.0.0' || address === '::';
+
 /** Addresses of the host at which a vantage meets these places. */
 function hostAddresses(places: readonly Place[], from: From, facts: Facts): { vantage: Vantage; address: string }[] {
+  const specific = [...new Set(places.map(({ address }) => address))].filter(each => isGlobal(each) && !isWild(each));
+  if (from.kind === 'loopback') {
+    const wild = places.length === 0 || places.some(({ address }) => /^(0\.0\.0\.0|::|127\.|::1$)/.test(address));
+    // A listener may be on any of 127.0.0.0/8, as systemd-resolved on 127.0.0.53.
+    const others = places.map(({ address }) => address).filter(address => address.startsWith('127.'));
+    const own = [...new Set(['127.0.0.1', '::1', ...others])];
+    const found = wild ? orFirst(meeting(own, places), own) : [];
+    return [...new Set([...found, ...specific])].map(address => ({ vantage: from, address }));
+  }
+  const groups = groupsOf(places, facts.interfaces);
+  const single = specific.filter(address => !groups.includes(address));
+  const lost = single.filter(address => isLost(address, facts.interfaces));
   if (from.kind === 'lan') {
     const wanted = lanInterfaces(facts).filter(({ name }) => from.interface === undefined || name === from.interface);
     return wanted.flatMap(each => {
       const own = inAskingOrder(each.addresses)
         .map(({ address }) => address)
         .filter(isGlobal);
-      const vantage: Vantage = { kind: 'lan', interface: each.name };
-      return meeting([...own, ...groupsOf(places, [each])], places).map(address => ({ vantage, address }));
+      const isHeard = (address: string) => own.some(mine => isV6(mine) === isV6(address));
+      const met = [...meeting([...own, ...groupsOf(places, [each])], places), ...lost.filter(isHeard)];
+      // An address of another interface is answered for by this one too (the weak host model of RFC 1122, 3.3.4.2).
+      const asked = met.length > 0 ? met : orFirst(single.filter(isHeard), own);
+      return asked.map(address => ({ vantage: { kind: 'lan' as const, interface: each.name }, address }));
     });
-  }
-  if (from.kind === 'loopback') {
-    const specific = places
-      .map(({ address }) => address)
-      .filter(address => isGlobal(address) && address !== '0.0.0.0' && address !== '::');
-    const wild = places.length === 0 || places.some(({ address }) => /^(0\.0\.0\.0|::|127\.|::1$)/.test(address));
-    // A listener may be on any of 127.0.0.0/8, as systemd-resolved on 127.0.0.53.
-    const others = places.map(({ address }) => address).filter(address => address.startsWith('127.'));
-    const found = wild ? meeting([...new Set(['127.0.0.1', '::1', ...others])], places) : [];
-    return [...new Set([...found, ...specific])].map(address => ({ vantage: from, address }));
   }
   const family = from.kind === 'address' ? isV6(from.address) : undefined;
   const own = facts.interfaces.filter(({ kind }) => kind !== 'loopback');
@@ -93,7 +101,7 @@ function hostAddresses(places: readonly Place[], from: From, facts: Facts): { va
     .filter(each => each.kind !== 'veth' || each.master === undefined)
     .filter(each => from.kind === 'address' || each.networkId === undefined)
     .flatMap(each => each.addresses.map(({ address }) => address).filter(isGlobal));
-  return meeting([...candidates, ...groupsOf(places, own)], places)
+  return orFirst([...lost, ...meeting([...candidates, ...groupsOf(places, own)], places)], candidates)
     .filter(address => family === undefined || isV6(address) === family)
     .slice(0, 4)
     .map(address => ({ vantage: from, address }));
@@ -118,14 +126,20 @@ function groupsOf(places: readonly Place[], interfaces: Snapshot['interfaces']):
 /** Of a list of own addresses, those that places name, or the first of each family that a wildcard takes. */
 function meeting(own: readonly string[], places: readonly Place[]): string[] {
   const named = own.filter(address => places.some(place => place.address === address));
-  const first = (six: boolean) => own.find(address => isV6(address) === six);
   const wild = (six: boolean) => places.some(place => place.address === (six ? '::' : '0.0.0.0'));
   const firsts = [
-    // With nothing there at all, the question is still answered for IPv4.
-    ...(wild(false) || (named.length === 0 && !wild(true)) ? [first(false) ?? first(true)] : []),
-    ...(wild(true) ? [first(true)] : []),
+    ...(wild(false) ? [firstOf(own, false) ?? firstOf(own, true)] : []),
+    ...(wild(true) ? [firstOf(own, true)] : []),
   ];
   return [...new Set([...firsts.filter(address => address !== undefined), ...named])];
+}
+
+const firstOf = (own: readonly string[], six: boolean): string | undefined => own.find(each => isV6(each) === six);
+
+/** With nothing there at all, the question is still answered, for IPv4 if there is any. */
+function orFirst(asked: string[], own: readonly string[]): string[] {
+  const first = firstOf(own, false) ?? firstOf(own, true);
+  return asked.length > 0 || first === undefined ? asked : [first];
 }
 
 /** The protocol of a bare port: UDP only where nothing but UDP is. */

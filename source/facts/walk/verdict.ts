@@ -35,6 +35,8 @@ export interface DecidedBy {
   onAnswer?: true;
   /** Of kind `route`: the address to which the route is missing, or leads elsewhere. */
   routeTo?: string;
+  /** Of kind `route`: the address, with the length of its prefix, that this host should have, and the interface for it, as far as it can be told. */
+  lacks?: { address: string; interface?: string };
   /** Of kind `listener`, where Docker publishes the port on loopback only: for whom. */
   publishedFor?: { container: string; containerPort?: number };
   /** One line for the operator. */

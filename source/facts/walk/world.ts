@@ -12,6 +12,7 @@ import {
   type Truth,
 } from './address.ts';
 import { readyIpset } from './ipsets.ts';
+import { holdingOf } from './lost-address.ts';
 import type { IpSet, MatchWorld } from './matches.ts';
 import type { Packet } from './packet.ts';
 import { makeNodes, type Node, type NodeInterface, type Nodes } from './nodes.ts';
@@ -35,6 +36,8 @@ export interface World extends MatchWorld {
   addresses(device: string, family: Family): readonly HostAddress[];
   /** Listeners of the host's netns; null: not known. */
   listeners: readonly Listener[] | null;
+  /** Whether a listener of the host is bound to just this address and port, or Docker publishes a port there. */
+  isHeld(address: Span, port: number, proto: string): boolean;
   nodes: Nodes;
   /** Whoever has an address on a bridge. */
   onBridge(bridge: string, address: Span): NodeInterface | undefined;
@@ -147,6 +150,7 @@ export function makeWorld(
     links: new Map(links.map(link => [link.name, link])),
     addresses: (device, family) => addresses.get(`${device} ${family}`) ?? [],
     listeners: facts.listeners,
+    isHeld: holdingOf(facts),
     nodes,
     onBridge: found,
     onParent: found,

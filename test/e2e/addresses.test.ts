@@ -1,0 +1,115 @@
+/** Addresses that the host has lost, or has where nobody is: verdicts against who is really answered. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as v from 'valibot';
+import { PortsSchema } from '../../source/commands/ports-json.ts';
+import { describeLab } from '../lab/for-tests.ts';
+import type { Lab } from '../lab/lab.ts';
+import { cutOff, explain, paste } from './explaining.ts';
+import { netdash } from './netdash.ts';
+
+/** Runs `ip` on the host. */
+async function ip(host: Lab, command: string): Promise<void> {
+  const { code, stderr } = await host.inHost(['ip', ...command.split(' ')]);
+  assert.equal(code, 0, `ip ${command}: ${stderr}`);
+}
+
+/** What `netdash ports` says of who reaches each place with this port, by address. */
+async function reachAt(host: Lab, port: number): Promise<Record<string, string | undefined>> {
+  const { code, stdout, stderr } = await host.inHost(netdash('ports', '--json'));
+  assert.equal(code, 0, stderr);
+  const rows = v.parse(PortsSchema, JSON.parse(stdout)).ports.filter(each => each.port === port);
+  return Object.fromEntries(rows.map(({ address, reach }) => [address, reach?.verdict]));
+}
+
+describeLab('addresses of the host', {}, lab => {
+  test('an address that has left the host is named, on its LAN and beyond it, until the host has it again', async () => {
+    const host = lab();
+    const { second, host: first, lan } = host.addresses;
+    await ip(host, 'addr add 192.0.2.7/32 dev eth0');
+    await host.inLan(['ip', 'route', 'add', '192.0.2.7', 'via', first]);
+    await host.run('gone-near', { publish: [`${second}:18070:80`] });
+    await host.run('gone-far', { publish: ['192.0.2.7:18071:80'] });
+    const lost = [
+      { name: 'gone-near', address: second, port: 18070, length: 24 },
+      { name: 'gone-far', address: '192.0.2.7', port: 18071, length: 32 },
+    ];
+    for (const { address, port } of lost) assert.ok(await host.fetchFrom('lan', address, port), address);
+    assert.deepEqual(await cutOff(host), []);
+
+    for (const { address, length } of lost) await ip(host, `addr del ${address}/${length} dev eth0`);
+    for (const { name, address, port, length } of lost) {
+      for (const from of ['lan', 'host'] as const)
+        assert.equal(await host.fetchFrom(from, address, port), undefined, `${from} to ${address}`);
+      for (const [target, ...args] of [[String(port)], [name], [`${address}:${port}`], [name, '--from', lan]]) {
+        const verdicts = await explain(host, target ?? '', ...args);
+        assert.ok(verdicts.length > 0, target);
+        for (const { verdict, to, decidedBy, fix, confirm } of verdicts) {
+          assert.deepEqual([verdict, to.address], ['blocked', address]);
+          assert.equal(decidedBy?.detail, `this host does not have the address ${address}`);
+          assert.match(fix ?? '', new RegExp(`: ip addr add ${address}/${length} dev eth0$`));
+          assert.equal(await paste(host, confirm), '');
+        }
+      }
+      assert.deepEqual(await reachAt(host, port), { [address]: 'blocked' });
+    }
+    assert.deepEqual((await cutOff(host)).sort(), ['gone-far', 'gone-near']);
+
+    // Rules that do not ask whether the address is the host's take what is sent there by way of it.
+    const { NetworkSettings } = await host.inspect('gone-far');
+    const inside = NetworkSettings.Networks['bridge']?.IPAddress ?? '';
+    const dnat = ['-d', '192.0.2.7', '-p', 'tcp', '--dport', '18071', '-j', 'DNAT', '--to-destination', `${inside}:80`];
+    await host.inHost(['iptables', '-t', 'nat', '-I', 'PREROUTING', ...dnat]);
+    assert.ok(await host.fetchFrom('lan', '192.0.2.7', 18071));
+    const [translated] = await explain(host, '18071', '--from', 'lan');
+    assert.equal(translated?.verdict, 'reachable');
+    await host.inHost(['iptables', '-t', 'nat', '-D', 'PREROUTING', ...dnat]);
+
+    for (const { port } of lost) {
+      const [{ fix } = {}] = await explain(host, String(port), '--from', 'lan');
+      await host.inHost((fix ?? '').replace(/^.*: /, '').split(' '));
+    }
+    for (const { address, port } of lost) {
+      assert.ok(await host.fetchFrom('lan', address, port), address);
+      assert.deepEqual(await reachAt(host, port), { [address]: 'reachable' });
+    }
+    assert.deepEqual(await cutOff(host), []);
+    for (const { name } of lost) await host.remove(name);
+  });
+
+  test('an address whose interface is down is answered for by others, one of IPv6 is not', async () => {
+    const host = lab();
+    await host.inHost(['ip', '-batch', '-'], {
+      input:
+        'link add off0 type veth peer name off1 netns lan\naddr add 10.76.0.1/24 dev off0\naddr add fd00:76::1/64 dev off0 nodad\nlink set off0 up\n',
+    });
+    await host.inLan(['ip', 'route', 'add', '10.76.0.1', 'via', host.addresses.host]);
+    await host.inLan(['ip', '-6', 'route', 'add', 'fd00:76::1', 'via', host.addresses.host6]);
+    await host.run('off-4', { publish: ['10.76.0.1:18072:80'] });
+    await host.run('off-6', { publish: ['[fd00:76::1]:18073:80'] });
+    await host.inHost(['sysctl', '-w', 'net.ipv6.conf.off0.keep_addr_on_down=1']);
+    await ip(host, 'link set off0 down');
+    const asked = [
+      { address: '10.76.0.1', port: 18072 },
+      { address: 'fd00:76::1', port: 18073 },
+    ];
+    for (const { address, port } of asked) {
+      const isAnswered = (await host.fetchFrom('lan', address, port)) !== undefined;
+      assert.equal(isAnswered, address === '10.76.0.1', address);
+      const verdicts = await explain(host, String(port), '--from', 'lan');
+      assert.deepEqual(
+        verdicts.map(({ verdict, to }) => [verdict, to.address]),
+        [[isAnswered ? 'reachable' : 'blocked', address]],
+      );
+      assert.deepEqual(await reachAt(host, port), { [address]: isAnswered ? 'reachable' : 'blocked' });
+      if (!isAnswered) assert.equal(verdicts[0]?.fix, 'ip link set off0 up');
+    }
+    assert.equal(await host.fetchFrom('lan', host.addresses.host, 18072), undefined);
+    assert.deepEqual(await cutOff(host), ['off-6']);
+    await ip(host, 'link set off0 up');
+    assert.ok(await host.fetchFrom('lan', 'fd00:76::1', 18073));
+    assert.deepEqual(await cutOff(host), []);
+    for (const name of ['off-4', 'off-6']) await host.remove(name);
+    await ip(host, 'link del off0');
+  });
+});
