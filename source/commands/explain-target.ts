@@ -2,6 +2,7 @@
 import { HostError } from '../host/host.ts';
 import type { Proto } from '../host/readings.ts';
 import { UsageError } from '../host/usage-error.ts';
+import { hasCarrier } from '../facts/carrier.ts';
 import type { Snapshot } from '../facts/schema.ts';
 import { parseAddress, spanText } from '../facts/walk/address.ts';
 import { lanInterfaces, type From, type Subject } from '../facts/walk/subjects.ts';
@@ -78,6 +79,7 @@ function whyNoLan(name: string, { interfaces, networks }: Facts): string | undef
     return `it is the bridge of Docker's network${network === undefined ? 's' : ` ${network}`}`;
   }
   if (!there.up) return `${name} is down`;
+  if (!hasCarrier(there)) return `${name} has no carrier`;
   return there.master === undefined ? `${name} has no address of its own` : `it is a port of ${there.master}`;
 }
 

@@ -112,4 +112,53 @@ describeLab('addresses of the host', {}, lab => {
     for (const name of ['off-4', 'off-6']) await host.remove(name);
     await ip(host, 'link del off0');
   });
+
+  test('nobody comes from a network without carrier, though its address is answered for by others', async () => {
+    const host = lab();
+    const { host: own, lan: neighbour } = host.addresses;
+    const guarded = ['-i', 'eth0', '-m', 'conntrack', '--ctorigdstport', '18074', '-j', 'DROP'];
+    await ip(host, 'link add dark0 type veth peer name dark1 netns lan');
+    await ip(host, 'addr add 10.78.0.1/24 dev dark0');
+    await ip(host, 'link set dark0 up');
+    await ip(host, '-n lan addr add 10.78.0.5/24 dev dark1');
+    await host.inLan(['ip', 'route', 'add', '10.78.0.1', 'via', own]);
+    await host.run('dark-all', { publish: ['18074:80'] });
+    await host.run('dark-one', { publish: ['10.78.0.1:18075:80'] });
+    await host.inHost(['iptables', '-I', 'DOCKER-USER', '-p', 'tcp', ...guarded]);
+
+    assert.equal(await host.fetchFrom('lan', own, 18074), undefined);
+    assert.ok(await host.fetchFrom('lan', '10.78.0.1', 18075));
+    assert.deepEqual(await reachAt(host, 18074), { '0.0.0.0': 'blocked', '::': 'reachable' });
+    assert.deepEqual(await reachAt(host, 18075), { '10.78.0.1': 'reachable' });
+    assert.deepEqual(await cutOff(host), ['dark-all']);
+    const fromLan = await explain(host, '18075', '--from', 'lan');
+    assert.deepEqual(
+      fromLan.map(({ from, to, verdict }) => [from.interface, to.address, verdict]),
+      [['eth0', '10.78.0.1', 'reachable']],
+    );
+    const { stderr } = await host.inHost(netdash('explain', '18075', '--from', 'lan:dark0'));
+    assert.match(stderr, /no interface 'dark0' leads off this host \(dark0 has no carrier\)/);
+    const [beyond] = await explain(host, '18074', '--from', '10.78.0.5');
+    assert.deepEqual([beyond?.verdict, beyond?.decidedBy?.detail], ['blocked', 'dark0 has no carrier']);
+    assert.match(await paste(host, beyond?.confirm), /NO-CARRIER/);
+
+    await ip(host, '-n lan link set dark1 up');
+    assert.deepEqual(await reachAt(host, 18074), { '0.0.0.0': 'reachable', '::': 'reachable' });
+    assert.deepEqual(await cutOff(host), ['dark-all'], 'of the network of eth0');
+    await host.inHost(['iptables', '-F', 'DOCKER-USER']);
+    await ip(host, '-n lan link set dark1 down');
+
+    // The route of the cut cable wins over the other one to the same network, unless the kernel is told to pass over such.
+    await ip(host, 'addr add 10.77.0.77/24 dev dark0 noprefixroute');
+    await ip(host, `route add ${neighbour}/32 dev dark0`);
+    assert.equal(await host.fetchFrom('lan', own, 18074), undefined);
+    const [cut] = await explain(host, '18074', '--from', neighbour);
+    assert.deepEqual([cut?.verdict, cut?.decidedBy?.detail], ['blocked', 'dark0 has no carrier']);
+    await host.inHost(['sysctl', '-w', 'net.ipv4.conf.dark0.ignore_routes_with_linkdown=1']);
+    assert.ok(await host.fetchFrom('lan', own, 18074));
+    const [whole] = await explain(host, '18074', '--from', neighbour);
+    assert.equal(whole?.verdict, 'reachable');
+    await ip(host, 'link del dark0');
+    for (const name of ['dark-all', 'dark-one']) await host.remove(name);
+  });
 });

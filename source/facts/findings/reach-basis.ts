@@ -4,6 +4,7 @@
  * and all that names no container in particular.
  */
 import type { NetfilterReading, RuleTarget } from '../../host/readings.ts';
+import { hasCarrier } from '../carrier.ts';
 import { settingsOf } from '../kernel-settings.ts';
 import type { Container } from '../schema.ts';
 import { haveSameItems } from '../sharing.ts';
@@ -320,7 +321,11 @@ function survey(context: Moment, era: Era | undefined): Surroundings {
       isPort.add(name);
       const containerId = owners.get(name);
       if (containerId !== undefined) ends.add(containerId, `${name} ${up} ${master} ${JSON.stringify(bridgePort)}`);
-    } else common.push(JSON.stringify([name, kind, up, own, nfCall, master, kernelValue?.interfaces[name]]));
+    } else {
+      // A bridge of Docker's gets its carrier with its first container, which shows as that container's.
+      const isSilent = kind !== 'bridge' && !hasCarrier(link);
+      common.push(JSON.stringify([name, kind, up, own, nfCall, master, isSilent, kernelValue?.interfaces[name]]));
+    }
   }
   const settings = { ...kernelValue, interfaces: undefined, conntrackCount: undefined };
   const routes = linkValue?.routes.filter(({ device }) => device === undefined || !isPort.has(device));
@@ -334,6 +339,7 @@ function survey(context: Moment, era: Era | undefined): Surroundings {
       netfilter.value?.sets,
       ipsetsOf(netfilter.value),
       docker.value?.engine,
+      lanInterfaces(facts).map(({ name }) => name),
     ]),
     `${netfilter.state} ${netfilter.reason} ${links.state} ${kernel.state}`,
   );

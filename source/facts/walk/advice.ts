@@ -86,6 +86,11 @@ function routeAdvice({ to: { port, proto } }: Question, decided: DecidedBy): Adv
   const down = /(?:^|: )(\S+?)(?:, the bridge that .*)? is down$/.exec(detail)?.[1];
   if (down !== undefined && isTypable(down))
     return { fix: `ip link set ${down} up`, confirm: `ip -d link show ${down}` };
+  const silent = /(?:^|: )(\S+) has no carrier$/.exec(detail)?.[1];
+  if (silent !== undefined && isTypable(silent)) {
+    const fix = `Nothing is at the other end of ${silent}: plug it in, or take its routes away.`;
+    return { fix, confirm: `ip -d link show ${silent}` };
+  }
   const [, bridge = '', gateway = ''] = /: (\S+) does not have ([\d.a-f:]+\/\d+)$/.exec(detail) ?? [];
   const isBridge = isTypable(bridge) && gateway !== '';
   if (routeTo !== undefined) {

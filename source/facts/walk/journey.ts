@@ -1,4 +1,5 @@
 /** A packet's way through the host: routing, hooks, bridges and network namespaces, one packet at a time. */
+import { hasCarrier } from '../carrier.ts';
 import { isLinkLocal, isLoopback, sameSpan, spanText, type Span } from './address.ts';
 import type { Chooser } from './chooser.ts';
 import { balanced, forwarding, validate } from './checks.ts';
@@ -153,8 +154,8 @@ export class Journey {
 
   /** A packet comes to the host itself by an interface. @param port the interface of the bridge port it came through */
   private intoHost(packet: Packet, iif: string, port?: NodeInterface): Arrival | Stop {
-    const own = this.world.links.get(iif);
-    if (own && !own.up) return stop('blocked', iif, 'route', `${iif} is down`);
+    const off = this.isOff(iif);
+    if (off) return off;
     if (packet.family === 6 && (isLoopback(packet.destination) || isLoopback(packet.source))) {
       return stop('local-only', iif, 'route', 'the kernel takes ::1 from lo only');
     }
@@ -189,11 +190,19 @@ export class Journey {
     return this.emit(packet, route, isBridged ? port : undefined);
   }
 
+  /** Why nothing comes or goes by an interface of the host. What hangs on a bridge is looked at by itself. */
+  private isOff(name: string): Stop | undefined {
+    const link = this.world.links.get(name);
+    if (!link || (link.up && (link.kind === 'bridge' || hasCarrier(link)))) return undefined;
+    return stop('blocked', name, 'route', link.up ? `${name} has no carrier` : `${name} is down`);
+  }
+
   /** The host puts a packet on an interface. @param through the bridge port that it came in by, when it is bridged */
   private emit(packet: Packet, route: Route, through?: NodeInterface): Arrival | Stop {
     const oif = route.reading.device ?? '';
     const link = this.world.links.get(oif);
-    if (link && !link.up) return stop('blocked', oif, 'route', `${oif} is down`);
+    const off = this.isOff(oif);
+    if (off) return off;
     const next = route.gateway ?? packet.destination;
     const framed = this.hooks.frame(packet);
     if (framed) return framed;

@@ -1,5 +1,6 @@
 /** From what an operator names (a port, an address, a container) to the questions that matter about it. */
 import type { Proto } from '../../host/readings.ts';
+import { hasCarrier } from '../carrier.ts';
 import type { Container, Listener, Snapshot } from '../schema.ts';
 import { isLinkLocal, isLoopback, isMulticast, parseAddress, spanOfPrefix, spanText } from './address.ts';
 import { isLost } from './lost-address.ts';
@@ -18,11 +19,12 @@ export type From = { kind: 'lan'; interface?: string } | Exclude<Vantage, { kind
 
 type Facts = Pick<Snapshot, 'containers' | 'listeners' | 'interfaces' | 'networks'>;
 
-/** The interfaces that lead off this host: up, with an address, and no bridge of a Docker network. */
+/** The interfaces that lead off this host: up, with a carrier and an address, and no bridge of a Docker network. */
 export function lanInterfaces({ interfaces }: Pick<Facts, 'interfaces'>): Snapshot['interfaces'] {
   return interfaces.filter(
     each =>
       each.up &&
+      hasCarrier(each) &&
       each.kind !== 'loopback' &&
       each.networkId === undefined &&
       each.name !== 'docker_gwbridge' &&
