@@ -15,7 +15,13 @@ export interface Place {
   proto: Proto;
   /** Of a listener on `::`: whether it leaves IPv4 alone; null: not known; absent: IPv6 alone. */
   v6only?: boolean | null;
+  /** Of a listener that is bound to an interface (SO_BINDTODEVICE, socket(7)): its name in the netns that it is in. */
+  device?: string;
 }
+
+/** What tells places apart. */
+export const placeKey = ({ netns, address, port, proto, v6only, device }: Place): string =>
+  `${netns ?? ''} ${address} ${port} ${proto} ${v6only ?? String(v6only)} ${device ?? ''}`;
 
 /** A question with its verdict. */
 export interface Answered {
@@ -71,11 +77,40 @@ function metAt({ addresses }: Interface, family: 4 | 6): string[] {
 }
 
 /** Addresses of the netns that a place is in, for those who send to it directly. */
-function ownAddresses(containerId: string, { containers }: Facts): string[] {
+function ownAddresses(containerId: string, device: string | undefined, { containers }: Facts): string[] {
   const container = containers.find(({ id }) => id === containerId);
-  return (container?.endpoints ?? []).flatMap(({ ipv4, ipv6 }) =>
-    [ipv4, ipv6].filter(address => address !== undefined),
-  );
+  return (container?.endpoints ?? [])
+    .filter(endpoint => device === undefined || endpoint.interface === device)
+    .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter(address => address !== undefined));
+}
+
+/**
+ * How a place is met whose listener is bound to an interface, where that alone tells it: it takes nothing that comes by another.
+ * @returns undefined where there is no such interface, or others may come by it, so that they have to be asked
+ */
+export function deviceReach({ netns, device }: Place, facts: Facts): Exposure | undefined {
+  if (device === undefined) return undefined;
+  if (device === 'lo') {
+    const who = netns === undefined ? 'this host itself' : 'what runs in its network namespace';
+    return { word: 'local-only', answers: [], reason: `it is bound to lo: only ${who} reaches it` };
+  }
+  const unknown = (why: string): Exposure => ({
+    word: 'unknown',
+    answers: [],
+    reason: `it is bound to ${device}, ${why}`,
+  });
+  if (netns !== undefined) {
+    const endpoints = facts.containers.find(({ id }) => id === netns)?.endpoints ?? [];
+    if (endpoints.some(each => each.interface === device)) return undefined;
+    return unknown('which is on none of its networks, as far as is known');
+  }
+  const there = facts.interfaces.find(({ name }) => name === device);
+  if (!there) return unknown('of which nothing is known');
+  // A VRF's ports, and what is bound to the VRF itself, take from each other; ports of bridges and bonds take nothing themselves.
+  if (there.kind === 'vrf' || there.master !== undefined) return unknown('whose packets netdash does not follow');
+  if (lanInterfaces(facts).includes(there)) return undefined;
+  const reason = `it is bound to ${device}, which leads to nobody off this host: only this host and what is on ${device} reach it`;
+  return { word: 'local-only', answers: [], reason };
 }
 
 /**
@@ -83,11 +118,14 @@ function ownAddresses(containerId: string, { containers }: Facts): string[] {
  * this host, to each address at which they meet it.
  */
 export function lanQuestions(place: Place, facts: Facts): Question[] {
-  const { address, port, proto, netns } = place;
+  const { address, port, proto, netns, device } = place;
   if (netns !== undefined && isLocal(address)) return [];
   const families = familiesOf(place);
-  const direct = netns === undefined ? undefined : ownAddresses(netns, facts);
-  return lanInterfaces(facts).flatMap(each => {
+  const direct = netns === undefined ? undefined : ownAddresses(netns, device, facts);
+  const leading = lanInterfaces(facts).filter(
+    ({ name }) => netns !== undefined || device === undefined || name === device,
+  );
+  return leading.flatMap(each => {
     const candidates = isWild(address)
       ? families.flatMap(family => direct?.filter(own => familyOf(own) === family) ?? metAt(each, family))
       : [address];

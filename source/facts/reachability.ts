@@ -4,7 +4,7 @@
  */
 import type { NetfilterReading, Readings } from '../host/readings.ts';
 import type { Snapshot } from './schema.ts';
-import { exposureOf, lanQuestions, loopbackQuestions, ownQuestion } from './exposure.ts';
+import { deviceReach, exposureOf, lanQuestions, loopbackQuestions, ownQuestion, placeKey } from './exposure.ts';
 import type { Answered, Exposure, Place } from './exposure.ts';
 import { settingsOf } from './kernel-settings.ts';
 import { serviceOf, type Service, type ServiceClues } from './sensitive-services.ts';
@@ -98,13 +98,14 @@ function makeExposures(readings: Readings, facts: Facts, ask: Reachability['ask'
     const { links } = readings;
     // Without interfaces nobody can be asked, which is not to say that nobody is there.
     if (!links.value) return { word: 'unknown', answers: [], reason: `interfaces: ${links.reason ?? 'not read yet'}` };
+    const within = deviceReach(place, facts);
+    if (within) return within;
     const questions = lanQuestions(place, facts);
     const own = ownQuestion(place);
     return exposureOf(place, questions.map(answer), facts, own && answer(own));
   };
   const one = (place: Place): Exposure => {
-    const { netns = '', address, port, proto, v6only = '' } = place;
-    const key = `${netns} ${address} ${port} ${proto} ${v6only}`;
+    const key = placeKey(place);
     const before = known.get(key);
     if (before) return before;
     const exposure = judge(place);

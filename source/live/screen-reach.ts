@@ -4,7 +4,7 @@
  * answers are those of the moment before, and of a place that nobody has asked for yet, that it is not known.
  */
 import type { Readings } from '../host/readings.ts';
-import type { Exposure, Place } from '../facts/exposure.ts';
+import { placeKey as keyOf, type Exposure, type Place } from '../facts/exposure.ts';
 import { PlaceBases, type PlaceBasis } from '../facts/findings/place-basis.ts';
 import { settled } from '../facts/findings/reach.ts';
 import { reachability, type Exposures, type Reachability } from '../facts/reachability.ts';
@@ -38,9 +38,6 @@ function settledAnswer({ exposure, basis }: Answer): Answer {
 const keptFor = 8;
 
 const notJudged: Exposure = { word: 'unknown', answers: [], reason: 'not judged yet' };
-
-const keyOf = ({ netns, address, port, proto, v6only }: Place): string =>
-  `${netns ?? ''} ${address} ${port} ${proto} ${String(v6only)}`;
 
 /** Exposures that remember what was asked of them. The same object for as long as its answers are the newest. */
 class Remembering implements Exposures {

@@ -7,7 +7,7 @@ import type { PortRow } from './port-rows.ts';
 
 /** The place that others would ask for; undefined for a row that is none. */
 export function placeOf(row: PortRow): Place | undefined {
-  const { proto, address, port, containerId, v6only } = row;
+  const { proto, address, port, containerId, v6only, device } = row;
   if (proto === undefined || port === undefined || row.embeddedDns) return undefined;
   // Routed ports have no port of the host: whoever reaches them sends to the container.
   const isDirect = row.place === 'inside' || row.exposure === 'routed';
@@ -17,6 +17,7 @@ export function placeOf(row: PortRow): Place | undefined {
     port,
     proto,
     ...(row.kind === 'listener' && v6only !== undefined && { v6only }),
+    ...(row.kind === 'listener' && device !== undefined && { device }),
   };
 }
 

@@ -23,6 +23,8 @@ export interface PortRow {
   port?: number;
   /** null: could not be told. */
   v6only?: boolean | null;
+  /** The interface that a listener is bound to. */
+  device?: string;
   owner: PortOwner;
   containerId?: string;
   /** Name of the process; absent when the kernel holds it or it is unknown. */
@@ -103,6 +105,7 @@ function listenerRow(
     address,
     port,
     v6only: listener.v6only,
+    device: listener.device,
     owner,
     containerId: owner.containerId,
     process: listener.process ?? undefined,

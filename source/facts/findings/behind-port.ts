@@ -1,9 +1,10 @@
 /** What is behind a published port: the listeners in the container's netns that take what is sent to it. */
 import ipaddr from 'ipaddr.js';
-import type { ContainerReading, InsideReading, Proto, Reading, SocketReading } from '../../host/readings.ts';
+import type { ContainerReading, InsideReading, Proto, Reading, Readings, SocketReading } from '../../host/readings.ts';
 import { isUp } from '../publishing.ts';
 import type { Finding } from '../schema.ts';
 import type { FindingContext } from './detector.ts';
+import { comesInBy } from './entry-interfaces.ts';
 import { graceMs } from './shared.ts';
 
 /** A container's port with every host place it is published at. */
@@ -17,7 +18,7 @@ export interface ServedPort {
 /**
  * - `served`: a listener takes at least one address of the container
  * - `loopback`: the only listeners on the port are on loopback addresses
- * - `nothing`: no listener on the port; `elsewhere` has those on other ports
+ * - `nothing`: no listener on the port takes what is sent there; `elsewhere` has those on other ports, and those bound to another interface
  * - `unknown`: not read, read too early, or it hangs on an IPV6_V6ONLY that is not known
  */
 export type Behind =
@@ -73,17 +74,23 @@ const judged = new WeakMap<Reading<InsideReading>, WeakMap<ServedPort, Behind>>(
 /**
  * Judges one reading of a container's netns; once for each port and reading.
  * @param reading of that container; one from before the end of its start-up grace, or of another run, tells nothing
+ * @param readings of all else: of a socket that is bound to an interface, they tell whether what is sent there comes by that
  */
-export function behind(served: ServedPort, reading: Reading<InsideReading> | undefined): Behind {
+export function behind(served: ServedPort, reading: Reading<InsideReading> | undefined, readings: Readings): Behind {
   if (!reading) return unread;
+  const { port } = served;
+  const isBound = reading.value?.listeners?.some(each => each.device !== undefined && each.port === port);
+  // That hangs on more than one reading.
+  if (isBound) return judge(served, reading, readings);
   const known = judged.get(reading) ?? new WeakMap<ServedPort, Behind>();
   judged.set(reading, known);
-  const verdict = known.get(served) ?? judge(served, reading);
+  const verdict = known.get(served) ?? judge(served, reading, readings);
   known.set(served, verdict);
   return verdict;
 }
 
-function judge({ container, proto, port }: ServedPort, reading: Reading<InsideReading>): Behind {
+function judge(served: ServedPort, reading: Reading<InsideReading>, readings: Readings): Behind {
+  const { container, proto, port } = served;
   const inside = reading.value;
   const unreadable = reading.state !== 'ok' && reading.state !== 'partial';
   if (unreadable || inside?.listeners === undefined || inside.pid !== container.pid) return { kind: 'unknown' };
@@ -94,7 +101,13 @@ function judge({ container, proto, port }: ServedPort, reading: Reading<InsideRe
   const { endpoints } = container;
   const families: (4 | 6)[] = endpoints.some(({ ipv6 }) => ipv6 !== undefined) ? [6] : [];
   if (families.length === 0 || endpoints.some(({ ipv4 }) => ipv4 !== undefined)) families.push(4);
-  const verdicts = there.flatMap(socket => families.map(family => takes(socket, family)));
+  const verdicts = there.flatMap(socket =>
+    families.map(family => {
+      const taken = takes(socket, family);
+      const comes = socket.device === undefined || taken === false || comesInBy(socket.device, served, readings);
+      return comes === true ? taken : comes;
+    }),
+  );
   if (verdicts.includes(true)) return { kind: 'served' };
   if (verdicts.includes(undefined)) return { kind: 'unknown' };
   if (there.length > 0 && there.every(socket => isLoopback(socket.address)))
@@ -104,9 +117,9 @@ function judge({ container, proto, port }: ServedPort, reading: Reading<InsideRe
 
 /** The verdict of two readings in a row; with one only (a one-shot command), of that one. They must agree, else it is not known. */
 export function behindTwice(served: ServedPort, { readings, earlier }: FindingContext): Behind {
-  const now = behind(served, readings.inside[served.container.id]);
+  const now = behind(served, readings.inside[served.container.id], readings);
   if (earlier === undefined || now.kind === 'served' || now.kind === 'unknown') return now;
-  const before = behind(served, earlier.inside[served.container.id]);
+  const before = behind(served, earlier.inside[served.container.id], readings);
   return before.kind === now.kind ? now : { kind: 'unknown' };
 }
 
@@ -122,7 +135,7 @@ export function containersWithDeadPorts(context: FindingContext): string[] {
     if (container.state === 'paused' || container.startedAt === undefined || reading?.at === undefined) continue;
     const isOld = context.now - container.startedAt >= graceMs;
     const wasEarly = reading.at - container.startedAt < graceMs;
-    const verdict = behind(served, reading);
+    const verdict = behind(served, reading, context.readings);
     if (isOld && wasEarly && reading.value?.listeners !== undefined) wanted.add(container.id);
     else if (verdict.kind === 'nothing' || verdict.kind === 'loopback') {
       if (behindTwice(served, context).kind === 'unknown') wanted.add(container.id);

@@ -30,7 +30,9 @@ export const nothingListening: Detector = {
     ...pausedDrafts(context),
     ...byContainer(context, 'nothing').map(({ container, cases }) => {
       const served: ServedPort[] = cases.map(item => item.served);
-      const elsewhere = socketsText(cases[0]?.verdict.elsewhere ?? []);
+      const sockets = cases[0]?.verdict.elsewhere ?? [];
+      const elsewhere = socketsText(sockets);
+      const bound = sockets.find(({ device, port }) => device !== undefined && port === served[0]?.port);
       const command = served[0] === undefined ? '' : insideCommand(served[0]);
       return {
         subject: { kind: 'container' as const, id: container.id, name: container.name },
@@ -41,7 +43,9 @@ export const nothingListening: Detector = {
             text: elsewhere === '' ? 'no listener in its netns' : `listeners in its netns: ${elsewhere}`,
           },
         ],
-        fix: 'Publish the port that the program listens on, or let the program listen on the published one at 0.0.0.0',
+        fix: bound
+          ? `Let the program listen on every interface: it is bound to ${bound.device} (SO_BINDTODEVICE), and what Docker sends comes by another`
+          : 'Publish the port that the program listens on, or let the program listen on the published one at 0.0.0.0',
         confirm: command,
         containerIds: [container.id],
         ports: uniquePorts(served.flatMap(({ places }) => places)),

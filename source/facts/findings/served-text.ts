@@ -25,11 +25,12 @@ export function placesText(served: readonly ServedPort[]): string {
   return listText(texts, 4);
 }
 
-/** `127.0.0.1:80/tcp (httpd)`, distinct ones joined. */
+/** `127.0.0.1:80/tcp (httpd)`, `0.0.0.0:80/tcp on eth1`, distinct ones joined. */
 export function socketsText(sockets: readonly SocketReading[]): string {
-  const texts = sockets.map(({ address, port, proto, processes }) => {
+  const texts = sockets.map(({ address, port, proto, device, processes }) => {
     const name = processes?.[0]?.name;
-    return `${placeText(address, port)}/${proto}${name === undefined ? '' : ` (${name})`}`;
+    const bound = device === undefined ? '' : ` on ${device}`;
+    return `${placeText(address, port)}/${proto}${bound}${name === undefined ? '' : ` (${name})`}`;
   });
   return listText([...new Set(texts)], 4);
 }

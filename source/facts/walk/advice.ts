@@ -58,6 +58,12 @@ function listenerAdvice({ to: { port, proto } }: Question, decided: DecidedBy, v
   if (/takes IPv4|UDP socket on/.test(detail)) return {};
   const confirm = runIn(decided, `ss -Hln${letter}p`);
   if (verdict === 'unknown') return { confirm };
+  const [, devices] = / only at (.* on [^,]+), not at /.exec(detail) ?? [];
+  if (devices !== undefined) {
+    const fix =
+      'Let the program listen on every interface: it is bound to one (SO_BINDTODEVICE), and takes only what comes in by that.';
+    return { fix, confirm };
+  }
   if (publishedFor) {
     const { container, containerPort = '…' } = publishedFor;
     const publish = `-p ${port}:${containerPort}${proto === 'tcp' ? '' : `/${proto}`}`;

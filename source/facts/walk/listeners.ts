@@ -9,7 +9,7 @@ export interface Goal {
   address: Span;
   port: number;
   proto: Proto;
-  /** The interface it came by; `lo` for local ones. */
+  /** The interface that it came by; of what the netns sends to itself, the one that has the address (inet_iif): `lo` for loopback ones. */
   iif: string;
 }
 
@@ -70,8 +70,9 @@ export function findListener(listeners: readonly Listener[], goal: Goal): Found 
   };
 }
 
-/** Whether a listener can only be reached from its own netns. */
+/** Whether a listener can only be reached from its own netns: on a loopback address, or bound to lo. */
 export function isLocalOnly(listener: Listener): boolean {
+  if (listener.device === 'lo') return true;
   const own = parseAddress(listener.address);
   return own !== undefined && isLoopback(own);
 }

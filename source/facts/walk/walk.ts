@@ -249,7 +249,8 @@ class Exchange {
   private serve(arrival: Arrival, proto: Proto, client: Client): Stop | { address: Span; port: number } | undefined {
     const { at, packet } = arrival;
     if (at.kind === 'outside') return stop('unknown', 'route', 'route', 'it leaves this host');
-    const goal: Goal = { address: packet.destination, port: packet.port[0], proto, iif: arrival.iif };
+    const iif = arrival.iif === 'lo' ? this.bearer(at, packet.destination) : arrival.iif;
+    const goal: Goal = { address: packet.destination, port: packet.port[0], proto, iif };
     if (at.kind === 'node') return this.serveNode(at.node, goal);
     const { listeners } = this.world;
     if (!listeners) return stop('unknown', 'listener', 'listener', 'the listeners of the host were not read');
@@ -262,6 +263,13 @@ class Exchange {
       detail: `${placeText(goal.address, goal.port)} is ${listener.owner.via ?? ''} ${owner}`.replace('  ', ' '),
     });
     return this.strayAnswer(listener, packet, client) ?? this.behind(listener, goal);
+  }
+
+  /** The interface of a netns that has an address: what is bound to it takes what its own netns sends there, though that goes by lo. */
+  private bearer(at: Extract<Place, { kind: 'host' | 'node' }>, address: Span): string {
+    if (at.kind === 'host') return this.world.fib.localDevice(address) ?? 'lo';
+    const own = at.node.interfaces.find(({ addresses }) => addresses.some(each => sameSpan(each.address, address)));
+    return own?.name ?? 'lo';
   }
 
   private pick(listeners: readonly Listener[], goal: Goal, node?: Node): Listener | Stop {

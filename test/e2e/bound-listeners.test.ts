@@ -1,0 +1,123 @@
+/** Listeners that are bound to an interface, against who is really answered. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import * as v from 'valibot';
+import { PortsSchema } from '../../source/commands/ports-json.ts';
+import { FindingSchema } from '../../source/facts/schema.ts';
+import { describeLab } from '../lab/for-tests.ts';
+import type { Lab, LabProcess } from '../lab/lab.ts';
+import { explain } from './explaining.ts';
+import { netdash, runJson } from './netdash.ts';
+
+const program = join(dirname(fileURLToPath(import.meta.url)), '..', 'lab', 'bound.pl');
+
+/** Starts a listener bound to an interface: on the host, or with a container's network. */
+async function bound(host: Lab, address: string, port: number, device: string, pid?: number): Promise<LabProcess> {
+  const inside = pid === undefined ? [] : ['nsenter', '-t', String(pid), '--net'];
+  const holder = await host.spawnInHost([...inside, 'perl', program, address, String(port), device]);
+  const [said] = (await once(holder.child.stdout!, 'data')) as [Buffer];
+  assert.equal(said.toString(), 'ready\n');
+  return holder;
+}
+
+/** What a container gets from there; undefined for nothing. */
+async function fetchInside(host: Lab, container: string, address: string, port: number): Promise<string | undefined> {
+  const { stdout } = await host.inContainer(container, [
+    'sh',
+    '-c',
+    'printf x | "$0" nc -w 2 "$1" "$2"',
+    host.busybox,
+    address,
+    String(port),
+  ]);
+  return stdout === '' ? undefined : stdout;
+}
+
+/** How `netdash ports` says that the listener with this port is met. */
+async function reachOf(host: Lab, port: number) {
+  const { code, stdout, stderr } = await host.inHost(netdash('ports', '--json'));
+  assert.equal(code, 0, stderr);
+  return v.parse(PortsSchema, JSON.parse(stdout)).ports.find(each => each.port === port)?.reach;
+}
+
+describeLab('listeners bound to an interface', {}, lab => {
+  test('on the host: reached by that interface, and from the host at its addresses', async () => {
+    const host = lab();
+    const { host: own, host6 } = host.addresses;
+    await host.run('near');
+    await bound(host, '0.0.0.0', 19101, 'lo');
+    await bound(host, '0.0.0.0', 19102, 'docker0');
+    await bound(host, '0.0.0.0', 19103, 'eth0');
+    await bound(host, '::', 19104, 'eth0');
+    const bridge = '172.17.0.1';
+    const cases = [
+      { port: 19101, reach: 'local-only', addresses: ['127.0.0.1', own, bridge] },
+      { port: 19102, reach: 'local-only', addresses: ['127.0.0.1', own, bridge] },
+      { port: 19103, reach: 'reachable', addresses: ['127.0.0.1', own, bridge] },
+      { port: 19104, reach: 'reachable', addresses: ['::1', own, host6] },
+    ];
+    for (const { port, reach, addresses } of cases) {
+      const told = await reachOf(host, port);
+      assert.equal(told?.verdict, reach, String(port));
+      let answered = 0;
+      for (const address of addresses) {
+        const askers = {
+          loopback: await host.fetchFrom('host', address, port),
+          // Nobody on the LAN has a route to the others.
+          ...((address === own || address === host6) && { lan: await host.fetchFrom('lan', address, port) }),
+          ...(address === bridge && { 'container:near': await fetchInside(host, 'near', address, port) }),
+        };
+        for (const [from, answer] of Object.entries(askers)) {
+          const [verdict] = await explain(host, `${address}:${port}`.replace(/^(.*:.*):/, '[$1]:'), '--from', from);
+          assert.equal(verdict?.verdict === 'reachable', answer !== undefined, `${from} to ${address} ${port}`);
+          if (answer !== undefined) answered += 1;
+        }
+      }
+      assert.ok(answered > 0, `somebody reaches ${port}`);
+    }
+    assert.match((await reachOf(host, 19101))?.reason ?? '', /^it is bound to lo: only this host itself reaches it$/);
+    assert.match(
+      (await reachOf(host, 19102))?.reason ?? '',
+      /^it is bound to docker0, which leads to nobody off this host/,
+    );
+    const [lan] = await explain(host, '19102', '--from', 'lan');
+    assert.match(lan?.fix ?? '', /SO_BINDTODEVICE/);
+  });
+
+  test('in a container: a published port whose listener takes nothing that comes by the interface of that network', async () => {
+    const host = lab();
+    await host.networkCreate('zz-second');
+    for (const [name, publish] of Object.entries({
+      'bd-other': '19111:81',
+      'bd-own': '19112:81',
+      'bd-lo': '19113:81',
+    })) {
+      await host.run(name, { publish: [publish] });
+      await host.networkConnect('zz-second', name);
+    }
+    const pidOf = async (name: string) => (await host.inspect(name)).State.Pid;
+    await bound(host, '0.0.0.0', 81, 'eth1', await pidOf('bd-other'));
+    await bound(host, '0.0.0.0', 81, 'eth0', await pidOf('bd-own'));
+    await bound(host, '0.0.0.0', 81, 'lo', await pidOf('bd-lo'));
+    const dead: string[] = [];
+    for (const [name, port] of Object.entries({ 'bd-other': 19111, 'bd-own': 19112, 'bd-lo': 19113 })) {
+      const isAnswered = (await host.fetchFrom('lan', host.addresses.host, port)) !== undefined;
+      const [verdict] = await explain(host, `${host.addresses.host}:${port}`, '--from', 'lan');
+      assert.equal(verdict?.verdict, isAnswered ? 'reachable' : 'nothing-listening', name);
+      if (!isAnswered) dead.push(name);
+    }
+    assert.deepEqual(dead, ['bd-other', 'bd-lo']);
+    // Only after a container's first 15 seconds is it said that nothing listens.
+    await new Promise(resolve => setTimeout(resolve, 16_000));
+    const { json } = await runJson(host, 'doctor');
+    const { findings } = v.parse(v.object({ findings: v.array(FindingSchema) }), json);
+    const told = findings.filter(({ code }) => code === 'nothing-listening');
+    assert.deepEqual(told.map(({ subject }) => subject.name).sort(), [...dead].sort());
+    const other = told.find(({ subject }) => subject.name === 'bd-other');
+    assert.match(other?.message ?? '', /0\.0\.0\.0:81\/tcp on eth1/);
+    assert.match(other?.fix ?? '', /bound to eth1 \(SO_BINDTODEVICE\)/);
+  });
+});
