@@ -158,7 +158,9 @@ export function interfaceFacts(
         up: link.up,
         operstate: link.operstate,
         master: link.master,
-        addresses: link.addresses.map(({ family, address, prefixLength }) => ({ family, address, prefixLength })),
+        addresses: link.addresses.map(({ family, address, peer, prefixLength }) =>
+          compact({ family, address, peer, prefixLength }),
+        ),
         networkId: link.kind === 'bridge' ? byBridge.get(link.name)?.id : undefined,
         speedMbit: nics[link.name]?.speedMbit ?? undefined,
       }),

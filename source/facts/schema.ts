@@ -257,7 +257,14 @@ export const InterfaceSchema = v.object({
   up: v.boolean(),
   operstate: v.string(),
   master: v.optional(v.string()),
-  addresses: v.array(v.object({ family: v.picklist([4, 6]), address: v.string(), prefixLength: v.number() })),
+  addresses: v.array(
+    v.object({
+      family: v.picklist([4, 6]),
+      address: v.string(),
+      peer: v.optional(text("The address at the other end, where one was set: the prefix on the link is that one's.")),
+      prefixLength: v.number(),
+    }),
+  ),
   networkId: v.optional(text('The Docker network whose bridge it is.')),
   speedMbit: v.optional(v.number()),
 });

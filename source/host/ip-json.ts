@@ -30,7 +30,10 @@ const LinkSchema = v.object({
       info_slave_data: v.optional(v.object({ state: text, hairpin: flag, isolated: flag })),
     }),
   ),
-  addr_info: v.optional(v.array(v.object({ family: text, local: text, prefixlen: number, scope: text })), []),
+  addr_info: v.optional(
+    v.array(v.object({ family: text, local: text, address: text, prefixlen: number, scope: text })),
+    [],
+  ),
 });
 
 const RouteSchema = v.object({
@@ -66,10 +69,18 @@ function on(value: boolean | string | number | undefined): boolean {
 
 function addressesOf(link: IpLink): AddressReading[] {
   const addresses: AddressReading[] = [];
-  for (const { family, local, prefixlen, scope } of link.addr_info) {
+  // Of an address with a peer, `address` is that one (print_addrinfo of iproute2); else it is absent.
+  for (const { family, local, address: other, prefixlen, scope } of link.addr_info) {
     const address = local === undefined ? undefined : canonicalAddress(local);
     if (address === undefined || prefixlen === undefined || (family !== 'inet' && family !== 'inet6')) continue;
-    addresses.push({ family: family === 'inet' ? 4 : 6, address, prefixLength: prefixlen, scope: scope ?? 'global' });
+    const peer = other === undefined ? undefined : canonicalAddress(other);
+    addresses.push({
+      family: family === 'inet' ? 4 : 6,
+      address,
+      ...(peer !== undefined && peer !== address && { peer }),
+      prefixLength: prefixlen,
+      scope: scope ?? 'global',
+    });
   }
   return addresses;
 }

@@ -61,6 +61,8 @@ export interface Readings {
 export interface AddressReading {
   family: 4 | 6;
   address: string;
+  /** The address at the other end, where one was set (`peer` in ip-address(8)): it is this one's prefix that is on the link then. */
+  peer?: string;
   prefixLength: number;
   scope: string;
 }

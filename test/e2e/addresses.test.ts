@@ -161,4 +161,31 @@ describeLab('addresses of the host', {}, lab => {
     await ip(host, 'link del dark0');
     for (const name of ['dark-all', 'dark-one']) await host.remove(name);
   });
+
+  test('neighbours of an address with a peer are those in the prefix of the peer', async () => {
+    const host = lab();
+    const nobody = ['-s', '10.9.0.0/24', '-j', 'DROP'];
+    await ip(host, 'link add far0 type veth peer name far1 netns lan');
+    await ip(host, 'addr add 192.168.55.1 peer 10.9.0.2/24 dev far0');
+    await ip(host, 'link set far0 up');
+    await ip(host, '-n lan addr add 10.9.0.2/24 dev far1');
+    await ip(host, '-n lan link set far1 up');
+    await ip(host, '-n lan route add 192.168.55.1 dev far1');
+    await host.run('far-web', { publish: ['18076:80'] });
+    const met = async () => {
+      const [verdict] = await explain(host, '192.168.55.1:18076', '--from', 'lan:far0');
+      return [await host.fetchFrom('lan', '192.168.55.1', 18076), verdict] as const;
+    };
+    const [answer, open] = await met();
+    assert.ok(answer);
+    assert.equal(open?.verdict, 'reachable');
+    await host.inHost(['iptables', '-I', 'DOCKER-USER', ...nobody]);
+    const [none, shut] = await met();
+    assert.equal(none, undefined);
+    assert.deepEqual([shut?.verdict, shut?.decidedBy?.chain], ['blocked', 'DOCKER-USER']);
+    assert.deepEqual(await cutOff(host), ['far-web']);
+    await host.inHost(['iptables', '-D', 'DOCKER-USER', ...nobody]);
+    await ip(host, 'link del far0');
+    await host.remove('far-web');
+  });
 });

@@ -57,6 +57,28 @@ test('finds a peer in this netns by its name, and one whose name is not known he
   );
 });
 
+test('reads the peer of an address, which iproute2 calls its address', () => {
+  const { links } = parseLinks([
+    {
+      ifindex: 5,
+      ifname: 'wg0',
+      addr_info: [
+        { family: 'inet', local: '192.168.55.1', address: '10.9.0.2', prefixlen: 24, scope: 'global' },
+        { family: 'inet6', local: 'fd00::1', address: 'FD00:0::2', prefixlen: 128, scope: 'global' },
+        { family: 'inet', local: '10.0.0.1', prefixlen: 8, scope: 'global' },
+      ],
+    },
+  ]);
+  assert.deepEqual(
+    links[0]?.addresses.map(({ address, peer, prefixLength }) => [address, peer, prefixLength]),
+    [
+      ['192.168.55.1', '10.9.0.2', 24],
+      ['fd00::1', 'fd00::2', 128],
+      ['10.0.0.1', undefined, 8],
+    ],
+  );
+});
+
 const hairpin = (value: unknown) =>
   parseLinks([
     { ifindex: 1, ifname: 'v', linkinfo: { info_slave_kind: 'bridge', info_slave_data: { hairpin: value } } },

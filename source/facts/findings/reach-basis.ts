@@ -8,7 +8,7 @@ import { hasCarrier } from '../carrier.ts';
 import { settingsOf } from '../kernel-settings.ts';
 import type { Container } from '../schema.ts';
 import { haveSameItems } from '../sharing.ts';
-import { covers, parseAddress, parseSpan, spanOfPrefix, type Span } from '../walk/address.ts';
+import { covers, parseAddress, parseSpan, subnetOf, type Span } from '../walk/address.ts';
 import { lanInterfaces } from '../walk/subjects.ts';
 import type { FindingContext } from './detector.ts';
 import { keyOf, KeyedRules } from './keyed-rules.ts';
@@ -226,12 +226,6 @@ function spanOf(text: string): Span | undefined {
   return span;
 }
 
-/** The subnet of an address with a prefix length. */
-function subnetSpan(address: string, length: number): Span | [] {
-  const base = parseAddress(address);
-  return (base && spanOfPrefix(base, length)) ?? [];
-}
-
 /**
  * Tells the addresses that can only be a container's: those that one has, and, since rules come and go at another moment than
  * what Docker says of a container, all others in the networks of containers but this host's own. In the subnet of a LAN, which
@@ -245,7 +239,7 @@ function containerAddresses({ facts, readings }: Moment): (text: string) => bool
   const subnets = facts.networks.flatMap(network =>
     network.subnets.flatMap(({ subnet }) => {
       const [text = '', length] = subnet.split('/');
-      return subnetSpan(text, Number(length));
+      return subnetOf({ address: text, prefixLength: Number(length) }) ?? [];
     }),
   );
   const leading = lanInterfaces(facts);
@@ -254,9 +248,7 @@ function containerAddresses({ facts, readings }: Moment): (text: string) => bool
   // Those who ask may be known by routes alone (`anyNeighbour`): as a gateway, or where a route has none.
   const named = routes.flatMap(({ destination, gateway }) => gateway ?? (destination === 'default' ? [] : destination));
   const lans = [
-    ...leading.flatMap(each =>
-      each.addresses.flatMap(({ address, prefixLength }) => subnetSpan(address, prefixLength)),
-    ),
+    ...leading.flatMap(each => each.addresses.flatMap(own => subnetOf(own) ?? [])),
     ...named.flatMap(text => parseSpan(text) ?? []),
   ];
   return text => {

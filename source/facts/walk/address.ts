@@ -94,6 +94,12 @@ export function spanOfPrefix({ family, from }: Span, prefixLength: number): Span
   return { family, from: base, to: base + size - 1n };
 }
 
+/** The subnet on the link of an interface's address: of its prefix, or, where it has a peer, of that one's (ip-address(8)). */
+export function subnetOf(own: { address: string; peer?: string | undefined; prefixLength: number }): Span | undefined {
+  const address = parseAddress(own.peer ?? own.address);
+  return address && spanOfPrefix(address, own.prefixLength);
+}
+
 /** The length, in bits, of the prefix that a subnet is; of a span that is none, of the shortest that it needs. */
 export function prefixLengthOf({ family, from, to }: Span): number {
   let length = family === 4 ? 32 : 128;

@@ -2,7 +2,7 @@
 import type { Proto } from '../../host/readings.ts';
 import { hasCarrier } from '../carrier.ts';
 import type { Container, Listener, Snapshot } from '../schema.ts';
-import { isLinkLocal, isLoopback, isMulticast, parseAddress, spanOfPrefix, spanText } from './address.ts';
+import { isLinkLocal, isLoopback, isMulticast, parseAddress, spanText, subnetOf } from './address.ts';
 import { isLost } from './lost-address.ts';
 import type { Question, Vantage } from './verdict.ts';
 
@@ -112,9 +112,8 @@ function hostAddresses(places: readonly Place[], from: From, facts: Facts): { va
 /** Of places, the addresses that are for many hosts: of a multicast group, or by which one of these interfaces broadcasts. */
 function groupsOf(places: readonly Place[], interfaces: Snapshot['interfaces']): string[] {
   const broadcasts = interfaces.flatMap(({ addresses }) =>
-    addresses.flatMap(({ family, address, prefixLength }) => {
-      const own = family === 4 && prefixLength < 31 ? parseAddress(address) : undefined;
-      const subnet = own && spanOfPrefix(own, prefixLength);
+    addresses.flatMap(each => {
+      const subnet = each.family === 4 && each.prefixLength < 31 ? subnetOf(each) : undefined;
       return subnet ? [spanText({ ...subnet, from: subnet.to })] : [];
     }),
   );

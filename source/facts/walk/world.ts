@@ -5,8 +5,8 @@ import {
   isLinkLocal,
   isMulticast,
   parseAddress,
-  spanOfPrefix,
   spanText,
+  subnetOf,
   type Family,
   type Span,
   type Truth,
@@ -81,9 +81,10 @@ export function makeWorld(
   const nodes = makeNodes(readings, facts);
   const addresses = new Map<string, HostAddress[]>();
   for (const link of links) {
-    for (const { address: text, prefixLength, family, scope } of link.addresses) {
+    for (const each of link.addresses) {
+      const { address: text, family, scope } = each;
       const address = parseAddress(text);
-      const subnet = address && spanOfPrefix(address, prefixLength);
+      const subnet = subnetOf(each);
       if (address && subnet) push(addresses, `${link.name} ${family}`, { address, subnet, scope });
     }
   }
