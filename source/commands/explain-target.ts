@@ -5,7 +5,7 @@ import { UsageError } from '../host/usage-error.ts';
 import { hasCarrier } from '../facts/carrier.ts';
 import type { Snapshot } from '../facts/schema.ts';
 import { parseAddress, spanText } from '../facts/walk/address.ts';
-import { lanInterfaces, type From, type Subject } from '../facts/walk/subjects.ts';
+import { lonelyKinds, lanInterfaces, type From, type Subject } from '../facts/walk/subjects.ts';
 import { nearMatches } from './find-container.ts';
 
 type Facts = Pick<Snapshot, 'containers' | 'interfaces' | 'networks' | 'sources'>;
@@ -74,6 +74,7 @@ function whyNoLan(name: string, { interfaces, networks }: Facts): string | undef
   const there = interfaces.find(each => each.name === name);
   if (!there) return undefined;
   if (there.kind === 'loopback') return `${name} is this host's loopback`;
+  if (lonelyKinds.has(there.kind)) return `nobody can be on ${name}, of kind ${there.kind}`;
   if (there.networkId !== undefined || name === 'docker_gwbridge') {
     const network = networks.find(({ id }) => id === there.networkId)?.name;
     return `it is the bridge of Docker's network${network === undefined ? 's' : ` ${network}`}`;

@@ -188,4 +188,33 @@ describeLab('addresses of the host', {}, lab => {
     await ip(host, 'link del far0');
     await host.remove('far-web');
   });
+
+  test('nobody is on an interface that has no other end, but its address is answered for', async () => {
+    const host = lab();
+    // Not every kernel has dummies; an ifb is as lonely.
+    const { code } = await host.inHost(['ip', 'link', 'add', 'alone0', 'type', 'dummy']);
+    if (code !== 0) await ip(host, 'link add alone0 type ifb');
+    await ip(host, 'addr add 10.99.0.1/32 dev alone0');
+    await ip(host, 'link set alone0 up');
+    await host.inLan(['ip', 'route', 'add', '10.99.0.1', 'via', host.addresses.host]);
+    await host.run('alone-all', { publish: ['0.0.0.0:18077:80'] });
+    await host.run('alone-one', { publish: ['10.99.0.1:18078:80'] });
+    const drop = ['-p', 'tcp', '-m', 'conntrack', '--ctorigdstport', '18077', '-j', 'DROP'];
+    await host.inHost(['iptables', '-I', 'DOCKER-USER', '-i', 'eth0', ...drop]);
+    for (const address of [host.addresses.host, '10.99.0.1'])
+      assert.equal(await host.fetchFrom('lan', address, 18077), undefined, address);
+    assert.deepEqual(await reachAt(host, 18077), { '0.0.0.0': 'blocked' });
+    assert.ok(await host.fetchFrom('lan', '10.99.0.1', 18078));
+    assert.deepEqual(await reachAt(host, 18078), { '10.99.0.1': 'reachable' });
+    const verdicts = await explain(host, '18078', '--from', 'lan');
+    assert.deepEqual(
+      verdicts.map(({ from, to, verdict }) => [from.interface, to.address, verdict]),
+      [['eth0', '10.99.0.1', 'reachable']],
+    );
+    const { stderr } = await host.inHost(netdash('explain', '18078', '--from', 'lan:alone0'));
+    assert.match(stderr, /\(nobody can be on alone0, of kind (dummy|ifb)\)/);
+    await host.inHost(['iptables', '-F', 'DOCKER-USER']);
+    await ip(host, 'link del alone0');
+    for (const name of ['alone-all', 'alone-one']) await host.remove(name);
+  });
 });

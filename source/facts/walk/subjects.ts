@@ -19,13 +19,19 @@ export type From = { kind: 'lan'; interface?: string } | Exclude<Vantage, { kind
 
 type Facts = Pick<Snapshot, 'containers' | 'listeners' | 'interfaces' | 'networks'>;
 
-/** The interfaces that lead off this host: up, with a carrier and an address, and no bridge of a Docker network. */
+/**
+ * Kinds of interfaces (ip-link(8)) on which no neighbour can be: what is sent by a dummy is thrown away, and by an ifb as well
+ * but for what tc redirects there. Their addresses (of services, anycast) are met by way of other interfaces.
+ */
+export const lonelyKinds: ReadonlySet<string> = new Set(['loopback', 'dummy', 'ifb']);
+
+/** The interfaces that lead off this host: up, with a carrier and an address, neighbours to be had, and no bridge of a Docker network. */
 export function lanInterfaces({ interfaces }: Pick<Facts, 'interfaces'>): Snapshot['interfaces'] {
   return interfaces.filter(
     each =>
       each.up &&
       hasCarrier(each) &&
-      each.kind !== 'loopback' &&
+      !lonelyKinds.has(each.kind) &&
       each.networkId === undefined &&
       each.name !== 'docker_gwbridge' &&
       each.master === undefined &&
