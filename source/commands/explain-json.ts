@@ -37,6 +37,12 @@ export const DecidedBySchema = v.object({
       'Of kind route: the address, with the length of its prefix, that this host should have, and the interface for it, as far as it can be told.',
     ),
   ),
+  past: v.optional(
+    about(
+      v.string(),
+      "Of kind route, where a container's answer leaves by a network of its own past the host: its address there.",
+    ),
+  ),
   publishedFor: v.optional(
     about(
       v.object({ container: v.string(), containerPort: v.optional(v.number()) }),

@@ -2,7 +2,7 @@ import type { ChainReading, RuleMatch, RuleReading } from '../../host/readings.t
 import { isSingle, isLoopback, parseSpan, sameSpan, type Span } from '../walk/address.ts';
 import type { Container } from '../schema.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
-import { mayLackRules } from './reach.ts';
+import { canWalk, mayLackRules, reachesOf } from './reach.ts';
 import { isElsewhere } from './shared.ts';
 import { areNftNames } from '../shell-words.ts';
 
@@ -71,6 +71,13 @@ function draftOf(container: Container, drops: readonly Drop[]): FindingDraft {
 }
 
 /**
+ * Whether a container's answers to who asks at a published port go past the host: to an answer that nobody asked for, which comes
+ * from the container's own address, TCP says so (RST, RFC 9293, 3.10.7.1) to that address, and that is what the rules have met.
+ */
+const answersPast = (container: Container, context: FindingContext): boolean =>
+  canWalk(context) && reachesOf(container, context).some(({ verdict }) => verdict.decidedBy?.past !== undefined);
+
+/**
  * Packets that came straight for a container's address were dropped before conntrack (Docker 28 and later): FORWARD counters
  * and conntrack show nothing of them, so that whoever looks for them there looks in vain (moby#49498, #51015).
  */
@@ -85,7 +92,8 @@ export const directAccessBlocked: Detector = {
     if (drops.length === 0) return [];
     return context.facts.containers.flatMap(container => {
       const own = drops.filter(({ address }) => has(container, address));
-      return container.state === 'running' && own.length > 0 ? [draftOf(container, own)] : [];
+      if (container.state !== 'running' || own.length === 0 || answersPast(container, context)) return [];
+      return [draftOf(container, own)];
     });
   },
 };

@@ -87,8 +87,12 @@ function lackAdvice({ address, interface: name }: NonNullable<DecidedBy['lacks']
 }
 
 function routeAdvice({ to: { port, proto } }: Question, decided: DecidedBy): Advice {
-  const { detail, routeTo, lacks } = decided;
+  const { detail, routeTo, lacks, past } = decided;
   if (lacks) return lackAdvice(lacks);
+  if (past !== undefined && routeTo !== undefined) {
+    const fix = `Ask for it at its own address on that network, ${past}, or take the container off that network (docker network disconnect), so that its answers go by the host.`;
+    return { fix, confirm: runIn(decided, `ip route get ${routeTo}`) };
+  }
   const down = /(?:^|: )(\S+?)(?:, the bridge that .*)? is down$/.exec(detail)?.[1];
   if (down !== undefined && isTypable(down))
     return { fix: `ip link set ${down} up`, confirm: `ip -d link show ${down}` };

@@ -24,7 +24,7 @@ import { pidIn, type Node } from './nodes.ts';
 import { answerTo, connection, fromClient, type Packet } from './packet.ts';
 import { Stop, stop } from './stop.ts';
 import type { Hop, Question, Vantage, Verdict } from './verdict.ts';
-import { hostHasNoRoute, nodeHasNoRoute } from './way.ts';
+import { goesPast, hostHasNoRoute, nodeHasNoRoute } from './way.ts';
 import type { World } from './world.ts';
 
 export { makeWorld, type World } from './world.ts';
@@ -235,6 +235,8 @@ class Exchange {
     }
     const { ct, source, sourcePort } = back.packet;
     if (!sameSpan(source, ct.destination) || sourcePort[0] !== ct.port) {
+      const past = arrival.at.kind === 'node' ? goesPast(arrival.at.node, back.packet) : undefined;
+      if (past) return past;
       return stop(
         'blocked',
         'answer',

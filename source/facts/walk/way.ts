@@ -1,7 +1,8 @@
 /** Whether a route leads to where its packet is to go: there may be none, or it leads past the bridge of a container. */
-import { isLoopback, spanText, type Span } from './address.ts';
+import { isLoopback, placeText, spanText, type Span } from './address.ts';
 import { unsureStop } from './hooks.ts';
 import { pidIn, type Node } from './nodes.ts';
+import type { Packet } from './packet.ts';
 import type { Route } from './routes.ts';
 import { stop, type Stop } from './stop.ts';
 import type { World } from './world.ts';
@@ -21,6 +22,26 @@ function oneOf({ family, from, to }: Span): string {
     return spanText({ family, from: from === to ? from : from + 1n, to: from === to ? from : from + 1n });
   const address = from === to ? from : from + 1;
   return spanText({ family, from: address, to: address });
+}
+
+/**
+ * A container sends its answer to a translated question by a macvlan or ipvlan interface, on its parent's wire: it does not come
+ * back through the host, where its source would be translated back, and whoever asked takes it for somebody else's.
+ * @param answer as it arrives @returns undefined where the answer goes another way
+ */
+export function goesPast(node: Node, { source, sourcePort, destination }: Packet): Stop | undefined {
+  const way = node.fib.lookup({ destination });
+  const out = node.interfaces.find(({ name }) => way.kind === 'route' && name === way.route.reading.device);
+  if (out?.attached.kind !== 'parent') return undefined;
+  const own = out.addresses.find(({ address }) => address.family === destination.family);
+  const { driver, parent } = out.attached;
+  const detail = `${node.name} answers by ${out.name}, its ${driver} on ${parent}, past the host, where the answer would be translated back: it comes from ${placeText(source, sourcePort[0])}, which was not asked`;
+  return stop('blocked', 'answer', 'route', detail, {
+    ...pidIn(node),
+    routeTo: oneOf(destination),
+    onAnswer: true,
+    ...(own && { past: spanText(own.address) }),
+  });
 }
 
 /** A container knows no way to an address. */
