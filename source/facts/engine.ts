@@ -1,5 +1,5 @@
 /** What follows from what a daemon says of itself. */
-import type { EngineReading } from '../host/readings.ts';
+import type { EngineReading, Proto } from '../host/readings.ts';
 
 /**
  * Whether it is known that the daemon makes no rules. `/info` tells the firewall backend since Docker 28.1, and 28 has none only where
@@ -10,4 +10,17 @@ export function makesNoRules({ id, version, firewallBackend }: EngineReading): b
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(version) ?? [];
   // Without an id /info was not read.
   return id !== '' && firewallBackend === undefined && major === '28' && Number(minor) >= 1;
+}
+
+/**
+ * Whether Docker starts a container that asks for one host port twice in the very same way (`-p 8080:80 -p 0.0.0.0:8080:80`). Measured with
+ * 20.10, 26.1 and 28.5, with and without docker-proxy: to 26 it refuses the second ("port is already allocated"); 28 takes the two for
+ * one request, binds twice with SO_REUSEADDR, and fails as it comes to listen: UDP, which does not listen, it maps twice.
+ * @returns undefined where that was not measured: of other versions, of SCTP, of Podman
+ */
+export function takesRepeats({ version, podman }: EngineReading, proto: Proto): boolean | undefined {
+  const major = Number.parseInt(version, 10);
+  if (podman || proto === 'sctp') return undefined;
+  if (major >= 20 && major <= 26) return false;
+  return major === 28 ? proto === 'udp' : undefined;
 }

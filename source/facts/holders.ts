@@ -224,19 +224,20 @@ export interface OwnClash {
   proto: Proto;
   port: number;
   claims: [Claim, Claim];
-  /** The two ask for the very same and lead to one port of the container: not every Docker takes that for two. */
-  isRepeated: boolean;
 }
 
 /**
  * The first two fixed bindings of a container that exclude each other.
  * @param options.port only of this host port
  * @param options.surely only where it is certain that Docker takes both addresses
+ * @param options.takesRepeats whether Docker gives twice what is asked for twice in the very same way (one address, one port of
+ * the container; see `takesRepeats` of engine.ts); by default it does not
  */
 export function ownClash(
   requests: readonly PortRequest[],
-  { port, surely = false }: { port?: number; surely?: boolean } = {},
+  options: { port?: number; surely?: boolean; takesRepeats?: (proto: Proto) => boolean | undefined } = {},
 ): OwnClash | undefined {
+  const { port, surely = false, takesRepeats } = options;
   const fixed = requests.flatMap(request => {
     const [first, last] = request.ports ?? [];
     if (first === undefined || first !== last || (port !== undefined && first !== port)) return [];
@@ -249,7 +250,8 @@ export function ownClash(
       const isSame = mine.claim.address === other.claim.address;
       const isRepeated = isSame && mine.request.binding.containerPort === other.request.binding.containerPort;
       const { proto } = mine.claim;
-      return { proto, port: mine.claim.port, claims: [mine.claim, other.claim], isRepeated };
+      if (isRepeated && takesRepeats !== undefined && takesRepeats(proto) !== false) continue;
+      return { proto, port: mine.claim.port, claims: [mine.claim, other.claim] };
     }
   }
   return undefined;

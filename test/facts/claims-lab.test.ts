@@ -113,4 +113,55 @@ describeLab('Port claims on a lab', {}, lab => {
       assert.ok(message.includes(name) && message.includes(`:${at}/`), message);
     }
   });
+
+  test('a container that asks for a port twice is told of before its start exactly where Docker refuses it', async () => {
+    // So that it is seen that docker-proxies are in use.
+    await lab().run('published', { publish: ['22000:80'] });
+    const ways: string[][] = [
+      ['P:80', '0.0.0.0:P:80'],
+      ['P:80', 'P:80'],
+      ['P:80', 'P:81'],
+      ['P:80', '[::]:P:80'],
+      ['0.0.0.0:P:80', '[::]:P:80'],
+      ['127.0.0.1:P:80', 'P:80'],
+      ['127.0.0.1:P:80', 'P:81'],
+      ['127.0.0.1:P:80', '127.0.0.1:P:80'],
+      ['127.0.0.1:P:80', '127.0.0.1:P:81'],
+      ['127.0.0.1:P:80', `${lab().addresses.host}:P:80`],
+      ['P:80', 'P:80/udp'],
+      ['P:80/udp', 'P:80/udp'],
+      ['P:80/udp', '0.0.0.0:P:80/udp'],
+      ['P:80/udp', 'P:81/udp'],
+      ['P:80/udp', '127.0.0.1:P:81/udp'],
+      ['[::1]:P:80', 'P:80'],
+      ['[::1]:P:80', '[::]:P:80'],
+      ['[::1]:P:80', '[::1]:P:80'],
+      ['[::1]:P:80', '127.0.0.1:P:80'],
+      ['P:80', 'P:80', 'P:80'],
+    ];
+    const containers = ways.map((publish, i) => ({
+      name: `twice${i}`,
+      publish: publish.map(each => each.replace('P', String(22_001 + i))),
+    }));
+    await several(containers, async ({ name, publish }) => {
+      await lab().create(name, { publish });
+    });
+    const findings = await doctor(lab());
+    const starts = new Map<string, string>();
+    await several(containers, async ({ name }) => {
+      await lab()
+        .start(name)
+        .catch((error: unknown) => starts.set(name, String(error)));
+    });
+    const wrong = containers.flatMap(({ name, publish }) => {
+      const told = findings.find(({ code, subject }) => code === 'port-conflict-pending' && subject.name === name);
+      const refusal = starts.get(name);
+      const fits = told ? / can never start: .* twice itself /.test(told.message) : true;
+      return (told !== undefined) === (refusal !== undefined) && fits
+        ? []
+        : [{ publish, told: told?.message, refusal }];
+    });
+    assert.deepEqual(wrong, []);
+    assert.ok(starts.size >= 12 && starts.size < containers.length, `${starts.size} refused`);
+  });
 });

@@ -1,3 +1,4 @@
+import { takesRepeats } from '../engine.ts';
 import {
   blockerContainers,
   blockersFor,
@@ -46,9 +47,11 @@ export const portConflictPending: Detector = {
           ({ verdict, likely, holder }) =>
             (verdict === true || likely === true) && !(mayStart && holder.isDockers === true),
         );
-      const clash = container.startedAt === undefined ? ownClash(requests, { surely: true }) : undefined;
       // Once it has run, its bindings are such as can be had.
-      const own = clash?.isRepeated === false ? clash : undefined;
+      const own =
+        container.startedAt === undefined
+          ? ownClash(requests, { surely: true, takesRepeats: proto => takesRepeats(docker.engine, proto) })
+          : undefined;
       if (blockers.length === 0 && own === undefined) return [];
       const isLikely = own === undefined && blockers.every(({ verdict }) => verdict !== true);
       const ports = uniquePorts([...(own?.claims ?? []), ...blockers.map(({ asked }) => asked)]);
