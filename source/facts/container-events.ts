@@ -6,15 +6,18 @@ type Type = NetdashEvent['type'];
 
 /** What Docker says of times, beside what is in a snapshot. */
 export interface Heard {
-  /** What its event stream told lately, by container id, oldest first. */
+  /** What its event stream told lately, by id of the container or network, oldest first. */
   events: ReadonlyMap<string, readonly DockerEvent[]>;
   /** When the last event came before the stream was cut, ms since the epoch by Docker's clock: after it some may be missing. */
   cutAt?: number | undefined;
   /** When a container was created, ms since the epoch; maybe in whole seconds. */
   createdAt?: (id: string) => number | undefined;
+  /** When the answer came that says what a container was like before, ms since the epoch. */
+  lookedAt?: (id: string) => number | undefined;
 }
 
-const nothing: Heard = { events: new Map() };
+/** Where Docker's events are not followed. */
+export const nothingHeard: Heard = { events: new Map() };
 
 const isUp = ({ state }: Container): boolean => state === 'running' || state === 'paused';
 
@@ -33,6 +36,53 @@ function heardOf(action: string, { id, startedAt }: Container, heard: Heard): Do
 }
 
 const timeOf = (event: DockerEvent | undefined): string | undefined => event && new Date(event.at).toISOString();
+
+/**
+ * When Docker told of a change that is seen to have come about: its last word on the matter, so long as that is this change. Where
+ * the stream was cut since, or the word is still to come, the last one is of an earlier time or of the opposite.
+ * @param actions those that tell of the matter, the one that is asked for first
+ */
+function lastHeard(
+  id: string,
+  type: DockerEvent['type'],
+  [action, ...others]: readonly [string, ...string[]],
+  { events, cutAt = -Infinity }: Heard,
+  isMeant: (event: DockerEvent) => boolean = () => true,
+): string | undefined {
+  const last = events
+    .get(id)
+    ?.findLast(event => event.type === type && [action, ...others].includes(event.action) && isMeant(event));
+  return last?.action === action && last.at > cutAt ? timeOf(last) : undefined;
+}
+
+/** When Docker told that a network was created or removed. */
+export const networkHeard = (id: string, action: 'create' | 'destroy', heard: Heard): string | undefined =>
+  lastHeard(id, 'network', action === 'create' ? ['create', 'destroy'] : ['destroy', 'create'], heard);
+
+/** So long after the end of a run, in ms, Docker may still take the container off its networks. */
+const takeDownMs = 60_000;
+
+/**
+ * When a start failed. Docker tells of that with no event of its own; to 28 it takes the container off its networks again, which
+ * it tells of as it does at the end of a run, so that of two such words the later is meant (measured with 20.10, 26.1 and 28.5).
+ * Docker 29 tells nothing.
+ */
+function failureAt(is: Container, { events, cutAt = -Infinity, lookedAt }: Heard): string | undefined {
+  const [network] = is.endpoints;
+  if (network === undefined) return undefined;
+  const ended = is.finishedAt === undefined ? undefined : Date.parse(is.finishedAt);
+  const told = (events.get(is.id) ?? []).filter(
+    ({ type, action, attributes, at }) =>
+      type === 'network' &&
+      action === 'disconnect' &&
+      attributes['name'] === network.network &&
+      at > (ended ?? -Infinity),
+  );
+  const last = told.at(-1);
+  if (last === undefined || last.at <= Math.max(cutAt, lookedAt?.(is.id) ?? -Infinity)) return undefined;
+  const mayBeOfEnd = ended !== undefined && told.length < 2 && last.at - ended < takeDownMs;
+  return mayBeOfEnd ? undefined : timeOf(last);
+}
 
 /** The end of a run that no inspect answer shows any more: Docker's `die` event, where it was heard, has the exit code. */
 function passedEnd(was: Container, heard: Heard): { text: string; at?: string; failed: boolean } {
@@ -110,30 +160,49 @@ function changesOf(was: Container, is: Container, takenAt: string, heard: Heard)
   }
   const hasError = is.error !== undefined && is.error !== was.error;
   if (hasError && !isUp(is))
-    events.push(event('start-failed', `${is.name} did not start: ${is.error}`, takenAt, 'error'));
+    events.push(event('start-failed', `${is.name} did not start: ${is.error}`, failureAt(is, heard), 'error'));
   if (isUp(is) && (!isUp(was) || isAnotherRun)) {
     const at = is.startedAt ?? takenAt;
     const name = nameAt(at, renames, is.name);
     events.push(event('container-started', `${name} started`, at, undefined, name));
   } else if (was.state === 'running' && is.state === 'paused')
-    events.push(event('container-paused', `${is.name} paused`));
+    events.push(
+      event('container-paused', `${is.name} paused`, lastHeard(is.id, 'container', ['pause', 'unpause'], heard)),
+    );
   else if (was.state === 'paused' && is.state === 'running')
-    events.push(event('container-unpaused', `${is.name} unpaused`));
-  if (isUp(was) && isUp(is) && !isAnotherRun) events.push(...connections(was, is, event));
+    events.push(
+      event('container-unpaused', `${is.name} unpaused`, lastHeard(is.id, 'container', ['unpause', 'pause'], heard)),
+    );
+  if (isUp(was) && isUp(is) && !isAnotherRun) events.push(...connections(was, is, event, heard));
   return events;
 }
 
 /** Networks that a container was connected to or disconnected from while it ran. */
-function connections(was: Container, is: Container, event: (type: Type, text: string) => NetdashEvent): NetdashEvent[] {
+function connections(
+  was: Container,
+  is: Container,
+  event: (type: Type, text: string, at?: string) => NetdashEvent,
+  heard: Heard,
+): NetdashEvent[] {
+  const timeFor = (name: string, ...actions: [string, string]) =>
+    lastHeard(is.id, 'network', actions, heard, ({ attributes }) => attributes['name'] === name);
   const had = new Set(was.endpoints.map(({ network }) => network));
   const has = new Set(is.endpoints.map(({ network }) => network));
   return [
     ...[...has]
       .filter(name => !had.has(name))
-      .map(name => event('network-connected', `${is.name} connected to network ${name}`)),
+      .map(name =>
+        event('network-connected', `${is.name} connected to network ${name}`, timeFor(name, 'connect', 'disconnect')),
+      ),
     ...[...had]
       .filter(name => !has.has(name))
-      .map(name => event('network-disconnected', `${is.name} disconnected from network ${name}`)),
+      .map(name =>
+        event(
+          'network-disconnected',
+          `${is.name} disconnected from network ${name}`,
+          timeFor(name, 'disconnect', 'connect'),
+        ),
+      ),
   ];
 }
 
@@ -164,7 +233,7 @@ function departure(was: Container, takenAt: string, heard: Heard): NetdashEvent[
  * Containers that came, went, started, exited, were paused, renamed, connected, or failed to start.
  * @param heard Docker's own words, which know exit codes and times that no later answer has
  */
-export function containerEvents(before: Snapshot, after: Snapshot, heard: Heard = nothing): NetdashEvent[] {
+export function containerEvents(before: Snapshot, after: Snapshot, heard: Heard = nothingHeard): NetdashEvent[] {
   if (before.containers === after.containers) return [];
   const had = new Map(before.containers.map(container => [container.id, container]));
   const has = new Set(after.containers.map(({ id }) => id));
@@ -189,7 +258,7 @@ export function containerEvents(before: Snapshot, after: Snapshot, heard: Heard 
       events.push({ at: is.startedAt ?? at, type: 'container-started', text: `${is.name} started`, ...about(is) });
     else if (is.error !== undefined) {
       events.push({
-        at,
+        at: failureAt(is, heard) ?? at,
         type: 'start-failed',
         text: `${is.name} did not start: ${is.error}`,
         severity: 'error',

@@ -1,5 +1,5 @@
 /** What happened between two snapshots, as the Events pane, `watch` and a container's history tell it. */
-import { containerEvents, type Heard } from './container-events.ts';
+import { containerEvents, networkHeard, nothingHeard, type Heard } from './container-events.ts';
 import { keepListeners, listenerEvents, type KnownListeners } from './listener-events.ts';
 import type { Finding, NetdashEvent, PortChange, Snapshot } from './schema.ts';
 
@@ -203,22 +203,22 @@ function linkEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   return [{ at: after.takenAt, type: 'links-changed', text: `links: ${told.join('; ')}` }];
 }
 
-function networkEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
+function networkEvents(before: Snapshot, after: Snapshot, heard: Heard = nothingHeard): NetdashEvent[] {
   if (before.networks === after.networks) return [];
   const had = new Map(before.networks.map(network => [network.id, network]));
   const has = new Map(after.networks.map(network => [network.id, network]));
-  const event = (type: 'network-created' | 'network-removed', text: string): NetdashEvent => ({
-    at: after.takenAt,
+  const event = (type: 'network-created' | 'network-removed', id: string, text: string): NetdashEvent => ({
+    at: networkHeard(id, type === 'network-created' ? 'create' : 'destroy', heard) ?? after.takenAt,
     type,
     text,
   });
   return [
     ...after.networks
       .filter(({ id }) => !had.has(id))
-      .map(({ name, driver }) => event('network-created', `network ${name} (${driver}) created`)),
+      .map(({ id, name, driver }) => event('network-created', id, `network ${name} (${driver}) created`)),
     ...before.networks
       .filter(({ id }) => !has.has(id))
-      .map(({ name }) => event('network-removed', `network ${name} removed`)),
+      .map(({ id, name }) => event('network-removed', id, `network ${name} removed`)),
   ];
 }
 
@@ -247,7 +247,7 @@ function isRead(name: string, before: Snapshot, after: Snapshot): boolean {
  * so that its return is not a host coming into being.
  * @param before undefined for the first snapshot, which gives no events
  * @param known the listeners that were known with each of the two; by default just those that they have
- * @param heard what Docker told of when things happened to containers
+ * @param heard what Docker told of when things happened to containers and networks
  */
 export function diffEvents(
   before: Snapshot | undefined,
@@ -259,7 +259,7 @@ export function diffEvents(
   const docker = isRead('docker', before, after);
   const events = [
     ...sourceEvents(before, after),
-    ...(docker ? [...containerEvents(before, after, heard), ...networkEvents(before, after)] : []),
+    ...(docker ? [...containerEvents(before, after, heard), ...networkEvents(before, after, heard)] : []),
     ...portEvents(before, after),
     ...(isRead('sockets', before, after) ? changesOfListeners(before, after, known) : []),
     ...(isRead('links', before, after) ? linkEvents(before, after) : []),

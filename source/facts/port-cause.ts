@@ -5,7 +5,7 @@ import type { PendingChange } from './port-ledger.ts';
 
 /** What the collector of events knows. */
 export interface PortHints {
-  /** Docker's container events by container id, in the order in which they came; the last few minutes of each are enough. */
+  /** Docker's events by id of the container or network, in the order in which they came; the last few minutes of each are enough. */
   events: ReadonlyMap<string, readonly DockerEvent[]>;
   /** When the daemon was noticed to answer again after it had been away, ms. */
   daemonRestarts: readonly number[];

@@ -93,6 +93,10 @@ export interface Made {
 export const facts = (memory: SnapshotMemory, readings: Readings, context: SnapshotContext): Made =>
   finish(factsSlowly(() => memory, readings, context));
 
+/** What a reading says of a container. */
+const ofContainer = ({ value }: Readings['docker'], id: string) =>
+  value?.containers.find(container => container.id === id);
+
 /**
  * `facts` in pieces. Between two of them the caller may do other things, but make no other facts.
  * @param remembered the memory of now: findings may be judged meanwhile, and what an earlier run knew may come to be known
@@ -123,7 +127,8 @@ export function* factsSlowly(
     events: diffEvents(baseline(memory, next), next, known, {
       events: context.hints.events,
       cutAt: context.hints.cutAt,
-      createdAt: id => readings.docker.value?.containers.find(container => container.id === id)?.created,
+      createdAt: id => ofContainer(readings.docker, id)?.created,
+      lookedAt: id => memory.history && ofContainer(memory.history.current.docker, id)?.inspectedAt,
     }),
   };
 }

@@ -1,23 +1,24 @@
-/** What Docker's events say of the last minutes, for finding the cause of a change. */
+/** What Docker's events say of the last minutes, for finding the cause and the time of a change. */
 import type { DockerEvent } from '../host/host.ts';
 import type { PortHints } from '../facts/port-changes.ts';
 
-/** Events of one container and their age beyond which they are forgotten. */
+/** Events of one container or network and their age beyond which they are forgotten. */
 const perContainer = 40;
 const longestMs = 10 * 60_000;
 const mostContainers = 2000;
 
-/** Remembers events by container. */
+/** Remembers events by container, and by network those of networks themselves. */
 export class EventMemory {
   readonly #events = new Map<string, DockerEvent[]>();
   #daemonRestarts: number[] = [];
   #newest = -Infinity;
   #cutAt: number | undefined;
 
-  /** Takes an event of a container, or of a network that names one; others tell nothing of causes. */
+  /** Takes an event of a container or of a network; one of a network that names a container is the container's. */
   add(event: DockerEvent): void {
     this.#newest = Math.max(this.#newest, event.at);
-    const id = event.type === 'container' ? event.id : event.type === 'network' ? event.attributes['container'] : '';
+    const isKept = event.type === 'container' || event.type === 'network';
+    const id = isKept && (event.type === 'network' ? (event.attributes['container'] ?? event.id) : event.id);
     if (!id) return;
     const events = this.#events.get(id) ?? [];
     events.push(event);

@@ -18,6 +18,25 @@ const withContainers = (...containers: ContainerReading[]) =>
   shot(readings({ docker: ok(docker({ containers })) }), {}, now + 1000);
 const web = (rest: Partial<ContainerReading> = {}) => container('web', { pid: 42, startedAt: now - 5000, ...rest });
 
+/** An event of the container web at so many ms from now. */
+const ofWeb = (action: string, at: number): DockerEvent => ({
+  type: 'container',
+  action,
+  id: web().id,
+  attributes: {},
+  at: now + at,
+});
+/** One of a network, with the container web. */
+const ofNetwork = (action: string, at: number, name = 'app'): DockerEvent => ({
+  type: 'network',
+  action,
+  id: 'net',
+  attributes: { container: web().id, name },
+  at: now + at,
+});
+const off = (at: number, name = 'bridge') => ofNetwork('disconnect', at, name);
+const timesOf = (...args: Parameters<typeof diffEvents>) => diffEvents(...args).map(({ at }) => Date.parse(at) - now);
+
 describe('diffEvents', () => {
   it('tells nothing of the first snapshot, nor of two that say the same', () => {
     assert.deepEqual(told(undefined, withContainers(web())), []);
@@ -114,6 +133,63 @@ describe('diffEvents', () => {
       '500 web created (web:1)',
       '500 web started',
     ]);
+  });
+
+  it('takes the times of pauses and of networks from the event stream, where its last word is that very thing', () => {
+    const { id } = web();
+    const up = withContainers(web());
+    const paused = withContainers(web({ state: 'paused' }));
+    const both = withContainers(web({ endpoints: [endpoint('bridge'), endpoint('app')] }));
+    const at = (before: Snapshot, after: Snapshot, events: DockerEvent[], rest: Partial<Heard> = {}) =>
+      timesOf(before, after, undefined, { events: new Map([[id, events]]), ...rest });
+    const seen = 1000;
+    const twice = [ofWeb('pause', 100), ofWeb('unpause', 200), ofWeb('pause', 300)];
+    assert.deepEqual(at(up, paused, twice), [300]);
+    assert.deepEqual(at(paused, up, twice.slice(0, 2)), [200]);
+    // The word of it is still to come, or was not heard.
+    assert.deepEqual(at(up, paused, twice.slice(0, 2)), [seen]);
+    assert.deepEqual(at(up, paused, [ofWeb('pause', 100)], { cutAt: now + 150 }), [seen]);
+    const hung = [ofNetwork('connect', 300), ofNetwork('connect', 400, 'other')];
+    assert.deepEqual(at(up, both, hung), [300]);
+    assert.deepEqual(at(both, up, [...hung, ofNetwork('disconnect', 500)]), [500]);
+    assert.deepEqual(at(both, up, hung), [seen]);
+
+    const made = network('app');
+    const without = shot(readings({ docker: ok(docker({ networks: [] })) }), {}, now + seen);
+    const withIt = shot(readings({ docker: ok(docker({ networks: [made] })) }), {}, now + seen);
+    const saying = (action: string) => ({
+      events: new Map([[made.id, [{ ...ofNetwork(action, 250), id: made.id }]]]),
+    });
+    assert.deepEqual(timesOf(without, withIt, undefined, saying('create')), [250]);
+    assert.deepEqual(timesOf(withIt, without, undefined, saying('destroy')), [250]);
+    assert.deepEqual(timesOf(withIt, without, undefined, saying('create')), [seen]);
+  });
+
+  it('takes the time of a failed start from the word that the container was taken off its network again', () => {
+    const { id } = web();
+    const seen = 1000;
+    const made = web({ state: 'created' });
+    const ended = web({ state: 'exited', exitCode: 137, finishedAt: now + 100 });
+    const failure = { error: 'port is already allocated', exitCode: 128 };
+    const at = (before: ContainerReading | undefined, after: ContainerReading, events: DockerEvent[], rest = {}) =>
+      diffEvents(before === undefined ? withContainers() : withContainers(before), withContainers(after), undefined, {
+        events: new Map([[id, events]]),
+        ...rest,
+      })
+        .filter(({ type }) => type === 'start-failed')
+        .map(({ at: time }) => Date.parse(time) - now);
+    const { startedAt: _, ...never } = made;
+    assert.deepEqual(at(never, { ...never, ...failure }, [off(200), off(300)]), [300]);
+    assert.deepEqual(at(undefined, { ...never, ...failure }, [off(200)]), [200]);
+    // Of an earlier failure, of another network, of a time before the stream was cut; Docker 29 says nothing.
+    assert.deepEqual(at(never, { ...never, ...failure }, [off(200)], { lookedAt: () => now + 250 }), [seen]);
+    assert.deepEqual(at(never, { ...never, ...failure }, [off(200, 'app')]), [seen]);
+    assert.deepEqual(at(never, { ...never, ...failure }, [off(200)], { cutAt: now + 200 }), [seen]);
+    assert.deepEqual(at(never, { ...never, ...failure }, []), [seen]);
+    // The first word after the end of a run is that of the end.
+    assert.deepEqual(at(ended, { ...ended, ...failure }, [off(150), off(300)]), [300]);
+    assert.deepEqual(at(ended, { ...ended, ...failure }, [off(150)]), [seen]);
+    assert.deepEqual(at(ended, { ...ended, ...failure }, [off(80_000)]), [80_000]);
   });
 
   it('puts times on them by what Docker says, oldest first', () => {

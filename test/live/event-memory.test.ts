@@ -7,6 +7,13 @@ import { EventMemory } from '../../source/live/event-memory.ts';
 const minuteMs = 60_000;
 const event = (id: string, at: number): DockerEvent => ({ type: 'container', action: 'start', id, at, attributes: {} });
 
+const ofNetwork = (action: string, attributes: Record<string, string>): DockerEvent => ({
+  ...event('net', 100),
+  type: 'network',
+  action,
+  attributes,
+});
+
 test('containers of which nothing was heard for ten minutes are forgotten', () => {
   const memory = new EventMemory();
   for (let minute = 0; minute < 60; minute += 1) {
@@ -36,4 +43,19 @@ test('where the stream was cut, the last event before that is known', () => {
   memory.streamIsBack();
   memory.add(event('a', 200));
   assert.equal(memory.hints(true).cutAt, 100);
+});
+
+test('events of networks are remembered, those that name a container as the container’s', () => {
+  const memory = new EventMemory();
+  memory.add(ofNetwork('create', { name: 'app' }));
+  memory.add(ofNetwork('connect', { name: 'app', container: 'web' }));
+  const { events } = memory.hints(true);
+  assert.deepEqual(
+    events.get('net')?.map(({ action }) => action),
+    ['create'],
+  );
+  assert.deepEqual(
+    events.get('web')?.map(({ action }) => action),
+    ['connect'],
+  );
 });
