@@ -45,6 +45,8 @@ function findingEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   if (before.findings === after.findings) return [];
   const had = new Set(before.findings.map(({ id }) => id));
   const has = new Set(after.findings.map(({ id }) => id));
+  const isGone = ({ subject }: Finding) =>
+    subject.kind === 'container' && !after.containers.some(({ id }) => id === subject.id);
   const event = (finding: Finding, type: 'finding-raised' | 'finding-cleared', text: string): NetdashEvent => ({
     at: after.takenAt,
     type,
@@ -57,7 +59,13 @@ function findingEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
   return [
     ...before.findings
       .filter(({ id }) => !has.has(id))
-      .map(finding => event(finding, 'finding-cleared', `no longer ${finding.code}: ${finding.subject.name}`)),
+      .map(finding =>
+        event(
+          finding,
+          'finding-cleared',
+          `no longer ${finding.code}: ${finding.subject.name}${isGone(finding) ? ' (removed)' : ''}`,
+        ),
+      ),
     ...after.findings
       .filter(({ id }) => !had.has(id))
       .map(finding => event(finding, 'finding-raised', `${finding.code}: ${finding.message}`)),

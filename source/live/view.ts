@@ -15,6 +15,7 @@ import {
 } from '../facts/snapshot.ts';
 import { Beginning } from './beginning.ts';
 import { ScreenReach } from './screen-reach.ts';
+import { MadeAnew } from './made-anew.ts';
 import { Settling } from './settling.ts';
 import type { LiveView } from './live.ts';
 import type { KeptPorts } from './state-ports.ts';
@@ -42,6 +43,7 @@ export class ViewKeeper {
   readonly #reach: ScreenReach;
   readonly #settling = new Settling();
   readonly #beginning = new Beginning();
+  readonly #anew = new MadeAnew();
   readonly #isOutdated: () => boolean;
   /** Whether the newest view, and what was judged last, were made of readings that did not all show what had changed. */
   #outdated = { view: false, judged: false };
@@ -163,7 +165,7 @@ export class ViewKeeper {
       context.once === true || !this.store.latest.ready,
       this.#outdated.judged || this.#isOutdated(),
     );
-    const told = this.#beginning.mark(settled, context.now, ready);
+    const told = this.#anew.mark(this.#beginning.mark(settled, context.now, ready), context.now);
     const shown: Snapshot = {
       ...made.snapshot,
       findings,

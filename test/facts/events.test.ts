@@ -316,6 +316,12 @@ describe('diffEvents', () => {
     );
     assert.deepEqual(told(after, { ...after, findings: [] }), ['finding-cleared: no longer x: y']);
     // Of the container that took the place of another.
+    const ofWebAlone = { ...finding, subject: { kind: 'container' as const, id: web().id, name: 'web' } };
+    const up = { ...withContainers(web()), findings: [ofWebAlone] };
+    assert.deepEqual(told(up, { ...up, findings: [] }), ['finding-cleared: no longer x: web']);
+    assert.deepEqual(told({ ...up, containers: [] }, { ...up, containers: [], findings: [] }), [
+      'finding-cleared: no longer x: web (removed)',
+    ]);
     const anew = { ...finding, id: 'x:host:y:2', message: 'bad again' };
     assert.deepEqual(told(after, { ...after, findings: [anew] }), [
       'finding-cleared: no longer x: y',
