@@ -214,19 +214,35 @@ function creationAt(is: Container, takenAt: string, heard: Heard): string {
   return [at, is.startedAt ?? takenAt, takenAt].reduce((first, each) => (each < first ? each : first));
 }
 
-const about = ({ id, name }: Container) => ({ containerId: id, containerName: name });
+const about = ({ id, name }: Pick<Container, 'id' | 'name'>) => ({ containerId: id, containerName: name });
+
+/** How a container that is gone came to its last name, as Docker told. */
+function lastRenames(was: Container, heard: Heard): Rename[] {
+  const last = heard.events.get(was.id)?.findLast(({ type, action }) => type === 'container' && action === 'rename');
+  const name = last?.attributes['name'];
+  return name === undefined ? [] : renamesOf(was, { ...was, name }, heard).filter(({ at }) => at !== undefined);
+}
 
 /** A container that is gone, and the end of it if it was up. */
-function departure(was: Container, takenAt: string, heard: Heard): NetdashEvent[] {
-  const end = passedEnd(was, heard);
-  const died: NetdashEvent = { at: end.at ?? takenAt, type: 'container-died', text: end.text, ...about(was) };
+function departure(before: Container, takenAt: string, heard: Heard): NetdashEvent[] {
+  const renames = lastRenames(before, heard);
+  const { id } = before;
+  const was = { ...before, name: renames.at(-1)?.to ?? before.name };
+  const renamed = renames.map(({ from, to, at = takenAt }): NetdashEvent => {
+    const text = `${from} is now called ${to}`;
+    return { at, type: 'container-renamed', text, ...about({ id, name: to }) };
+  });
+  const name = nameAt(passedEnd(was, heard).at ?? takenAt, renames, was.name);
+  const end = passedEnd({ ...was, name }, heard);
+  const died: NetdashEvent = { at: end.at ?? takenAt, type: 'container-died', text: end.text, ...about({ id, name }) };
   const removed: NetdashEvent = {
     at: timeOf(heardOf('destroy', was, heard)) ?? takenAt,
     type: 'container-removed',
     text: `${was.name} removed`,
     ...about(was),
   };
-  return isUp(was) ? [{ ...died, ...(end.failed && { severity: 'warning' as const }) }, removed] : [removed];
+  const ended = isUp(was) ? [{ ...died, ...(end.failed && { severity: 'warning' as const }) }] : [];
+  return [...renamed, ...ended, removed];
 }
 
 /**

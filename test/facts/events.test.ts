@@ -123,6 +123,13 @@ describe('diffEvents', () => {
     assert.deepEqual(lines(up, site, [rename('other', 'site', 300)]), seen);
 
     const none = withContainers();
+    const destroy = event('destroy', 700);
+    assert.deepEqual(lines(up, none, [event('die', 100), rename('web', 'web-old', 300), destroy]), [
+      '100 web exited, its exit code was not seen',
+      '300 web is now called web-old',
+      '700 web-old removed',
+    ]);
+    assert.deepEqual(lines(up, none, [rename('other', 'site', 300), destroy]).slice(0, 1), ['700 web removed']);
     const made = withContainers(web({ startedAt: now + 500 }));
     assert.deepEqual(lines(none, made, [event('create', 200)]), ['200 web created (web:1)', '500 web started']);
     assert.deepEqual(lines(none, made, [], { createdAt: () => now - 700 }), [
