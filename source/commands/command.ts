@@ -13,7 +13,7 @@ export interface TextSink {
 export interface Io {
   stdin: Readable & { isTTY?: boolean };
   stdout: TextSink & { isTTY?: boolean; columns?: number; rows?: number };
-  stderr: TextSink;
+  stderr: TextSink & { isTTY?: boolean };
   env: Record<string, string | undefined>;
 }
 

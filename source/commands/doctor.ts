@@ -1,4 +1,5 @@
 /** `netdash doctor`: every finding with its evidence, what could not be judged, and an exit code to go by. */
+import { listText } from '../facts/holders.ts';
 import { detectors } from '../facts/findings/index.ts';
 import type { Severity, Snapshot } from '../facts/schema.ts';
 import type { Verdict } from '../facts/walk/verdict.ts';
@@ -8,14 +9,14 @@ import { inCharset } from '../terminal/charset.ts';
 import { findingDetails } from '../present/finding-table.ts';
 import { commandWithRights } from '../present/rights.ts';
 import { sanitise, type SafeText } from '../terminal/sanitise.ts';
-import type { Invocation } from './command.ts';
+import type { Invocation, Io } from './command.ts';
 import { doctorJson } from './doctor-json.ts';
 import { exitCodes } from './exit.ts';
 import { UsageError } from '../host/usage-error.ts';
 import { lookOnce } from './look-once.ts';
 import { nagiosReport } from './nagios.ts';
 import { openHost } from './open-host.ts';
-import { layoutOf, print, printJson, textOf } from './output.ts';
+import { complain, layoutOf, print, printJson, textOf } from './output.ts';
 
 /** A source, or a container whose netns is one, of which something could not be read. */
 interface Lacking {
@@ -157,6 +158,13 @@ function summary(snapshot: Snapshot, { sources, codes, incomplete }: Unjudged): 
   ].map(line => sanitise(line));
 }
 
+/** Says on a terminal why nothing comes yet. */
+function sayWait(io: Io, ms: number, names: readonly string[]): void {
+  if (io.stderr.isTTY !== true) return;
+  const seconds = Math.ceil(ms / 1000);
+  complain(io, `netdash: waiting up to ${seconds} s to see whether ${listText(names, 3)} is left over or just going`);
+}
+
 /** Monitoring gives its plugins ten seconds by default (nagios-plugins, `-t`), and takes a late one for a failure of the plugin. */
 const nagiosPatienceMs = 7000;
 
@@ -166,7 +174,12 @@ export async function run(invocation: Invocation): Promise<number> {
   if (options.nagios && options.json)
     throw new UsageError('--nagios prints its one line and --json an object: give only one of them');
   const { host } = await openHost(invocation);
-  const view = await lookOnce(host, options.nagios ? { patience: nagiosPatienceMs } : { looksAgain: true });
+  const view = await lookOnce(
+    host,
+    options.nagios
+      ? { patience: nagiosPatienceMs }
+      : { looksAgain: true, onWait: (ms, names) => sayWait(io, ms, names) },
+  );
   const { snapshot } = view;
   const missing = unjudged(view);
   if (options.nagios) {

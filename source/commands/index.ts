@@ -57,7 +57,7 @@ export const commands: Readonly<Record<string, Command>> = {
   doctor: {
     summary: 'what is wrong, with evidence, what to do and how to see it by hand',
     details:
-      'Exits 1 when something is an error, 3 when nothing is but a source that it needs cannot be read in full, else 0.\nWith --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.',
+      "Exits 1 when something is an error, 3 when nothing is but a source that it needs cannot be read in full, else 0.\nTakes up to 15 s longer where a link seems to be nobody's, to see whether it stays, and says so on a terminal.\nWith --nagios it does not wait and tells of no such link; it exits with 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
     options: ['json', 'nagios'],
     run: async invocation => (await import('./doctor.ts')).run(invocation),
   },

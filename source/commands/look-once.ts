@@ -20,6 +20,8 @@ export interface LookOptions {
   patience?: number;
   /** Looks a second time, which takes a quarter of a minute, at what may be passing; without, such things are not told. */
   looksAgain?: boolean;
+  /** Is told before that second look of how long it may take, ms, and of the names of what may be passing. */
+  onWait?: (ms: number, names: readonly string[]) => void;
 }
 
 /** Reads everything once, insides of containers included. Leaves nothing running. */
@@ -30,7 +32,7 @@ export async function lookOnce(host: Host, options: LookOptions = {}): Promise<L
 /** The same, with the readings behind the view. */
 export async function readOnce(
   host: Host,
-  { patience = patienceMs, looksAgain = false }: LookOptions = {},
+  { patience = patienceMs, looksAgain = false, onWait }: LookOptions = {},
 ): Promise<{ view: LiveView; readings: Readings }> {
   const live = await startLive(host, { once: true });
   try {
@@ -45,7 +47,7 @@ export async function readOnce(
     const first = lookOf(live);
     // A recording is of one moment.
     const isWorthwhile = looksAgain && view.ready && host.kind === 'live' && perhapsPassing(first).length > 0;
-    const later = isWorthwhile ? await lookAgain(live, first, host, patience) : undefined;
+    const later = isWorthwhile ? await lookAgain(live, first, host, { patience, onWait }) : undefined;
     const findings = withoutPassing(first, later);
     const isWhole = findings.length === view.snapshot.findings.length;
     const told = isWhole ? view : { ...view, snapshot: { ...view.snapshot, findings } };
@@ -77,12 +79,22 @@ const lookOf = (live: Live): OrphanLook => {
  * Looks again when what was seen in passing must have passed, and now and then before: mostly it is gone within seconds, and whoever asks need
  * not wait longer. undefined when no answer came.
  */
-async function lookAgain(live: Live, first: OrphanLook, host: Host, patience: number): Promise<OrphanLook | undefined> {
+async function lookAgain(
+  live: Live,
+  first: OrphanLook,
+  host: Host,
+  { patience, onWait }: { patience: number; onWait: LookOptions['onWait'] },
+): Promise<OrphanLook | undefined> {
   const { readings } = first.context;
   const now = host.now();
-  const passing = new Set(perhapsPassing(first).map(({ id }) => id));
+  const orphans = perhapsPassing(first);
+  const passing = new Set(orphans.map(({ id }) => id));
   const seenAt = Math.max(readings.docker.at ?? now, readings.links.at ?? now);
   let leftMs = Math.max(0, Math.min(orphanMarginMs, seenAt + orphanMarginMs - now)) + slackMs;
+  onWait?.(
+    leftMs,
+    orphans.map(({ subject }) => subject.name),
+  );
   for (let stepMs = firstStepMs; leftMs > 0; stepMs *= 2) {
     const waitMs = Math.min(stepMs, leftMs);
     await sleep(waitMs);

@@ -109,6 +109,27 @@ describe('what is left behind', { concurrency: true }, () => {
     }
   });
 
+  labTest('doctor says on a terminal why it waits, and only there', {}, async lab => {
+    await lab.run('web', { publish: ['8080:80'] });
+    await must(
+      lab,
+      'ip netns add ghost',
+      'ip link add vethabc1234 type veth peer name eth0 netns ghost',
+      'ip link set vethabc1234 master docker0 up',
+    );
+    const said = async (command: string): Promise<string> => {
+      const { stdout, stderr } = await lab.inHost(['sh', '-c', command], { cwd: process.cwd() });
+      return (stdout + stderr).trim();
+    };
+    const line = netdash('doctor').join(' ');
+    const [onTerminal, inPipe] = await Promise.all([
+      said(`script -qec '${line} >/dev/null' /dev/null`),
+      said(`${line} >/dev/null`),
+    ]);
+    assert.match(onTerminal, /^netdash: waiting up to 1[45] s to see whether vethabc1234 is left over or just going$/);
+    assert.equal(inPipe, '');
+  });
+
   labTest('what a failed start is just leaving behind is nobody’s orphan', {}, async lab => {
     await lab.run('holder', { publish: ['8051:80'] });
     for (const name of ['one', 'two', 'three']) {
