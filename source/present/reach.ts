@@ -78,7 +78,7 @@ export function portReach(families: readonly { family: 4 | 6; exposure: Exposure
   return { exposure: worst.exposure, words, ...(words.length > 1 && { family: worst.family }) };
 }
 
-/** Several ports in one cell: the word of all, or the one to look at first with how many it holds for. */
+/** Several ports in one cell: the word of all, or the one to look at first after how many, or which family, it holds for. */
 export function reachesCell(reaches: readonly PortReach[]): Cell {
   const [first] = [...reaches].sort((a, b) => byUrgency(a.exposure, b.exposure));
   if (!first) return nothing;
@@ -86,8 +86,10 @@ export function reachesCell(reaches: readonly PortReach[]): Cell {
   const count = reaches.filter(each => each.exposure.word === exposure.word).length;
   const one = exposureCell(exposure);
   if (exposure.word === 'apart') return one;
-  if (count < reaches.length) return cell(`${glyphOf(exposure)} ${exposure.word} ${count}/${reaches.length}`, one.tone);
-  return family === undefined ? one : cell(`${glyphOf(exposure)} ${exposure.word} v${family}`, one.tone);
+  // First, so that a narrow column does not leave of it what would be said of all.
+  const part = (which: string): Cell => cell(`${glyphOf(exposure)} ${which} ${exposure.word}`, one.tone);
+  if (count < reaches.length) return part(`${count}/${reaches.length}`);
+  return family === undefined ? one : part(`v${family}`);
 }
 
 /** Why it is so, in one line: the hop that decided, or at which address it answers. */

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { brotliDecompressSync } from 'node:zlib';
 import { readOnce } from '../../source/commands/look-once.ts';
 import { demoRecording } from '../../source/demo/recording.ts';
+import type { Exposure } from '../../source/facts/exposure.ts';
 import { reachability, type Reachability } from '../../source/facts/reachability.ts';
 import type { Snapshot } from '../../source/facts/schema.ts';
 import type { Readings } from '../../source/host/readings.ts';
@@ -12,6 +13,7 @@ import { replayHost } from '../../source/host/recording/replay-host.ts';
 import { lineText } from '../../source/present/cell.ts';
 import { containerPage } from '../../source/present/container-page/page.ts';
 import { containerRows, containerTable } from '../../source/present/container-table.ts';
+import { reachesCell } from '../../source/present/reach.ts';
 import { asksForExposed, exposedRows, exposedTable } from '../../source/present/exposed-table.ts';
 import { parseFilter } from '../../source/present/filter.ts';
 import { portRows, portTable } from '../../source/present/port-table.ts';
@@ -51,11 +53,20 @@ const reachCell = ({ snapshot, reach }: Read, name: string): string => {
 test('a container says in a glyph and a word who reaches its ports', async () => {
   const host = await demo();
   assert.equal(reachCell(host, 'web'), '✓ reachable from lan');
-  assert.equal(reachCell(host, 'fw'), '✗ blocked v4', 'IPv6 goes by docker-proxy, past FORWARD');
+  assert.equal(reachCell(host, 'fw'), '✗ v4 blocked', 'IPv6 goes by docker-proxy, past FORWARD');
   assert.equal(reachCell(host, 'silent'), '✗ nothing-listening');
   assert.equal(reachCell(host, 'base'), '-');
   // Docker 20.10 lets a neighbour in that sends to 127.0.0.1.
   assert.equal(reachCell(host, 'local'), '! reachable from lan');
+});
+
+const exposure = (word: Exposure['word']): Exposure => ({ word, answers: [] });
+
+test('a narrow column keeps for which family, or how many ports, a word holds', () => {
+  const one = reachesCell([{ exposure: exposure('nothing-listening'), family: 6, words: ['nothing-listening'] }]);
+  assert.equal(one.text, '✗ v6 nothing-listening');
+  const two = [exposure('reachable'), exposure('blocked')].map(each => ({ exposure: each, words: [each.word] }));
+  assert.equal(reachesCell(two).text, '✗ 1/2 blocked');
 });
 
 test('without rules the word is unknown, never a verdict', async () => {
