@@ -6,7 +6,7 @@ import { readOnce } from '../../source/commands/look-once.ts';
 import { demoRecording } from '../../source/demo/recording.ts';
 import type { Exposure } from '../../source/facts/exposure.ts';
 import { reachability, type Reachability } from '../../source/facts/reachability.ts';
-import type { Snapshot } from '../../source/facts/schema.ts';
+import type { Container, Snapshot } from '../../source/facts/schema.ts';
 import type { Readings } from '../../source/host/readings.ts';
 import { parseRecording } from '../../source/host/recording/load.ts';
 import { replayHost } from '../../source/host/recording/replay-host.ts';
@@ -67,6 +67,19 @@ test('a narrow column keeps for which family, or how many ports, a word holds', 
   assert.equal(one.text, '✗ v6 nothing-listening');
   const two = [exposure('reachable'), exposure('blocked')].map(each => ({ exposure: each, words: [each.word] }));
   assert.equal(reachesCell(two).text, '✗ 1/2 blocked');
+});
+
+test('of a container that does not run nothing is still to be read', async () => {
+  const { snapshot, reach } = await demo();
+  const wayOf = (container: Container | undefined): string | undefined => {
+    assert.ok(container);
+    const lines = containerPage('overview', { snapshot, reach, events: [], container, width: 80 }).map(lineText);
+    return lines.find(line => /^ +way /.test(line))?.trim();
+  };
+  const down = snapshot.containers.find(({ state, endpoints }) => state !== 'running' && endpoints.length > 0);
+  assert.match(wayOf(down) ?? '', /^way +-$/);
+  const up = snapshot.containers.find(({ name }) => name === 'web');
+  assert.match(wayOf(up) ?? '', /^way +docker0 → veth/);
 });
 
 test('without rules the word is unknown, never a verdict', async () => {

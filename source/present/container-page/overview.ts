@@ -31,7 +31,7 @@ function modeText(container: Container): Cell[] {
   ];
 }
 
-function endpointLines(endpoint: Endpoint): Line[] {
+function endpointLines(endpoint: Endpoint, isRunning: boolean): Line[] {
   const reason = endpoint.unknown && Object.values(endpoint.unknown)[0];
   const path = [endpoint.bridge, endpoint.veth, endpoint.interface].filter(part => part !== undefined);
   const way: Cell =
@@ -39,7 +39,9 @@ function endpointLines(endpoint: Endpoint): Line[] {
       ? cell(`${endpoint.parent} ${glyphs.arrow} ${endpoint.interface ?? '?'} (${endpoint.driver})`)
       : path.length > 1
         ? cell(path.join(` ${glyphs.arrow} `))
-        : unknownCell(reason ?? 'not read yet');
+        : isRunning || reason !== undefined
+          ? unknownCell(reason ?? 'not read yet')
+          : nothing;
   return [
     ...facts([
       ['network', [cell(endpoint.network, 'accent'), cell(`  ${endpoint.driver}`, 'dim')]],
@@ -107,7 +109,7 @@ export function overviewLines(snapshot: Snapshot, container: Container): Line[] 
           cell(`${bytes(traffic.txBytes)}${traffic.txRate === undefined ? '' : `, now ${rate(traffic.txRate)}`}`),
       ],
     ]),
-    ...container.endpoints.flatMap(endpoint => [[], ...endpointLines(endpoint)]),
+    ...container.endpoints.flatMap(endpoint => [[], ...endpointLines(endpoint, isUp(container))]),
     ...(findings.length === 0 ? [] : [...heading('Findings'), ...findings.map(findingLine)]),
   ];
 }
