@@ -78,6 +78,9 @@ test('of a container that does not run nothing is still to be read', async () =>
   };
   const down = snapshot.containers.find(({ state, endpoints }) => state !== 'running' && endpoints.length > 0);
   assert.match(wayOf(down) ?? '', /^way +-$/);
+  assert.ok(down);
+  const sockets = containerPage('sockets', { snapshot, reach, events: [], container: down, width: 80 }).map(lineText);
+  assert.deepEqual(sockets, ['It is not running, so it has no socket and no process.']);
   const up = snapshot.containers.find(({ name }) => name === 'web');
   assert.match(wayOf(up) ?? '', /^way +docker0 → veth/);
 });

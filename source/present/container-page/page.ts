@@ -6,6 +6,7 @@ import { jsonText } from '../../terminal/json-text.ts';
 import { socketAddress } from '../addresses.ts';
 import { cell, unknownCell } from '../cell.ts';
 import type { Line } from '../cell.ts';
+import { isUp } from '../container-table.ts';
 import { heading, wrapLines } from '../document.ts';
 import { eventRows, eventTable } from '../event-table.ts';
 import { findingDetails } from '../finding-table.ts';
@@ -94,6 +95,7 @@ function linksTab({ snapshot, container, width }: PageInput): Line[] {
 }
 
 function socketsTab({ snapshot, container, width }: PageInput): Line[] {
+  if (!isUp(container)) return [[cell('It is not running, so it has no socket and no process.', 'dim')]];
   const rows = portRows({ ...snapshot, listeners: [], services: [], containers: [ownListeners(container)] }).filter(
     row => row.place === 'inside',
   );
