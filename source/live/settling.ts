@@ -17,6 +17,8 @@ const joining = new Set([
   'exposed-past-firewall',
   'unpublished-exposed',
   'foreign-forward-drop',
+  'loopback-exposed',
+  'docker-rules-missing',
   'orphan-link',
 ]);
 /** On a host where changes do not cease, such a finding that lasts so long is shown all the same. */

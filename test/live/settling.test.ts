@@ -81,7 +81,7 @@ test('one that is due is not told after what may have ended it, until it is judg
 
 test('what links, rules and containers tell only together waits until all of them are of one moment, though not for ever', () => {
   const settling = new Settling();
-  const [cut, rule] = [finding('cut', 'blocked'), finding('rule')];
+  const [cut, rule] = [finding('cut', 'docker-rules-missing'), finding('rule', 'ports-ignored')];
   settling.apply([], [], 0, true);
   settling.apply([cut, rule], [raised(cut), raised(rule)], 1000, false, true);
   assert.deepEqual(ids(settling.apply([cut, rule], [], 3000, false, true).findings), ['rule']);
