@@ -73,12 +73,14 @@ function findingEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
 }
 
 function containerOf(
-  { containerIds }: Finding,
+  { containerIds, subject }: Finding,
   { containers }: Snapshot,
 ): Pick<NetdashEvent, 'containerId' | 'containerName'> {
   const [containerId] = containerIds;
   if (containerId === undefined) return {};
-  const name = containers.find(({ id }) => id === containerId)?.name;
+  // One that is gone has only the name that it was found under.
+  const named = subject.kind === 'container' && subject.id === containerId ? subject : undefined;
+  const name = (containers.find(({ id }) => id === containerId) ?? named)?.name;
   return name === undefined ? { containerId } : { containerId, containerName: name };
 }
 

@@ -329,6 +329,9 @@ describe('diffEvents', () => {
     assert.deepEqual(told({ ...up, containers: [] }, { ...up, containers: [], findings: [] }), [
       'finding-cleared: no longer x: web (removed)',
     ]);
+    const ofGone = { ...up, containers: [], findings: [{ ...ofWebAlone, containerIds: [web().id] }] };
+    const [gone] = diffEvents(ofGone, { ...ofGone, findings: [] });
+    assert.deepEqual([gone?.containerId, gone?.containerName], [web().id, 'web']);
     const anew = { ...finding, id: 'x:host:y:2', message: 'bad again' };
     assert.deepEqual(told(after, { ...after, findings: [anew] }), [
       'finding-cleared: no longer x: y',
