@@ -31,8 +31,9 @@ function namesOf(
   still: ContainerReading | undefined,
   hints: PortHints,
 ): readonly string[] {
-  // Of a container that is gone, the events are newer than the last reading.
-  const told = still ? undefined : hints.events.get(id)?.findLast(({ attributes }) => attributes['name'] !== undefined);
+  // Of a container that is gone, the events are newer than the last reading. Those of a network bear the network's name.
+  const own = still ? [] : (hints.events.get(id)?.filter(({ type }) => type === 'container') ?? []);
+  const told = own.findLast(({ attributes }) => attributes['name'] !== undefined);
   const last = still?.name ?? told?.attributes['name'];
   const names = [entry.name, ...(entry.formerNames ?? []), ...(last === undefined ? [] : [last])];
   return names.map(name => baseName(id, name));

@@ -56,6 +56,16 @@ describe('a container that is made anew', () => {
     ]);
   });
 
+  it('is told of the name that the container had last, not of that of the network that it was taken off', () => {
+    const tracker = new Tracker();
+    const old = web('a', 1);
+    tracker.see([old]);
+    const rename = { ...event('rename', now + 10, old.id), attributes: { name: 'site', oldName: '/web' } };
+    const off = { type: 'network', action: 'disconnect', id: 'net', at: now + 20, attributes: { name: 'bridge' } };
+    tracker.hints = { ...tracker.hints, events: new Map([[old.id, [rename, off]]]) };
+    expectSteps(tracker, [[[called(web('b', 2), 'site')], [moved]]]);
+  });
+
   it('is told once, though the new one is later set aside under the same name as the old one was', () => {
     const [first, second, third] = [web('a', 1), web('b', 2), web('c', 3)];
     expectSteps(new Tracker(), [
