@@ -184,11 +184,11 @@ test('interfaces are the very ones of before only while the kernel tells the sam
   const busier = dev.replaceAll(' 1 2 3 ', ' 9 9 9 ');
   const third = await look(second, { '/proc/7/net/dev': busier });
   assert.equal(third.interfaces, first.interfaces, 'its counters may move');
-  const address = { '/proc/7/net/fib_trie': told['/proc/7/net/fib_trie']!.replace('172.17.0.2', '172.17.0.3') };
+  const address = { '/proc/7/net/fib_trie': told['/proc/7/net/fib_trie'].replace('172.17.0.2', '172.17.0.3') };
   assert.equal((await look(third, address)).interfaces?.[1]?.addresses[0]?.address, '172.17.0.3');
   const gone = {
     '/proc/7/net/dev': dev.split('\n')[0]!,
-    '/proc/7/net/igmp': told['/proc/7/net/igmp']!.split('\n')[0]!,
+    '/proc/7/net/igmp': told['/proc/7/net/igmp'].split('\n')[0]!,
   };
   await assert.rejects(look({ ...third, netns: 98 }, { '/proc/7/cgroup': '0::/docker/' + 'f'.repeat(64) + '\n' }), {
     code: 'gone',
