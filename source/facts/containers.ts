@@ -171,8 +171,13 @@ function listenerFacts(
       missing: first ? (first.listenersReason ?? 'not read yet') : insideReason(container, input.inside),
     };
   }
+  // Openers are looked for among the processes of the container alone.
   const ownPids = new Map(
-    readings.flatMap(item => item.processes?.map(process => [process.pid, item.containerId] as const) ?? []),
+    readings.flatMap(({ containerId, processes = [], listeners = [] }) =>
+      [...listeners.flatMap(socket => socket.processes ?? []), ...processes].map(
+        ({ pid }) => [pid, containerId] as const,
+      ),
+    ),
   );
   // Of each member only its own processes were looked into: who has a socket open may be in the reading of another one.
   const openers = new Map(
@@ -180,7 +185,10 @@ function listenerFacts(
       .flatMap(item => item.listeners ?? [])
       .flatMap(({ inode, processes }) => (processes ? [[inode, processes]] : [])),
   );
-  const wereLookedInto = members.every(member => insideOf(member, input.inside)?.processes !== undefined);
+  const wereLookedInto = members.every(member => {
+    const of = insideOf(member, input.inside);
+    return of?.processes !== undefined || of?.openersSought;
+  });
   const unread = wereLookedInto
     ? `no process of ${members.map(({ name }) => name).join(', ')} that may be looked into has it open`
     : undefined;

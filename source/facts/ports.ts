@@ -56,7 +56,7 @@ export function insideRow(
   members: readonly ContainerReading[],
   ownPids: ReadonlyMap<number, string>,
   index: OwnerIndex,
-  unread = 'processes inside are read only of the container that is looked at',
+  unread = 'which process has it open is found out with a second look, by root',
 ): Listener {
   const [opener] = socket.processes ?? [];
   const process = opener && processOf(opener, index);

@@ -95,6 +95,21 @@ function descendants(host: Host, pid: number): number[] {
   return [...pids];
 }
 
+const mountsOf = new WeakMap<Host, readonly CgroupMount[]>();
+
+/**
+ * The cgroup hierarchies that are mounted, as they were when last read, and then as they are now: a Docker host has hundreds of mounts, hardly
+ * any of them of cgroups. That a process stands in the folder that was found is for the caller to see.
+ */
+function* mountTables(host: Host): Generator<readonly CgroupMount[]> {
+  const known = mountsOf.get(host);
+  if (known) yield known;
+  const [mountinfo] = host.readFiles(['/proc/self/mountinfo']);
+  const mounts = typeof mountinfo === 'string' ? parseCgroupMounts(mountinfo) : [];
+  mountsOf.set(host, mounts);
+  yield mounts;
+}
+
 /**
  * Every process of the container that `pid` is a process of, ascending, and whether that is certain to be all of them
  * (a walk from parent to child misses processes started by `docker exec`). Only a cgroup that has the container's id in
@@ -105,16 +120,17 @@ export async function containerPids(
   host: Host,
   { containerId, pid }: { containerId: string; pid: number },
 ): Promise<{ pids: number[]; complete: boolean }> {
-  const [cgroup, mountinfo] = host.readFiles([`/proc/${pid}/cgroup`, '/proc/self/mountinfo']);
+  const [cgroup] = host.readFiles([`/proc/${pid}/cgroup`]);
   if (cgroup instanceof HostError) throw cgroup;
-  const mounts = typeof mountinfo === 'string' ? parseCgroupMounts(mountinfo) : [];
   const own = parseCgroup(cgroup ?? '').filter(({ path }) => path.includes(containerId));
-  for (const folder of cgroupFolders(mounts, own)) {
-    try {
-      const { pids, complete } = await pidsBelow(host, folder);
-      if (pids.includes(pid)) return { pids: [...new Set(pids)].sort((a, b) => a - b), complete };
-    } catch (error) {
-      if (!(error instanceof HostError)) throw error;
+  for (const mounts of mountTables(host)) {
+    for (const folder of cgroupFolders(mounts, own)) {
+      try {
+        const { pids, complete } = await pidsBelow(host, folder);
+        if (pids.includes(pid)) return { pids: [...new Set(pids)].sort((a, b) => a - b), complete };
+      } catch (error) {
+        if (!(error instanceof HostError)) throw error;
+      }
     }
   }
   return { pids: descendants(host, pid).sort((a, b) => a - b), complete: false };

@@ -5,6 +5,7 @@ import { readInsideRoutes } from './inside-routes.ts';
 import { readInsideRules } from './inside-rules.ts';
 import { keepKnown, proveV6only, socketKey } from './known-sockets.ts';
 import { netnsOf, sharesHostNetns } from './netns.ts';
+import { containerPids } from './cgroups.ts';
 import { containerIdOf, parseCgroup } from './proc-pid.ts';
 import { readSocketCounts, readSocketTables, sortSockets } from './socket-tables.ts';
 import { containerProcesses } from './processes.ts';
@@ -33,6 +34,11 @@ export interface InsideOptions {
   rules?: 'read' | 'keep';
   /** Also its processes and which of them listen. Implies `exact`. */
   detail?: boolean;
+  /**
+   * Also which of its processes listen, without more about those: known, they tell at each later look whether listeners are the same
+   * ones. Holds the inodes of sockets whose openers are not looked for again, since none of its processes had them open; grows.
+   */
+  fruitless?: Set<number>;
   /** Runs `ss` in the netns when whether an IPv6 listener takes IPv4 as well cannot be told otherwise; once per socket. */
   exact?: boolean;
 }
@@ -71,6 +77,7 @@ export async function readInside(host: Host, options: InsideOptions): Promise<Ou
     }
   }
   if (options.detail) await addProcesses(host, options, value, missing);
+  else if (options.fruitless) await addOpeners(host, options, value, options.fruitless);
   assertContainer(host, containerId, pid);
   return missing.length > 0 ? { value, missing: missing.join('; ') } : { value };
 }
@@ -246,19 +253,48 @@ async function addProcesses(
     missing.push(`processes: ${value.processesReason}`);
     return;
   }
-  const ownerless = (value.listeners ?? []).filter(({ processes, inode }) => processes === undefined && inode !== 0);
-  if (ownerless.length === 0) return;
-  // Owners beyond the container's own processes exist: dockerd has the sockets of the embedded DNS, and a netns may be shared.
-  const inodes = new Set(ownerless.map(({ inode }) => inode));
-  const openers = await scanOpeners(
-    host,
-    inodes,
-    value.processes.map(({ pid }) => pid),
-  );
-  for (const socket of ownerless) {
+  const pids = value.processes.map(({ pid }) => pid);
+  const left = await findOpeners(host, (value.listeners ?? []).filter(isOwnerless), () => Promise.resolve(pids));
+  const hidden = missingRights(host);
+  if (hidden && left.length > 0) missing.push(`owners of listeners: ${hidden}`);
+}
+
+const isOwnerless = ({ processes, inode }: SocketReading): boolean => processes === undefined && inode !== 0;
+
+/**
+ * Finds out which of the container's processes have the sockets open. Others may have: dockerd has those of the embedded DNS, and a
+ * netns may be shared.
+ * @returns the sockets that none of them has
+ */
+async function findOpeners(
+  host: Host,
+  sockets: readonly SocketReading[],
+  processes: () => Promise<readonly number[]>,
+): Promise<readonly SocketReading[]> {
+  if (sockets.length === 0) return sockets;
+  const openers = await scanOpeners(host, new Set(sockets.map(({ inode }) => inode)), await processes());
+  for (const socket of sockets) {
     const found = openers.get(socket.inode);
     if (found) socket.processes = orderOpeners(host, found);
   }
-  const hidden = missingRights(host);
-  if (hidden && openers.size < inodes.size) missing.push(`owners of listeners: ${hidden}`);
+  return sockets.filter(isOwnerless);
+}
+
+async function addOpeners(
+  host: Host,
+  options: InsideOptions,
+  value: InsideReading,
+  fruitless: Set<number>,
+): Promise<void> {
+  const wanted = (value.listeners ?? []).filter(socket => isOwnerless(socket) && !fruitless.has(socket.inode));
+  try {
+    const left = await findOpeners(host, wanted, async () => (await containerPids(host, options)).pids);
+    for (const { inode } of left) fruitless.add(inode);
+    const there = new Set(value.listeners?.map(({ inode }) => inode));
+    for (const inode of fruitless) if (!there.has(inode)) fruitless.delete(inode);
+    value.openersSought = true;
+  } catch (error) {
+    // Nobody has asked for them: that its processes cannot be read is told to who looks at it.
+    if (!(error instanceof HostError)) throw error;
+  }
 }

@@ -273,6 +273,8 @@ export interface InsideReading {
   /** Processes of the container's cgroup. */
   processes?: ProcessReading[];
   processesReason?: string;
+  /** Which of those have its listeners open was looked for, though they are not told. */
+  openersSought?: true;
 }
 
 // --------------------------------------------------------------------------------------------------------- kernel

@@ -1,5 +1,5 @@
 /**
- * Tells without a walk through the socket tables that the listeners of the host's netns are those that were last read. As long as the
+ * Tells without a walk through the socket tables that the listeners of a netns are those that were last read. As long as the
  * number of sockets stays (`readSocketCounts`), a new listener can only have taken the place of another socket. Where
  * every socket is either an established connection or a listener whose owner is known, both can be looked at: the kernel counts
  * the connections that begin, fail and end (/proc/net/snmp, proc_net(5); RFC 4022), and a listener that was closed is no open
@@ -20,9 +20,12 @@ export interface Connections {
   text: string;
 }
 
-/** The connections of the netns that netdash runs in; undefined when the kernel's counters cannot be read. */
-export function readConnections(host: Host): Connections | undefined {
-  const [file] = host.readFiles(['/proc/self/net/snmp']);
+/**
+ * The connections of the netns of a process; undefined when the kernel's counters cannot be read.
+ * @param pid a pid, or `self`
+ */
+export function readConnections(host: Host, pid: number | 'self'): Connections | undefined {
+  const [file] = host.readFiles([`/proc/${pid}/net/snmp`]);
   if (typeof file !== 'string') return undefined;
   const [names, values] = file
     .split('\n')
@@ -37,11 +40,13 @@ export function readConnections(host: Host): Connections | undefined {
  * Whether every socket that the kernel counts is an established connection or one of these listeners, each open in processes
  * that are known. Only then does `stillOpen` tell that the listeners are the same.
  * @param counts of `readSocketCounts`, without those in TIME-WAIT
+ * @param lasts tells sockets that are known to last, though not whose they are
  */
 export function isProvable(
   counts: string | undefined,
   connections: Connections | undefined,
   listeners: readonly SocketReading[],
+  lasts: (socket: SocketReading) => boolean = () => false,
 ): boolean {
   if (counts === undefined || !connections) return false;
   const sum = (proto: 'TCP' | 'UDP') =>
@@ -53,7 +58,9 @@ export function isProvable(
   const udp = listeners.length - tcp;
   if (sum('TCP') !== tcp + connections.established || sum('UDP') !== udp) return false;
   return listeners.every(
-    ({ inode, processes }) => inode !== 0 && processes?.length && processes.every(({ fd }) => fd !== undefined),
+    socket =>
+      lasts(socket) ||
+      (socket.inode !== 0 && socket.processes?.length && socket.processes.every(({ fd }) => fd !== undefined)),
   );
 }
 

@@ -5,10 +5,10 @@
  */
 import { HostError, type Host } from '../host/host.ts';
 import { readInside } from '../host/inside.ts';
-import { readSocketCounts } from '../host/socket-tables.ts';
 import type { InsideReading, LinkReading, Reading } from '../host/readings.ts';
 import { reuse } from '../facts/sharing.ts';
 import { turn } from '../loop/turns.ts';
+import { InsideTables } from './inside-tables.ts';
 import { reasonOf, traced, withTimeout } from './poller.ts';
 
 /** A running container, as far as reading inside it goes. */
@@ -45,9 +45,9 @@ interface Entry {
   /** Further times at which it is read in any case, soonest first. */
   planned: number[];
   reads: number;
-  /** How many sockets there were when the tables were read, and when that was on the clock of performance.now(). */
-  counts?: string;
-  tablesAt: number;
+  tables: InsideTables;
+  /** Sockets, by inode, whose openers are not looked for again. */
+  fruitless: Set<number>;
   /** When the rules in its netns are read next, on the clock of performance.now(). */
   rulesDueAt: number;
   rulesReadAt: number;
@@ -72,9 +72,6 @@ const idleMs = 60_000;
 const perContainerMs = 1000;
 /** Those that are read in turn are read together so often: to be woken takes a program that has nothing to do a tenth of what the reading does. */
 const togetherMs = 4000;
-/** While the number of its sockets stays, a container's tables are read this often, and all of them no more often than `tablesApartMs` apart. */
-const tablesMs = 120_000;
-const tablesApartMs = 5000;
 /** Rules inside are read after a start, while looked at, and else this often, all of them together no more often than `rulesApartMs` apart. */
 const rulesMs = 300_000;
 const rulesApartMs = 60_000;
@@ -143,7 +140,8 @@ export class InsideSource {
         dueAt,
         planned,
         reads: 0,
-        tablesAt: -Infinity,
+        tables: new InsideTables(this.#options.host, target.pid),
+        fruitless: new Set(),
         rulesDueAt: -Infinity,
         rulesReadAt: -Infinity,
         awaited: false,
@@ -198,7 +196,7 @@ export class InsideSource {
     const now = performance.now();
     for (const entry of this.#entries.values()) {
       entry.dueAt = Math.min(entry.dueAt, now);
-      entry.tablesAt = -Infinity;
+      entry.tables.ask();
       entry.rulesDueAt = -Infinity;
     }
     if (this.#entries.size === 0 || this.#stopped) return;
@@ -265,19 +263,8 @@ export class InsideSource {
     const before = entry.reading;
     entry.dueAt = Infinity;
     const startedAt = performance.now();
-    const counts = readSocketCounts(host, pid, false);
-    const isFresh = startedAt - entry.tablesAt < Math.max(tablesMs, this.#entries.size * tablesApartMs);
-    const keepListeners =
-      counts !== undefined &&
-      counts === entry.counts &&
-      isFresh &&
-      before.state === 'ok' &&
-      !attended &&
-      !entry.awaited;
-    if (!keepListeners) {
-      entry.counts = counts;
-      entry.tablesAt = startedAt;
-    }
+    const mayKeep = before.state === 'ok' && !attended && !entry.awaited;
+    const keepListeners = entry.tables.begin(mayKeep, entry.reads < 2, this.#entries.size);
     const rules = this.#rulesOf(entry, startedAt);
     let reading: Reading<InsideReading>;
     try {
@@ -294,6 +281,7 @@ export class InsideSource {
             detail: attended || (thorough && entry.reads > 0),
             // Runs a program, once per socket, which only root may do: not on the first round, which is to be quick.
             exact: host.uid === 0 && entry.reads > 0,
+            ...(host.uid === 0 && entry.reads > 0 && { fruitless: entry.fruitless }),
           }),
         )(),
         readTimeoutMs,
@@ -307,6 +295,7 @@ export class InsideSource {
       if (gone) delete reading.value;
     }
     if (this.#stopped || this.#entries.get(id) !== entry) return;
+    entry.tables.end(reading.state === 'ok' ? reading.value?.listeners : undefined);
     const isYoung = entry.reads === 0 || entry.planned.length > 0;
     entry.reads += 1;
     entry.reading = reading;

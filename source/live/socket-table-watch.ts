@@ -62,7 +62,7 @@ export class SocketTableWatch {
     const isSame = counts === this.#last.counts && wanted === this.#last.wanted && !this.#isAsked;
     if (previous && state !== 'failed' && isSame && this.#holds(previous)) return { value: previous, missing: reason };
     const now = performance.now();
-    const connections = readConnections(host);
+    const connections = readConnections(host, 'self');
     const last: TablesRead = { counts: counts ?? 'unknown', wanted, at: now, seenAt: now };
     this.#last = last;
     this.#isAsked = false;
@@ -81,7 +81,7 @@ export class SocketTableWatch {
     if (connections === undefined || now - at >= provenMs) return false;
     this.#turn = (this.#turn + 1) % proxyTurns;
     const looked = listeners.filter((listener, index) => index % proxyTurns === this.#turn || !isProxys(listener));
-    if (readConnections(this.#host)?.text !== connections || !stillOpen(this.#host, looked)) return false;
+    if (readConnections(this.#host, 'self')?.text !== connections || !stillOpen(this.#host, looked)) return false;
     this.#last.seenAt = now;
     return true;
   }

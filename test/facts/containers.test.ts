@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseHostPort, publishedPorts, requestedPorts } from '../../source/facts/containers.ts';
 import { joinFacts } from '../../source/facts/join.ts';
-import { container, now, port } from './build.ts';
+import { container, inside, now, port, socket } from './build.ts';
 import { dockerWith } from './judging.ts';
 
 test('host ports as Docker writes them', () => {
@@ -70,4 +70,37 @@ test('mappings of a container that does not run are stale; entries without a hos
   assert.deepEqual(publishedPorts(container('c', { state: 'exited', publishedPorts: mapped }), []).ports, []);
   const { ports, routed } = publishedPorts(container('c', { state: 'paused', publishedPorts: mapped }), []);
   assert.deepEqual([ports.length, routed.length], [1, 1]);
+});
+
+/** Two listeners, of one of which is known who has it open. */
+const sockets = (found: number) =>
+  [80, 81].map(number =>
+    socket('0.0.0.0', number, {
+      inode: number,
+      ...(number === found && { processes: [{ pid: 900 + number, name: 'httpd', fd: 3 }] }),
+    }),
+  );
+
+test('in a netns that two containers share, a listener is that one’s among whose processes it was found', () => {
+  const maker = container('maker');
+  const joiner = container('joiner', { networkMode: `container:${maker.id}` });
+  const of = (found: { maker: number; joiner: number }) => ({
+    ...dockerWith({ containers: [maker, joiner] }),
+    inside: {
+      ...inside(maker, [], { netns: 77, listeners: sockets(found.maker), openersSought: true }),
+      ...inside(joiner, [], { netns: 77, listeners: sockets(found.joiner), openersSought: true }),
+    },
+  });
+  const host = { kind: 'live' as const, name: 'host1', uid: 0, dockerEndpoint: 'unix:///var/run/docker.sock' };
+  for (const { listeners } of joinFacts(of({ maker: 80, joiner: 81 }), { now, host }).containers) {
+    assert.deepEqual(
+      listeners?.map(({ port: number, owner, process }) => [number, owner.containerName, process]),
+      [
+        [80, 'maker', 'httpd'],
+        [81, 'joiner', 'httpd'],
+      ],
+    );
+  }
+  const [first] = joinFacts(of({ maker: 80, joiner: 0 }), { now, host }).containers;
+  assert.match(first?.listeners?.[1]?.unknown?.['pid'] ?? '', /^no process of maker, joiner /);
 });

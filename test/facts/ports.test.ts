@@ -250,7 +250,7 @@ test('inside a shared netns the owner is told by the process, else it is unknown
   assert.equal(anybody.owner.kind, 'unknown');
   assert.match(anybody.owner.reason ?? '', /web, local/);
   assert.equal(insideRow(socket('0.0.0.0', 80), [web], pids, owners).owner.containerName, 'web');
-  assert.match(anybody.unknown?.['pid'] ?? '', /looked at/);
+  assert.match(anybody.unknown?.['pid'] ?? '', /second look/);
   const told = insideRow(socket('0.0.0.0', 80), [web, local], pids, owners, 'no process of web, local has it open');
   assert.equal(told.unknown?.['pid'], 'no process of web, local has it open');
 });

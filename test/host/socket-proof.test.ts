@@ -15,7 +15,7 @@ const snmp = (established: number, opened = 5): string =>
     'Udp: 3',
   ].join('\n');
 
-const connectionsOf = (file: string) => readConnections(textHost({ files: { '/proc/self/net/snmp': file } }));
+const connectionsOf = (file: string) => readConnections(textHost({ files: { '/proc/7/net/snmp': file } }), 7);
 
 test('connections are counted as the kernel does', () => {
   assert.equal(connectionsOf(snmp(3))?.established, 3);
@@ -24,7 +24,7 @@ test('connections are counted as the kernel does', () => {
   assert.notEqual(connectionsOf(snmp(3))?.text, connectionsOf(snmp(3, 6))?.text, 'one ended, and another began');
   assert.equal(connectionsOf('Tcp: CurrEstab\nTcp: torn'), undefined);
   assert.equal(connectionsOf(''), undefined);
-  assert.equal(readConnections(textHost({})), undefined);
+  assert.equal(readConnections(textHost({}), 'self'), undefined);
 });
 
 const listener = (more: Partial<SocketReading> = {}): SocketReading => ({
@@ -56,6 +56,10 @@ test('nothing is proven where the kernel counts a socket that is neither a conne
   assert.ok(!isProvable(counts, connections, replaced({ inode: 0 })), 'the kernel’s own');
   assert.ok(!isProvable(counts, connections, replaced({ processes: [] })));
   assert.ok(!isProvable(counts, connections, replaced({ processes: undefined })));
+  assert.ok(
+    isProvable(counts, connections, replaced({ processes: undefined }), ({ inode }) => inode === 13),
+    'lasts',
+  );
   assert.ok(!isProvable(counts, connections, replaced({ processes: [{ pid: 5, name: 'x' }] })));
 });
 
