@@ -24,6 +24,8 @@ export interface Request {
   pid?: number;
   detail?: boolean;
   exact?: boolean;
+  /** Looks for the openers of listeners. */
+  openers?: boolean;
   /** Tools that are not to be found this time. */
   without?: string[];
   /** Passes on what the last such request gave. */
@@ -83,6 +85,7 @@ async function answer(request: Request): Promise<Answer> {
           listeners: true,
           detail: request.detail,
           exact: request.exact,
+          ...(request.openers && { fruitless: new Set<number>() }),
           previous: before ? inside.get(containerId) : undefined,
         });
         inside.set(containerId, outcome.value);

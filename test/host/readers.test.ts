@@ -275,6 +275,8 @@ for (const docker of (process.env['LAB_VERSIONS'] ?? '20').split(',') as ('20' |
           quick.listeners?.map(({ inode }) => inode),
           full.listeners?.map(({ inode }) => inode),
         );
+        const named = await probe.read<InsideReading>({ ...request, exact: true, openers: true });
+        assert.deepEqual([named.listeners, named.processes], [full.listeners, undefined]);
         const pids = (await lab.inHost(['sh', '-c', sharers, String(State.Pid)])).stdout.trim().split('\n').map(Number);
         assert.deepEqual(
           full.processes?.map(({ pid }) => pid),
