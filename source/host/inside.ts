@@ -30,6 +30,8 @@ export interface InsideOptions {
    * /proc/<pid>/net.
    */
   keepListeners?: boolean;
+  /** Interfaces and routes of `previous` are taken again: nobody is known to have changed them since. */
+  keepInterfaces?: boolean;
   /** The netfilter rules of its netns, three processes or more: read now, or those of `previous` taken again. Absent: of no interest. */
   rules?: 'read' | 'keep';
   /** Also its processes and which of them listen. Implies `exact`. */
@@ -66,9 +68,14 @@ export async function readInside(host: Host, options: InsideOptions): Promise<Ou
     value.interfacesReason = sharesHost;
     if (options.listeners) value.listenersReason = sharesHost;
   } else {
-    await addInterfaces(host, options, sameNetns, value, missing);
-    const routes = readInsideRoutes(host, pid, sameNetns?.routes);
-    if (routes) value.routes = routes;
+    if (options.keepInterfaces && sameNetns?.interfaces && sameNetns.routes) {
+      takeInterfaces(value, sameNetns.interfaces, options.hostLinks);
+      value.routes = sameNetns.routes;
+    } else {
+      await addInterfaces(host, options, sameNetns, value, missing);
+      const routes = readInsideRoutes(host, pid, sameNetns?.routes);
+      if (routes) value.routes = routes;
+    }
     if (options.listeners) await addListeners(host, options, sameNetns, value, missing);
     if (options.rules === 'read') Object.assign(value, await readInsideRules(host, pid));
     else if (options.rules === 'keep' && sameNetns) {
@@ -106,15 +113,19 @@ async function addInterfaces(
   try {
     const known = options.keepListeners ? previous?.interfaces : undefined;
     const { interfaces, missing: incomplete } = await readInterfaces(host, options.pid, known);
-    value.interfaces = interfaces;
-    const netnsId = netnsIdOf(interfaces, options.hostLinks);
-    if (netnsId !== undefined) value.netnsId = netnsId;
+    takeInterfaces(value, interfaces, options.hostLinks);
     if (incomplete) missing.push(incomplete);
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
     value.interfacesReason = unreadable(error);
     missing.push(`interfaces: ${value.interfacesReason}`);
   }
+}
+
+function takeInterfaces(value: InsideReading, interfaces: InsideInterface[], hostLinks: readonly LinkReading[]): void {
+  value.interfaces = interfaces;
+  const netnsId = netnsIdOf(interfaces, hostLinks);
+  if (netnsId !== undefined) value.netnsId = netnsId;
 }
 
 /**

@@ -11,12 +11,14 @@ export function socketKey(socket: { proto: string; address: string; port: number
 /**
  * Carries over what the reading before knew of each socket, which its inode identifies. Owners are carried while they
  * still have it open under the same descriptor.
+ * @param seen tells sockets of which that is seen to elsewhere, so that it is not looked at here
  * @returns the sockets of which nothing could be carried
  */
 export function keepKnown(
   host: Host,
   sockets: SocketReading[],
   previous: readonly SocketReading[] | undefined,
+  seen: (before: SocketReading) => boolean = () => false,
 ): SocketReading[] {
   if (!previous || previous.length === 0) return sockets;
   const known = new Map(
@@ -35,6 +37,10 @@ export function keepKnown(
     if (before.device !== undefined) socket.device = before.device;
     if (before.cgroup !== undefined) socket.cgroup = before.cgroup;
     if (before.processes === undefined) continue;
+    if (seen(before)) {
+      socket.processes = before.processes;
+      continue;
+    }
     const from = paths.length;
     for (const { pid, fd } of before.processes) if (fd !== undefined) paths.push(`/proc/${pid}/fd/${fd}`);
     checks.push({ socket, known: before, from, to: paths.length });

@@ -17,6 +17,8 @@ export interface SocketsOptions {
   previous?: SocketsReading;
   /** Asks for all owners again although no socket is new: a socket that is still open may have been handed to other processes. */
   fresh?: boolean;
+  /** Tells listeners of `previous` of which it is seen to elsewhere that their owners still have them open. */
+  seen?: (listener: SocketReading) => boolean;
 }
 
 /**
@@ -29,7 +31,7 @@ export async function readSockets(host: Host, options: SocketsOptions = {}): Pro
   const missing = tables.missing ? [tables.missing] : [];
   const value: SocketsReading = { listeners: tables.listeners, holding: tables.holding };
   const known = options.fresh ? undefined : options.previous?.listeners;
-  const fresh = new Set(keepKnown(host, value.listeners, known));
+  const fresh = new Set(keepKnown(host, value.listeners, known, options.seen));
   // An `ss` that failed when they were new may do better now; until it does, this reading is not whole.
   const newListeners = value.listeners.filter(socket => fresh.has(socket) || isUnclear(socket));
   const newHolding = keepKnown(host, value.holding, options.fresh ? undefined : options.previous?.holding).filter(

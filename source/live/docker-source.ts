@@ -35,7 +35,7 @@ export interface DockerSourceOptions {
 
 const listMs = 10_000;
 /** With events, the list of those that have ended is enough in between: of all others, events tell. */
-const wholeListMs = 60_000;
+const wholeListMs = 120_000;
 /** Without events (a proxy that denies them), the list is all there is. */
 const listWithoutEventsMs = 3000;
 const networksMs = 60_000;

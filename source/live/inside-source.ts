@@ -48,6 +48,8 @@ interface Entry {
   tables: InsideTables;
   /** Sockets, by inode, whose openers are not looked for again. */
   fruitless: Set<number>;
+  /** When its interfaces and routes are read again though nothing speaks for a change, on the clock of performance.now(). */
+  interfacesDueAt: number;
   /** When the rules in its netns are read next, on the clock of performance.now(). */
   rulesDueAt: number;
   rulesReadAt: number;
@@ -72,6 +74,11 @@ const idleMs = 60_000;
 const perContainerMs = 1000;
 /** Those that are read in turn are read together so often: to be woken takes a program that has nothing to do a tenth of what the reading does. */
 const togetherMs = 4000;
+/**
+ * Interfaces and routes inside are read after a start, when Docker connects or disconnects it, while looked at, in each turn where somebody in there may change
+ * them, and else this often.
+ */
+const interfacesMs = 600_000;
 /** Rules inside are read after a start, while looked at, and else this often, all of them together no more often than `rulesApartMs` apart. */
 const rulesMs = 300_000;
 const rulesApartMs = 60_000;
@@ -142,6 +149,7 @@ export class InsideSource {
         reads: 0,
         tables: new InsideTables(this.#options.host, target.pid),
         fruitless: new Set(),
+        interfacesDueAt: -Infinity,
         rulesDueAt: -Infinity,
         rulesReadAt: -Infinity,
         awaited: false,
@@ -168,6 +176,7 @@ export class InsideSource {
     const entry = this.#entries.get(id);
     if (!entry) return;
     entry.dueAt = Math.min(entry.dueAt, performance.now() + linksPatienceMs);
+    entry.interfacesDueAt = -Infinity;
     this.#arm();
   }
 
@@ -197,6 +206,7 @@ export class InsideSource {
     for (const entry of this.#entries.values()) {
       entry.dueAt = Math.min(entry.dueAt, now);
       entry.tables.ask();
+      entry.interfacesDueAt = -Infinity;
       entry.rulesDueAt = -Infinity;
     }
     if (this.#entries.size === 0 || this.#stopped) return;
@@ -265,7 +275,12 @@ export class InsideSource {
     const startedAt = performance.now();
     const mayKeep = before.state === 'ok' && !attended && !entry.awaited;
     const keepListeners = entry.tables.begin(mayKeep, entry.reads < 2, this.#entries.size);
+    const keepInterfaces = mayKeep && startedAt < entry.interfacesDueAt;
+    // Its first looks are while Docker still sets it up.
+    if (!keepInterfaces && entry.planned.length === 0) entry.interfacesDueAt = startedAt + interfacesMs;
     const rules = this.#rulesOf(entry, startedAt);
+    // Who may change rules may change these as well, of which no event tells.
+    if (entry.target.rules === true) entry.interfacesDueAt = -Infinity;
     let reading: Reading<InsideReading>;
     try {
       const outcome = await withTimeout(
@@ -277,6 +292,7 @@ export class InsideSource {
             previous: before.value,
             listeners: true,
             keepListeners,
+            keepInterfaces,
             ...(rules && { rules }),
             detail: attended || (thorough && entry.reads > 0),
             // Runs a program, once per socket, which only root may do: not on the first round, which is to be quick.

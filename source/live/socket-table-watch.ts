@@ -62,11 +62,15 @@ export class SocketTableWatch {
     const isSame = counts === this.#last.counts && wanted === this.#last.wanted && !this.#isAsked;
     if (previous && state !== 'failed' && isSame && this.#holds(previous)) return { value: previous, missing: reason };
     const now = performance.now();
+    // Those of which it was proven so far have taken turns to be looked at, and go on to.
+    const tookTurns = isSame && this.#last.connections !== undefined && now - this.#last.at >= provenMs;
     const connections = readConnections(host, 'self');
     const last: TablesRead = { counts: counts ?? 'unknown', wanted, at: now, seenAt: now };
     this.#last = last;
     this.#isAsked = false;
-    const outcome = await readSockets(host, { previous, wanted: ports });
+    const due = tookTurns && previous ? new Set(this.#nextTurn(previous.listeners)) : undefined;
+    const seen = due && ((listener: SocketReading) => !due.has(listener));
+    const outcome = await readSockets(host, { previous, wanted: ports, ...(seen && { seen }) });
     const isWhole = outcome.missing === undefined && ports.size === 0;
     if (connections && isWhole && isProvable(counts, connections, outcome.value.listeners))
       last.connections = connections.text;
@@ -79,11 +83,16 @@ export class SocketTableWatch {
     const { at, seenAt, connections } = this.#last;
     if (now - seenAt < sameCountsMs) return true;
     if (connections === undefined || now - at >= provenMs) return false;
-    this.#turn = (this.#turn + 1) % proxyTurns;
-    const looked = listeners.filter((listener, index) => index % proxyTurns === this.#turn || !isProxys(listener));
-    if (readConnections(this.#host, 'self')?.text !== connections || !stillOpen(this.#host, looked)) return false;
+    if (readConnections(this.#host, 'self')?.text !== connections) return false;
+    if (!stillOpen(this.#host, this.#nextTurn(listeners))) return false;
     this.#last.seenAt = now;
     return true;
+  }
+
+  /** The listeners that are looked at this time. */
+  #nextTurn(listeners: readonly SocketReading[]): SocketReading[] {
+    this.#turn = (this.#turn + 1) % proxyTurns;
+    return listeners.filter((listener, index) => index % proxyTurns === this.#turn || !isProxys(listener));
   }
 
   /**

@@ -42,7 +42,7 @@ const longestUnjudgedMs = 1000;
 const judgeRestFactor = 10;
 /** Readings that only confirm what was known make a view this often: findings that want to be seen twice, or end with time, hang on it. */
 const confirmMs = 10_000;
-/** The same where nothing has been new for so long: by then all is confirmed, and time alone has things judged once a minute. */
+/** The same where nothing has been new for so long: by then all is confirmed, and time alone has things judged every two minutes. */
 const restMs = 120_000;
 const confirmAtRestMs = 20_000;
 /** Looks into containers take turns: what one of them comes upon makes a view together with what the next ones do. */

@@ -17,7 +17,7 @@ const snmp = (active: number, established: number): string =>
   `Tcp: RtoMin ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab\nTcp: 200 ${active} 7 0 1 ${established}\n`;
 
 /** A container with a web server that has socket 4242 open as its descriptor 3. What is put into `texts` is so from then on. */
-async function follow(more: { files?: Texts['files']; links?: Texts['links'] } = {}) {
+async function follow(more: { files?: Texts['files']; links?: Texts['links']; rules?: boolean } = {}) {
   const texts = {
     uid: 0,
     files: {
@@ -41,6 +41,7 @@ async function follow(more: { files?: Texts['files']; links?: Texts['links'] } =
   };
   const tools = { 'nsenter -t 7 -n ip -j -d addr': '[]' };
   let walks = 0;
+  let routes = 0;
   const host: Host = {
     ...textHost({ tools }),
     uid: 0,
@@ -48,12 +49,15 @@ async function follow(more: { files?: Texts['files']; links?: Texts['links'] } =
       if (path === '/proc/7/net/tcp') walks += 1;
       return textHost(texts).readFile(path);
     },
-    readFiles: paths => textHost(texts).readFiles(paths),
+    readFiles: paths => {
+      if (paths.includes('/proc/7/net/ipv6_route')) routes += 1;
+      return textHost(texts).readFiles(paths);
+    },
     readLinks: paths => textHost(texts).readLinks(paths),
     list: path => textHost(texts).list(path),
   };
   const source = new InsideSource({ host, thorough: false, hostLinks: () => [], onReading: () => undefined });
-  source.follow([{ id, pid: 7 }]);
+  source.follow([{ id, pid: 7, ...(more.rules && { rules: true }) }]);
   await pass(90_000);
   const listeners = () =>
     source.readings[id]?.value?.listeners?.map(({ port, processes }) => `${port} ${processes?.[0]?.name ?? '?'}`);
@@ -62,7 +66,12 @@ async function follow(more: { files?: Texts['files']; links?: Texts['links'] } =
     await pass(ms);
     return walks;
   };
-  return { source, texts, listeners, walksDuring };
+  const routesDuring = async (ms: number): Promise<number> => {
+    routes = 0;
+    await pass(ms);
+    return routes;
+  };
+  return { source, texts, listeners, walksDuring, routesDuring };
 }
 
 const hour = 3_600_000;
@@ -125,4 +134,22 @@ test('Docker’s DNS server beside a listener is no reason to read the tables', 
   assert.deepEqual(listeners(), ['80 web', '41137 ?']);
   assert.ok((await walksDuring(hour)) <= 7);
   source.stop();
+});
+
+test('interfaces and routes inside are read again where somebody may have changed them, and else every ten minutes', async () => {
+  const route = 'Iface\tDestination\n';
+  const quiet = await follow({ files: { '/proc/7/net/route': route } });
+  await quiet.routesDuring(hour);
+  const reads = await quiet.routesDuring(hour);
+  assert.ok(reads >= 4 && reads <= 7, `${reads} times in an hour`);
+  quiet.source.changed(id);
+  assert.equal(await quiet.routesDuring(1000), 1, 'Docker says that it is on another network');
+  quiet.source.readAgain([id]);
+  assert.equal(await quiet.routesDuring(2000), 1, 'something hangs on it');
+  quiet.source.attend(id);
+  assert.ok((await quiet.routesDuring(20_000)) >= 8, 'it is looked at');
+  quiet.source.stop();
+  const privileged = await follow({ files: { '/proc/7/net/route': route }, rules: true });
+  assert.ok((await privileged.routesDuring(hour)) >= 40, 'whoever is in it may change them');
+  privileged.source.stop();
 });

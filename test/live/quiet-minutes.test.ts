@@ -123,13 +123,13 @@ test('listeners are looked at every ten seconds, those of docker-proxies within 
   const [own, proxys] = [files(false), files(true)];
   assert.ok(own.length > 0 && proxys.length >= 4, JSON.stringify({ own, proxys }));
   const table = '/proc/self/net/tcp';
-  // Somewhere in a minute all tables are read, and with them all owners.
+  // Somewhere in a minute all tables are read.
   const seen = await lookedDuring(60_000);
   assert.equal(seen.filter(path => path === table).length, 1);
   for (const file of own) assert.ok(seen.filter(path => path === file).length >= 5, file);
   for (const file of proxys) {
     const times = seen.filter(path => path === file).length;
-    assert.ok(times >= 2 && times <= 3, `${file}: ${times}`);
+    assert.ok(times >= 1 && times <= 2, `${file}: ${times}`);
   }
   for (const [file, withinMs] of [
     [own[0]!, 12_000],
