@@ -3,6 +3,9 @@ import { containerEvents, networkHeard, nothingHeard, type Heard } from './conta
 import { keepListeners, listenerEvents, type KnownListeners } from './listener-events.ts';
 import type { Finding, NetdashEvent, PortChange, Snapshot } from './schema.ts';
 
+/** What is told of a finding that is raised. */
+export const raisedText = ({ code, message }: Finding): string => `${code}: ${message}`;
+
 const changeKey = (change: PortChange): string =>
   [
     change.at,
@@ -68,7 +71,7 @@ function findingEvents(before: Snapshot, after: Snapshot): NetdashEvent[] {
       ),
     ...after.findings
       .filter(({ id }) => !had.has(id))
-      .map(finding => event(finding, 'finding-raised', `${finding.code}: ${finding.message}`)),
+      .map(finding => event(finding, 'finding-raised', raisedText(finding))),
   ];
 }
 

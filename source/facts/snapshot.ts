@@ -7,10 +7,11 @@ import { diffEvents } from './events.ts';
 import { keepEarlier, type ReadingHistory } from './findings/earlier.ts';
 import { keepListeners, type KnownListeners } from './listener-events.ts';
 import { judgeSlowly } from './findings/index.ts';
+import { withoutOvertaken } from './findings/overtaken.ts';
 import { joinSlowly, type JoinContext } from './join.ts';
 import { finish } from './pieces.ts';
 import { emptyLedger, type Ledger, type PortHints, trackPorts } from './port-changes.ts';
-import type { Finding, NetdashEvent, PortChange, Snapshot } from './schema.ts';
+import type { Container, Finding, NetdashEvent, PortChange, Snapshot } from './schema.ts';
 import { haveSameItems, reuse, type Steps, stepping } from './sharing.ts';
 import { keepSightings, type Sightings } from './sightings.ts';
 
@@ -32,8 +33,8 @@ export interface SnapshotMemory {
   snapshot?: Snapshot;
   /** Whether every source had been asked when it was made. */
   complete?: boolean;
-  /** Whether every source had been asked when findings were judged last. */
-  judged?: { complete: boolean };
+  /** Of the judgement before: whether every source had been asked by then, and the containers in which it found what it found. */
+  judged?: Pick<Judged, 'complete' | 'containers'>;
   history?: ReadingHistory;
   sightings?: Sightings;
   /** The host's listeners, for telling what opens and closes. */
@@ -87,8 +88,8 @@ export interface Made {
 }
 
 /**
- * Makes the snapshot of this moment but for the findings, which are those of the snapshot before: to judge takes several
- * times as long as all the rest. `judgement` has to follow.
+ * Makes the snapshot of this moment but for the findings, which are those of the snapshot before that what is read now does not
+ * contradict: to judge takes several times as long as all the rest. `judgement` has to follow.
  */
 export const facts = (memory: SnapshotMemory, readings: Readings, context: SnapshotContext): Made =>
   finish(factsSlowly(() => memory, readings, context));
@@ -115,7 +116,8 @@ export function* factsSlowly(
   const { ledger, list, tracked } = portChanges(memory, readings, context);
   const history = keepEarlier(memory.history, readings);
   const sightings = keepSightings(memory.sightings, readings, context.now);
-  const next: Snapshot = { ...joined, portChanges: list, findings: memory.snapshot?.findings ?? [] };
+  const carried = withoutOvertaken(memory.snapshot?.findings ?? [], memory.judged?.containers, joined.containers);
+  const next: Snapshot = { ...joined, portChanges: list, findings: carried };
   const complete = sourceNames.every(name => readings[name].state !== 'pending');
   const knownBefore = memory.complete ? memory.listeners : undefined;
   const sockets = readings.sockets.value?.listeners;
@@ -140,6 +142,8 @@ export interface Judged {
   inputs: readonly unknown[];
   /** Whether every source had been asked by then. */
   complete: boolean;
+  /** The containers of that moment. */
+  containers: Container[];
 }
 
 /**
@@ -156,24 +160,29 @@ export function* judgement(
   const { takenAt: _, sources: __, traffic: ___, host: machine, findings: previous, ...rest } = made;
   // Load and memory, which always move, decide no finding.
   const { loadAverage: ____, memory: _____, ...settled } = machine;
+  const { containers } = made;
   const inputs = [sightings, ...Object.values(rest), ...Object.values(settled)];
   const done = steps?.get('findings');
   const isDone = done !== undefined && haveSameItems(done.inputs, inputs);
-  if (isDone) return judged?.complete === complete ? undefined : { findings: previous, inputs, complete };
+  if (isDone) return judged?.complete === complete ? undefined : { findings: previous, inputs, complete, containers };
   const earlier = context.once ? undefined : history.earlier;
-  const findings = yield* judgeSlowly({ readings, facts: made, now: context.now, previous, earlier }, silent(readings));
-  return { findings, inputs, complete };
+  const judgedIn = judged?.containers;
+  const findings = yield* judgeSlowly(
+    { readings, facts: made, now: context.now, previous, judgedIn, earlier },
+    silent(readings),
+  );
+  return { findings, inputs, complete, containers };
 }
 
-/** Puts findings into the newest snapshot. */
-export function withFindings(memory: SnapshotMemory, { findings: fresh, inputs, complete }: Judged): Made {
+/** Puts findings into the newest snapshot, but for those that it contradicts: it may be newer than the one that was judged. */
+export function withFindings(memory: SnapshotMemory, { findings: fresh, inputs, complete, containers }: Judged): Made {
   const before = memory.snapshot!;
-  const findings = reuse(before.findings, fresh);
+  const findings = reuse(before.findings, withoutOvertaken(fresh, containers, before.containers));
   const next: Snapshot = findings === before.findings ? before : { ...before, findings };
   const steps = new Map(memory.steps).set('findings', { inputs, output: findings });
   return {
     snapshot: next,
-    memory: { ...memory, snapshot: next, judged: { complete }, steps },
+    memory: { ...memory, snapshot: next, judged: { complete, containers }, steps },
     // As with facts: what is found while sources are still silent has not just come about.
     events: memory.judged?.complete === true ? diffEvents(before, next) : [],
   };

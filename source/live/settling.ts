@@ -3,6 +3,7 @@
  * rules are there before Docker says that it runs, or still there when it does not, and for that instant they look like
  * somebody else's. What is still found a moment later is so.
  */
+import { raisedText } from '../facts/events.ts';
 import type { Finding, NetdashEvent } from '../facts/schema.ts';
 
 /** Longer than a container takes to start or stop, on a busy host too, with the next reading of each source. */
@@ -28,6 +29,12 @@ interface Young {
   firstAt: number;
   /** Is told when the finding turns out to last. */
   raised?: NetdashEvent;
+}
+
+/** It is told now, and as it is now: what happened in the meantime has been told already, and may have changed what is found. */
+function releasedAt(now: number, raised: NetdashEvent, finding: Finding): NetdashEvent {
+  const told = raised.finding === finding ? raised : { ...raised, text: raisedText(finding), finding };
+  return { ...told, at: new Date(now).toISOString() };
 }
 
 /** Which findings are shown. */
@@ -73,7 +80,8 @@ export class Settling {
     const before = this.#shown;
     const released: NetdashEvent[] = [];
     const shown = new Set<string>();
-    for (const { id, code, containerIds } of all) {
+    for (const finding of all) {
+      const { id, code, containerIds } = finding;
       const young = this.#young.get(id);
       const waitMs = isOutdated && joining.has(code) ? longestMs : settleMs;
       // What happened since to its container may have ended it: that is told already, and it would be told after it.
@@ -81,8 +89,7 @@ export class Settling {
       if (atOnce || prompt.has(code) || before.has(id) || isDue) {
         shown.add(id);
         this.#young.delete(id);
-        // It is told now: what happened in the meantime has been told already.
-        if (young?.raised) released.push({ ...young.raised, at: new Date(now).toISOString() });
+        if (young?.raised) released.push(releasedAt(now, young.raised, finding));
       } else if (!young) this.#young.set(id, { firstAt: now });
     }
     const present = new Set(all.map(({ id }) => id));

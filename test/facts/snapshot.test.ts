@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { emptyMemory, sayTheSame, snapshot, type SnapshotContext } from '../../source/facts/snapshot.ts';
+import {
+  emptyMemory,
+  facts,
+  judgement,
+  sayTheSame,
+  snapshot,
+  withFindings,
+  type SnapshotContext,
+} from '../../source/facts/snapshot.ts';
+import { finish } from '../../source/facts/pieces.ts';
 import type { ContainerReading, Readings } from '../../source/host/readings.ts';
 import { container, docker, endpoint, inside, link, now, ok, port, readings, socket } from './build.ts';
 
@@ -25,6 +34,8 @@ const host = (subject: ContainerReading, at = now): Partial<Readings> => ({
   links: ok({ links: [link(1, 'lo')], routes: [], traffic: {} }, at),
 });
 
+const codes = ({ findings }: { findings: readonly { code: string }[] }) => findings.map(({ code }) => code);
+
 const types = (events: readonly { type: string }[]) => events.map(event => event.type);
 
 test('the first snapshot is no event; what follows is', () => {
@@ -47,6 +58,23 @@ test('sources that come in one by one are no events, nor are findings until all 
   const second = snapshot(first.memory, readings(host(app('32768', now))), context(100));
   assert.deepEqual(second.events, []);
   assert.equal(second.snapshot.containers.length, 1);
+});
+
+test('no view shows a finding beside what contradicts it, however old the judgement is', () => {
+  const runs = app('32768', now - 4000);
+  const at = (state: ContainerReading['state'], ms: number) => readings(host({ ...runs, state }, now + ms));
+  const first = snapshot(emptyMemory(), at('running', 0), context());
+  const paused = facts(first.memory, at('paused', 1000), context(1000));
+  const judged = finish(judgement(paused.memory, at('paused', 1000), context(1000)))!;
+  // Unpaused while that was being judged.
+  const during = facts(paused.memory, at('running', 2000), context(2000));
+  assert.deepEqual(codes(withFindings(during.memory, judged).snapshot), []);
+  // After it, and before the next; nor does that one keep it, though it knows nothing of what is inside.
+  const found = withFindings(paused.memory, judged);
+  assert.deepEqual(codes(found.snapshot), ['nothing-listening']);
+  const after = facts(found.memory, at('running', 2000), context(2000));
+  assert.deepEqual([codes(after.snapshot), types(after.events)], [[], ['container-unpaused', 'finding-cleared']]);
+  assert.deepEqual(codes(snapshot(found.memory, at('running', 2000), context(2000)).snapshot), []);
 });
 
 test('a port that moved is told once, newest first, and a failed source forgets none', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Finding, NetdashEvent } from '../../source/facts/schema.ts';
 import { Settling } from '../../source/live/settling.ts';
 import { labTest } from '../lab/for-tests.ts';
@@ -40,6 +41,15 @@ test('a finding is shown once it lasts, and told then', () => {
   assert.ok(!settling.isWaiting);
   // One that is shown goes at once.
   assert.deepEqual(settling.apply([old], [cleared(fresh)], 3001, false), { findings: [old], events: [cleared(fresh)] });
+});
+
+test('one that has changed while it was held back is told as it is now', () => {
+  const settling = new Settling();
+  const [before, after] = [finding('one'), { ...finding('one'), message: 'another' }];
+  settling.apply([], [], 0, true);
+  settling.apply([before], [raised(before)], 0, false);
+  const [told] = settling.apply([after], [], 2000, false).events;
+  assert.deepEqual([told?.text, told?.finding], ['orphan-rule: another', after]);
 });
 
 test('one that passes is neither shown nor told, and begins anew when it comes back', () => {
@@ -130,6 +140,32 @@ labTest('restarts of a container with a fixed port raise nothing', {}, async lab
       watch.of('finding-raised').map(({ finding: about }) => `${about?.code} ${about?.subject.name}`),
       ['port-conflict-pending clash'],
     );
+  } finally {
+    await watch.stop();
+  }
+});
+
+labTest('a container that is unpaused soon after its start is not told to be paused', {}, async lab => {
+  const watch = await startWatch(lab);
+  try {
+    await lab.run('young', { publish: ['80'] });
+    await watch.next(({ type, containerName }) => type === 'container-started' && containerName === 'young');
+    await lab.api('POST', '/containers/young/pause');
+    await watch.next(({ type }) => type === 'container-paused');
+    // Long enough for it to be found, too short for it to be told.
+    await sleep(1000);
+    await lab.api('POST', '/containers/young/unpause');
+    await watch.next(({ type }) => type === 'container-unpaused');
+    await sleep(4000);
+    // One that lasts is told, and goes with what ends it.
+    await lab.api('POST', '/containers/young/pause');
+    await watch.next(({ type }) => type === 'finding-raised');
+    await lab.api('POST', '/containers/young/unpause');
+    await watch.next(({ type }) => type === 'finding-cleared');
+    const told = watch.events.filter(({ type }) => /paused|finding/.test(type)).map(({ type }) => type);
+    const last = told.splice(-2).toSorted();
+    assert.deepEqual(told, ['container-paused', 'container-unpaused', 'container-paused', 'finding-raised']);
+    assert.deepEqual(last, ['container-unpaused', 'finding-cleared']);
   } finally {
     await watch.stop();
   }

@@ -11,6 +11,8 @@ export interface FindingContext {
   now: number;
   /** The findings of the moment before, for those that want to be seen twice before they are raised or that keep their text. */
   previous: readonly Finding[];
+  /** The containers in which those were found, by which to tell what has become of them since; undefined: not known. */
+  judgedIn?: Snapshot['containers'];
   /**
    * The readings that those in `readings` replaced, for detectors that want to see a thing twice: kept by
    * `keepEarlier` (earlier.ts) from one snapshot to the next. undefined: there is one round of readings only (a one-shot

@@ -19,6 +19,7 @@ import { loopbackExposed } from './loopback-exposed.ts';
 import { nothingListening } from './nothing-listening.ts';
 import { orphanLink } from './orphan-link.ts';
 import { orphanRule } from './orphan-rule.ts';
+import { mayStay } from './overtaken.ts';
 import { portConflictFailed } from './port-conflict-failed.ts';
 import { portConflictHostMode } from './port-conflict-host-mode.ts';
 import { portConflictPending } from './port-conflict-pending.ts';
@@ -95,7 +96,8 @@ function silentSources({ readings }: FindingContext, failed: ReadonlySet<SourceN
  * Runs every detector.
  *
  * A finding once raised only goes when it is judged again: while a source that its detector needs is silent, or its container could
- * not be inspected, it stays as it was, marked stale. So losing a source never makes a host look better than it did.
+ * not be inspected, it stays as it was, marked stale. So losing a source never makes a host look better than it did. What Docker has
+ * told since of its container may contradict it, though: then it goes.
  * @param failed sources that could not be read; those whose reading says so itself count too
  * @returns errors first, then by code and subject, each with the time it was first raised
  */
@@ -141,6 +143,7 @@ function* judging(
   const containers = silent.has('docker') ? undefined : context.readings.docker.value?.containers;
   const isGone = ({ subject, containerIds: [first] }: Finding) =>
     (subject.kind === 'container' || first !== undefined) && containers?.every(({ id }) => id !== first) === true;
+  const isSo = (finding: Finding) => mayStay(finding, context.judgedIn, context.facts.containers);
   const known = new Map(context.previous.map(finding => [finding.id, finding]));
   const findings: Finding[] = [];
   for (const detector of list) {
@@ -148,7 +151,7 @@ function* judging(
     const { code, severity } = detector;
     const before = context.previous.filter(finding => finding.code === code);
     if (detector.needs.some(name => silent.has(name))) {
-      findings.push(...before.filter(finding => !isGone(finding)).map(stale));
+      findings.push(...before.filter(finding => !isGone(finding) && isSo(finding)).map(stale));
       continue;
     }
     const raised = new Map<string, Finding>();
@@ -162,6 +165,7 @@ function* judging(
       finding =>
         !raised.has(finding.id) &&
         !isGone(finding) &&
+        isSo(finding) &&
         ((isBlind && detector.possible?.(context, finding) !== false) ||
           finding.containerIds.some(id => unreadable.has(id)) ||
           detector.undecided?.(context, finding) === true),
