@@ -13,6 +13,19 @@ export function makesNoRules({ id, version, firewallBackend }: EngineReading): b
 }
 
 /**
+ * How many ports of a range (`-p 7000-7009:80`) Docker tries at one start. Of those that its containers have it knows, and passes them
+ * over; each that another program holds costs it a try, and the start fails with the last one; the next start goes on with the port after it.
+ * Measured with 20.10, 26.1 and 28.5 (moby 27 to 28, daemon/libnetwork/drivers/bridge: maxAllocatePortAttempts).
+ * @returns undefined where that was not measured: of other versions, of Podman
+ */
+export function triesOfRange({ version, podman }: Pick<EngineReading, 'version' | 'podman'>): number | undefined {
+  const major = Number.parseInt(version, 10);
+  if (podman) return undefined;
+  if (major >= 20 && major <= 26) return 1;
+  return major === 28 ? 10 : undefined;
+}
+
+/**
  * Whether Docker starts a container that asks for one host port twice in the very same way (`-p 8080:80 -p 0.0.0.0:8080:80`). Measured with
  * 20.10, 26.1 and 28.5, with and without docker-proxy: to 26 it refuses the second ("port is already allocated"); 28 takes the two for
  * one request, binds twice with SO_REUSEADDR, and fails as it comes to listen: UDP, which does not listen, it maps twice.

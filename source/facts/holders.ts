@@ -18,6 +18,8 @@ export interface Holder {
   containerId?: string;
   /** Docker holds it, and not known for whom. */
   isDockers?: boolean;
+  /** Docker itself has given it to a container or a service. */
+  isAllocated?: boolean;
   /** False when it may not really be in the way (a connection whose SO_REUSEADDR is not known). */
   certain: boolean;
   /** Not certain, but nearly so: a UDP connection is in the way unless both sides have set SO_REUSEADDR. */
@@ -74,6 +76,7 @@ const listenerHolder = (listener: Listener): Holder => ({
   certain: true,
   ...(listener.owner.containerId === undefined ? {} : { containerId: listener.owner.containerId }),
   ...(listener.owner.kind === 'docker' ? { isDockers: true } : {}),
+  ...(listener.owner.via === 'docker-proxy' || listener.owner.via === 'dockerd' ? { isAllocated: true } : {}),
 });
 
 /**
@@ -105,6 +108,7 @@ function publishedHolders(container: Container): Holder[] {
     who: `container ${container.name}`,
     source: `docker port ${container.name}`,
     containerId: container.id,
+    isAllocated: true,
     certain: true,
   }));
 }
@@ -149,6 +153,7 @@ function holdersOf(
           },
           who: `swarm service ${service.name}`,
           source: `docker service inspect ${service.name}`,
+          isAllocated: true,
           certain: address === '0.0.0.0',
         })),
       ),
@@ -185,20 +190,25 @@ function blockersOf(asked: Claim, certain: boolean, held: readonly Holder[]): Bl
   return met.sort((a, b) => Number(b.verdict === true) - Number(a.verdict === true));
 }
 
+/** What stands in the way of a request at one port, certain ones first. The container's own holds do not count. */
+export function blockersAt(request: PortRequest, port: number, held: readonly Holder[]): Blocker[] {
+  const others = held.filter(holder => holder.containerId !== request.containerId);
+  return claimsFor(request, port)
+    .flatMap(({ claim, certain }) => blockersOf(claim, certain, others))
+    .sort((a, b) => Number(b.verdict === true) - Number(a.verdict === true));
+}
+
 /**
  * What stands in the way of a request: for a fixed port every holder it meets, for a range the first holder of each port
  * when all of them are taken (else nothing), for an ephemeral port nothing. The container's own holds do not count.
  */
 export function blockersFor(request: PortRequest, held: readonly Holder[]): Blocker[] {
   if (request.ports === undefined) return [];
-  const others = held.filter(holder => holder.containerId !== request.containerId);
   const [from, to] = request.ports;
-  const blockersAt = (port: number) =>
-    claimsFor(request, port).flatMap(({ claim, certain }) => blockersOf(claim, certain, others));
-  if (from === to) return blockersAt(from).sort((a, b) => Number(b.verdict === true) - Number(a.verdict === true));
+  if (from === to) return blockersAt(request, from, held);
   const blockers: Blocker[] = [];
   for (let port = from; port <= to; port += 1) {
-    const [first] = blockersAt(port);
+    const [first] = blockersAt(request, port, held);
     if (first === undefined) return [];
     blockers.push(first);
   }
@@ -206,6 +216,37 @@ export function blockersFor(request: PortRequest, held: readonly Holder[]): Bloc
   const verdict = blockers.every(blocker => blocker.verdict === true) ? true : 'unknown';
   const isLikely = verdict !== true && blockers.every(blocker => blocker.verdict === true || blocker.likely);
   return blockers.map(({ asked, holder }) => ({ asked, holder, verdict, ...(isLikely && { likely: true }) }));
+}
+
+/**
+ * What may make a start fail that asks for a range of which some ports are free: programs hold so many in a row that Docker may
+ * come upon no other within its tries.
+ * @param tries how many ports Docker tries (`triesOfRange` of engine.ts)
+ * @returns the first holder of each of those ports; nothing for a fixed port, nor where all are held (see `blockersFor`)
+ */
+export function hindrancesOf(request: PortRequest, held: readonly Holder[], tries: number): Blocker[] {
+  // For each address it looks on its own.
+  return request.sides.flatMap(side => hindrancesAt({ ...request, sides: [side] }, held, tries));
+}
+
+function hindrancesAt(request: PortRequest, held: readonly Holder[], tries: number): Blocker[] {
+  const [from, to] = request.ports ?? [0, 0];
+  const met: (Blocker | undefined)[] = [];
+  if (from === to) return [];
+  for (let port = from; port <= to; port += 1) {
+    const certain = blockersAt(request, port, held).filter(({ verdict }) => verdict === true);
+    // What Docker itself has given away at that address it passes over.
+    const isPassed = certain.some(({ asked, holder }) => holder.isAllocated && holder.claim.address === asked.address);
+    if (!isPassed) met.push(certain[0]);
+  }
+  if (!met.includes(undefined)) return [];
+  // It goes round: after the last port comes the first.
+  let [row, longest] = [0, 0];
+  for (const each of [...met, ...met]) {
+    row = each ? row + 1 : 0;
+    longest = Math.max(longest, row);
+  }
+  return longest < tries ? [] : met.filter(each => each !== undefined);
 }
 
 /** `web1's httpd (pid 123) holds 0.0.0.0:80/tcp`, distinct holders joined; long lists are cut with a count. */

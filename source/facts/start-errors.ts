@@ -13,6 +13,8 @@ export interface StartError {
   kind: 'taken' | 'exhausted' | 'not-local' | 'not-permitted' | 'not-supported';
   /** The host port; absent when the text names none. */
   port?: number;
+  /** The range of which `port` is the last that was tried; absent when the text names none, though there may be one. */
+  range?: [number, number];
   /** Absent when the text does not tell (`Bind for …`). */
   proto?: Proto;
   /** As in the text. It may be the holder's address and not the one asked for (Docker 28), so it proves nothing. */
@@ -44,7 +46,7 @@ const listen = new RegExp(String.raw`listen (tcp|udp|sctp)[46]? ${address}:(\d+)
 const failedToListen = new RegExp(String.raw`failed to listen on ${address}:(\d+): .*?${outcome}`);
 const failedSomewhere = new RegExp(String.raw`failed to listen on (tcp|udp|sctp) socket: .*?${outcome}`, 'i');
 const failedToBind = new RegExp(
-  String.raw`failed to bind (?:host )?port (?:(\d+) )?(?:for )?${address}:(\d+)(?:-\d+)?(?::\S+?)?/(tcp|udp|sctp): .*?${outcome}`,
+  String.raw`failed to bind (?:host )?port (?:(\d+) )?(?:for )?${address}:(\d+)(?:-(\d+))?(?::\S+?)?/(tcp|udp|sctp): .*?${outcome}`,
 );
 
 /**
@@ -64,8 +66,14 @@ export function parseStartError(text: string): StartError | undefined {
   if (unheard) return { kind: kinds[unheard[3] ?? ''] ?? 'taken', port: Number(unheard[2]), address: bare(unheard[1]) };
   const failed = failedToBind.exec(text);
   if (failed) {
-    const [, one, host, port, proto, end] = failed;
-    return { kind: kinds[end ?? ''] ?? 'taken', port: Number(one ?? port), proto: proto as Proto, address: bare(host) };
+    const [, one, host, port, last, proto, end] = failed;
+    return {
+      kind: kinds[end ?? ''] ?? 'taken',
+      port: Number(one ?? port),
+      ...(last !== undefined && { range: [Number(port), Number(last)] }),
+      proto: proto as Proto,
+      address: bare(host),
+    };
   }
   const nowhere = failedSomewhere.exec(text);
   if (nowhere) return { kind: kinds[nowhere[2] ?? ''] ?? 'taken', proto: nowhere[1]?.toLowerCase() as Proto };

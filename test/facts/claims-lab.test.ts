@@ -15,6 +15,8 @@ async function doctor(lab: Lab): Promise<Finding[]> {
   return (JSON.parse(stdout) as { findings: Finding[] }).findings;
 }
 
+const portsFrom = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
+
 /** A port that somebody holds and a created container that asks for it. */
 interface Pair {
   asker: string;
@@ -76,7 +78,10 @@ describeLab('Port claims on a lab', {}, lab => {
       await lab().create(name, { publish: [publish] });
     });
 
-    const pending = (await doctor(lab())).filter(({ code }) => code === 'port-conflict-pending');
+    // A range that is held in part may start or not.
+    const pending = (await doctor(lab())).filter(
+      ({ code, message }) => code === 'port-conflict-pending' && !message.includes(' may not start '),
+    );
     const told = new Map(pending.map(finding => [finding.subject.name, finding]));
     const refused = new Set<string>();
     await several(pairs, async ({ asker }) => {
@@ -112,6 +117,43 @@ describeLab('Port claims on a lab', {}, lab => {
       const name = holder === 'host' ? `(pid ${process.pid})` : `container ${holder} holds`;
       assert.ok(message.includes(name) && message.includes(`:${at}/`), message);
     }
+  });
+
+  test('of a range that is held in part, it is told what Docker tries of it, and which port it failed with', async () => {
+    const held = [...portsFrom(23_030, 3), ...portsFrom(23_100, 14), 23_202];
+    const program = await lab().listen(...held.map(port => ({ address: '0.0.0.0', port })));
+    await lab().run('giver', { publish: ['23040:80'] });
+    const names = { short: '23030-23033', long: '23100-23115', given: '23040-23041', last: '23200-23202' };
+    for (const [name, range] of Object.entries(names)) await lab().create(`part-${name}`, { publish: [`${range}:80`] });
+
+    const isOfOne = lab().dockerMajor <= 26;
+    const pending = (await doctor(lab())).filter(
+      ({ code, subject }) => code === 'port-conflict-pending' && subject.name.startsWith('part-'),
+    );
+    const told = isOfOne ? ['part-last', 'part-long', 'part-short'] : ['part-long'];
+    assert.deepEqual(pending.map(({ subject }) => subject.name).sort(), told);
+    for (const { message } of pending) {
+      assert.ok(message.includes('may not start') && message.includes(`(pid ${program.pid})`), message);
+    }
+    // Its first try is the first port, so that of those that may not start this one does.
+    const refused: string[] = [];
+    for (const name of Object.keys(names)) {
+      await lab()
+        .start(`part-${name}`)
+        .catch(() => refused.push(`part-${name}`));
+    }
+    assert.deepEqual(refused, isOfOne ? ['part-short', 'part-long'] : ['part-long']);
+    const failed = (await doctor(lab())).filter(({ subject }) => refused.includes(subject.name));
+    assert.deepEqual(
+      failed.map(({ subject, message }) => `${subject.name}: ${message.replace(/.*did not start: /, '')}`),
+      refused.toSorted().map(name => {
+        const range = name === 'part-short' ? names.short : names.long;
+        const at = Number(range.slice(0, 5)) + (isOfOne ? 0 : 9);
+        const listener = failed.find(({ subject }) => subject.name === name)?.message.match(/; (.*) \(pid/)?.[1];
+        return `${name}: port ${at}/tcp of ${range} was taken; ${listener} (pid ${program.pid}) holds 0.0.0.0:${at}/tcp`;
+      }),
+    );
+    await program.close();
   });
 
   test('a container that asks for a port twice is told of before its start exactly where Docker refuses it', async () => {

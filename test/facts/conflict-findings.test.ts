@@ -81,7 +81,7 @@ describe('start errors', () => {
     ],
     [
       'failed to bind host port 18081 for 0.0.0.0:18080-18081:172.17.0.7:80/tcp: address already in use',
-      { kind: 'taken', proto: 'tcp', port: 18081, address: '0.0.0.0' },
+      { kind: 'taken', proto: 'tcp', port: 18081, range: [18080, 18081], address: '0.0.0.0' },
     ],
     [
       'failed to bind host port 0.0.0.0:9090/tcp: address already in use',
@@ -126,6 +126,12 @@ const clash = (error: string, asked = [port('8080', 80)]) =>
     endpoints: [],
   });
 
+const taken = (text: string, range: string) =>
+  judging(host([clash(text, [port(range, 80)])], [socket('0.0.0.0', 5030), socket('0.0.0.0', 5031)]))[0]?.message;
+
+const triedText = (range: string) =>
+  `failed to bind host port 5031 for 0.0.0.0:${range}:172.17.0.3:80/tcp: address already in use`;
+
 describe('port-conflict-failed', () => {
   it('names the container that holds the port, by address and not by the text', () => {
     const text = 'Bind for 0.0.0.0:8080 failed: port is already allocated';
@@ -144,6 +150,16 @@ describe('port-conflict-failed', () => {
     const text = 'failed to bind host port for 0.0.0.0:9090:172.17.0.12:80/tcp: address already in use';
     const [finding] = judging(host([clash(text, [port('9090', 80)])], [nginx]));
     assert.match(finding?.message ?? '', /taken; nginx \(pid 77, nginx\.service\) holds 10\.0\.0\.1:9090\/tcp$/);
+  });
+
+  it('names of a range the port that Docker names, and all of it where Docker tried all of it', () => {
+    const old = 'Error starting userland proxy: listen tcp4 0.0.0.0:5030: bind: address already in use';
+    assert.match(
+      taken(old, '5030-5033') ?? '',
+      /: port 5030\/tcp of 5030-5033 was taken; .* holds 0\.0\.0\.0:5030\/tcp$/,
+    );
+    assert.match(taken(triedText('5030-5031'), '5030-5031') ?? '', /: every port of 5030-5031\/tcp was taken; /);
+    assert.match(taken(triedText('5022-5037'), '5022-5037') ?? '', /: port 5031\/tcp of 5022-5037 was taken; /);
   });
 
   it('names an outgoing connection', () => {

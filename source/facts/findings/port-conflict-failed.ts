@@ -1,6 +1,7 @@
 import type { ContainerReading } from '../../host/readings.ts';
 import {
   blockerContainers,
+  blockersAt,
   blockersFor,
   blockersText,
   holderEvidence,
@@ -30,7 +31,21 @@ const askedText = (requests: readonly PortRequest[]): string =>
     8,
   );
 
-/** What the error is about, for the operator: `port 8080/tcp`, `every port of 7000-7003/tcp`. */
+/** The range that a request asks for; undefined for a fixed port and an ephemeral one. */
+function rangeOf(request: PortRequest | undefined): [number, number] | undefined {
+  return request?.ports && request.ports[0] !== request.ports[1] ? request.ports : undefined;
+}
+
+/** Docker 28 tries so many ports of a range and names the last: of a longer one, there may have been free ones. */
+const mostTries = 10;
+
+/** Whether Docker says that it could have none of the ports that it may take, rather than that it could not have the one it names. */
+function isWhole({ port, range: tried }: StartError, range: [number, number] | undefined): boolean {
+  if (port === undefined) return true;
+  return range !== undefined && tried !== undefined && tried[1] - tried[0] < mostTries;
+}
+
+/** What the error is about, for the operator: `port 8080/tcp`, `port 7000/tcp of 7000-7003`, `every port of 7000-7003/tcp`. */
 function subjectText(error: StartError, named: readonly PortRequest[]): string {
   const [request] = named;
   const proto = error.proto ?? request?.binding.proto;
@@ -39,9 +54,9 @@ function subjectText(error: StartError, named: readonly PortRequest[]): string {
     const asked = askedText(named);
     return `a port that it asks for${asked === '' ? '' : ` (${asked}; Docker does not say which)`}`;
   }
-  const range = request?.ports && request.ports[0] !== request.ports[1] ? request.ports : undefined;
-  if (range) return `every port of ${range[0]}-${range[1]}${suffix}`;
-  return error.port === undefined ? 'every port it may have' : `port ${error.port}${suffix}`;
+  const range = rangeOf(request);
+  if (isWhole(error, range)) return range ? `every port of ${range.join('-')}${suffix}` : 'every port it may have';
+  return `port ${error.port}${suffix}${range ? ` of ${range.join('-')}` : ''}`;
 }
 
 const freeText = 'nothing holds it now, so it can be started again';
@@ -50,8 +65,7 @@ const freeText = 'nothing holds it now, so it can be started again';
 function unheldText(error: StartError, named: readonly PortRequest[]): string {
   if (error.kind === 'exhausted') return 'whether that is still so is not known';
   const isUdp = named.length > 0 && named.every(({ binding }) => binding.proto === 'udp');
-  const isRange = named.some(({ ports }) => ports !== undefined && ports[0] !== ports[1]);
-  if (isRange) return 'not all of them are seen to be held now';
+  if (named.some(request => isWhole(error, rangeOf(request)))) return 'not all of them are seen to be held now';
   if (isUdp) return freeText;
   return 'nothing listens on it now; a socket that is bound but does not listen would not show here';
 }
@@ -87,7 +101,11 @@ function draft(container: ContainerReading, said: StartError, context: FindingCo
     ({ ports }) =>
       error.port === undefined || (ports !== undefined && ports[0] <= error.port && error.port <= ports[1]),
   );
-  const blockers: Blocker[] = named.flatMap(request => blockersFor(request, held));
+  const blockers: Blocker[] = named.flatMap(request =>
+    error.port === undefined || isWhole(error, rangeOf(request))
+      ? blockersFor(request, held)
+      : blockersAt(request, error.port, held),
+  );
   const others = requests.filter(request => !named.includes(request)).flatMap(request => blockersFor(request, held));
   const alsoHeld = others.filter(blocker => blocker.verdict === true);
   const what = subjectText(error, named);

@@ -1,8 +1,9 @@
-import { takesRepeats } from '../engine.ts';
+import { takesRepeats, triesOfRange } from '../engine.ts';
 import {
   blockerContainers,
   blockersFor,
   blockersText,
+  hindrancesOf,
   holderEvidence,
   holdersNow,
   ownClash,
@@ -16,6 +17,10 @@ import { shellName } from '../shell-words.ts';
 
 /** A container that ended so long ago may be starting again, in ms: its own docker-proxy is there before Docker says that it runs. */
 const restartMs = 10_000;
+
+/** Why a range of which some ports are free may not do. */
+const triesText = (version: string, tries = 1): string =>
+  `Docker ${Number.parseInt(version, 10)} tries ${tries === 1 ? 'only one port' : `no more than ${tries} ports`} of a range at a start, whoever holds ${tries === 1 ? 'it' : 'them'}`;
 
 /**
  * A container that is not running asks for a host port that somebody holds now, or for one twice itself. Only for containers that somebody may
@@ -52,12 +57,19 @@ export const portConflictPending: Detector = {
         container.startedAt === undefined
           ? ownClash(requests, { surely: true, takesRepeats: proto => takesRepeats(docker.engine, proto) })
           : undefined;
-      if (blockers.length === 0 && own === undefined) return [];
+      const tries = triesOfRange(docker.engine);
+      const hindrances =
+        tries === undefined || own || blockers.length > 0
+          ? []
+          : requests.flatMap(request => hindrancesOf(request, held, tries));
+      if (blockers.length === 0 && hindrances.length === 0 && own === undefined) return [];
+      const all = [...blockers, ...hindrances];
       const isLikely = own === undefined && blockers.every(({ verdict }) => verdict !== true);
-      const ports = uniquePorts([...(own?.claims ?? []), ...blockers.map(({ asked }) => asked)]);
+      const ports = uniquePorts([...(own?.claims ?? []), ...all.map(({ asked }) => asked)]);
       const reasons = [
         ...(own ? [ownClashText(own)] : []),
         ...(blockers.length > 0 ? [blockersText(blockers) + (isLikely ? ' (likely; not certain)' : '')] : []),
+        ...(hindrances.length > 0 ? [`${blockersText(hindrances)}; ${triesText(docker.engine.version, tries)}`] : []),
       ];
       return [
         {
@@ -68,13 +80,13 @@ export const portConflictPending: Detector = {
               source: `docker inspect ${shellName(container)}`,
               text: `asks for ${[...new Set(ports.map(({ port, proto }) => `${port}/${proto}`))].join(', ')}; state ${container.state}`,
             },
-            ...holderEvidence(blockers),
+            ...holderEvidence(all),
           ],
           fix: own
             ? ownClashFix(container.name)
             : `Before starting ${container.name}, stop the holder or give it another host port`,
           confirm: `docker inspect -f '{{json .HostConfig.PortBindings}}' ${shellName(container)}; ss -tulnp 'sport = :${ports[0]?.port}'`,
-          containerIds: [container.id, ...blockerContainers(blockers)],
+          containerIds: [container.id, ...blockerContainers(all)],
           ports,
         },
       ];
