@@ -34,6 +34,8 @@ export interface Blocker {
   verdict: Exclude<Conflict, false>;
   /** Of an `unknown` verdict: it hangs on nothing but a holder that is likely to be in the way. */
   likely?: true;
+  /** Of an `unknown` verdict: it hangs on nothing but whether docker-proxy is in use (see `RequestSide`). */
+  ifProxied?: true;
 }
 
 /** `nginx (pid 99, nginx.service)`; undefined when the process is not known. */
@@ -173,7 +175,7 @@ function holdersOf(
 const holderKey = ({ claim, who }: Holder): string => `${claim.proto}/${claim.port} ${who}`;
 
 /** The holders that one claim of a request meets, certain ones first. */
-function blockersOf(asked: Claim, certain: boolean, held: readonly Holder[]): Blocker[] {
+function blockersOf(asked: Claim, certain: boolean, held: readonly Holder[], ifProxied?: true): Blocker[] {
   const met: Blocker[] = [];
   for (const holder of held) {
     const verdict = bindConflict(holder.claim, asked);
@@ -185,6 +187,7 @@ function blockersOf(asked: Claim, certain: boolean, held: readonly Holder[]): Bl
       holder,
       verdict: isSure && holder.certain ? true : 'unknown',
       ...(isLikely && { likely: true }),
+      ...(ifProxied && verdict === true && holder.certain && { ifProxied }),
     });
   }
   return met.sort((a, b) => Number(b.verdict === true) - Number(a.verdict === true));
@@ -194,7 +197,7 @@ function blockersOf(asked: Claim, certain: boolean, held: readonly Holder[]): Bl
 export function blockersAt(request: PortRequest, port: number, held: readonly Holder[]): Blocker[] {
   const others = held.filter(holder => holder.containerId !== request.containerId);
   return claimsFor(request, port)
-    .flatMap(({ claim, certain }) => blockersOf(claim, certain, others))
+    .flatMap(({ claim, certain, ifProxied }) => blockersOf(claim, certain, others, ifProxied))
     .sort((a, b) => Number(b.verdict === true) - Number(a.verdict === true));
 }
 
@@ -215,7 +218,14 @@ export function blockersFor(request: PortRequest, held: readonly Holder[]): Bloc
   // A range is as hard to have as the easiest of its ports.
   const verdict = blockers.every(blocker => blocker.verdict === true) ? true : 'unknown';
   const isLikely = verdict !== true && blockers.every(blocker => blocker.verdict === true || blocker.likely);
-  return blockers.map(({ asked, holder }) => ({ asked, holder, verdict, ...(isLikely && { likely: true }) }));
+  const isIfProxied = verdict !== true && blockers.every(blocker => blocker.verdict === true || blocker.ifProxied);
+  return blockers.map(({ asked, holder }) => ({
+    asked,
+    holder,
+    verdict,
+    ...(isLikely && { likely: true }),
+    ...(isIfProxied && { ifProxied: true }),
+  }));
 }
 
 /**

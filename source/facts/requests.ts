@@ -17,6 +17,8 @@ export interface RequestSide {
   v6only?: boolean;
   /** False when it hangs on something unknown whether Docker takes it. */
   certain: boolean;
+  /** Not certain for no other reason than that docker-proxy, which is on by default, is not known to be in use: Docker takes it if it is. */
+  ifProxied?: true;
 }
 
 /** One requested binding of one container. */
@@ -80,9 +82,17 @@ export function requestsOf(
   const direct6 = networks.every(network => network.ipv6 && gatewayMode(network, 6) !== 'routed');
   const carried6 = direct6 ? true : traits.userlandProxy;
   const side4 = (address: string, certain = all4): RequestSide[] => (natted4 ? [{ address, certain }] : []);
+  const ifProxied = traits.ipv6 === true && carried6 === undefined;
   const side6 = (address: string): RequestSide[] =>
     natted6 && traits.ipv6 !== false && carried6 !== false
-      ? [{ address, ...(address === '::' ? { v6only: true } : {}), certain: traits.ipv6 === true && carried6 === true }]
+      ? [
+          {
+            address,
+            ...(address === '::' ? { v6only: true } : {}),
+            certain: traits.ipv6 === true && carried6 === true,
+            ...(ifProxied && { ifProxied }),
+          },
+        ]
       : [];
   const sidesOf = (hostIp: string): RequestSide[] => {
     if (hostIp.includes(':')) return side6(hostIp);
@@ -114,9 +124,12 @@ export function bindingsAsked(container: ContainerReading): PortBindingReading[]
 }
 
 /** The claims of a request for one of its host ports. Docker's TCP listeners have SO_REUSEADDR, its UDP ones have not. */
-export function claimsFor(request: PortRequest, port: number): { claim: Claim; certain: boolean }[] {
+export function claimsFor(
+  request: PortRequest,
+  port: number,
+): ({ claim: Claim } & Pick<RequestSide, 'certain' | 'ifProxied'>)[] {
   const { proto } = request.binding;
-  return request.sides.map(({ address, v6only, certain }) => ({
+  return request.sides.map(({ address, v6only, certain, ifProxied }) => ({
     claim: {
       proto,
       address,
@@ -125,5 +138,6 @@ export function claimsFor(request: PortRequest, port: number): { claim: Claim; c
       ...(proto === 'tcp' ? { reuseAddr: true } : {}),
     },
     certain,
+    ...(ifProxied && { ifProxied }),
   }));
 }

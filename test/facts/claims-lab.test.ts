@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Finding } from '../../source/facts/schema.ts';
-import { describeLab } from '../lab/for-tests.ts';
+import { describeLab, labTest } from '../lab/for-tests.ts';
 import { EngineError, type Lab, type Listening } from '../lab/lab.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -16,6 +16,24 @@ async function doctor(lab: Lab): Promise<Finding[]> {
 }
 
 const portsFrom = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
+
+/** Holds on the IPv6 side alone, and what containers ask for. */
+const held6: Required<Omit<Listening, 'proto'>>[] = [
+  { address: '::', port: 5002, v6only: true },
+  { address: '::1', port: 5006, v6only: false },
+  { address: '::', port: 5003, v6only: false },
+];
+const asked6 = ['5002:80', '[::1]:5002:80', '5006:80', '[::1]:5003:80', '5010:80/udp'];
+/** Of those of `asked6`, by number: started, or what Docker says. */
+const startAll = (lab: Lab): Promise<string[]> =>
+  Promise.all(
+    asked6.map((_, i) =>
+      lab.start(`six${i}`).then(
+        () => 'started',
+        (error: unknown) => (/already in use/.test(String(error)) ? 'refused' : String(error)),
+      ),
+    ),
+  );
 
 /** A port that somebody holds and a created container that asks for it. */
 interface Pair {
@@ -207,3 +225,30 @@ describeLab('Port claims on a lab', {}, lab => {
     assert.ok(starts.size >= 12 && starts.size < containers.length, `${starts.size} refused`);
   });
 });
+
+for (const proxied of [true, false]) {
+  const title = `conflicts on the IPv6 side are possible until a container shows that docker-proxy is ${proxied ? '' : 'not '}in use`;
+  labTest(title, { dockerdArgs: proxied ? [] : ['--userland-proxy=false'] }, async lab => {
+    const program = await lab.listen(...held6, { address: '::', port: 5010, v6only: true, proto: 'udp' });
+    for (const [i, publish] of asked6.entries()) await lab.create(`six${i}`, { publish: [publish] });
+    const told = async () =>
+      (await doctor(lab)).flatMap(({ code, message }) => (code === 'port-conflict-pending' ? [message] : []));
+    const first = await told();
+    for (const message of first) {
+      assert.match(message, /may not start as things are: .*only while a container publishes a port$/);
+      assert.ok(message.includes(`(pid ${program.pid})`), message);
+    }
+    assert.equal(first.length, asked6.length);
+    // Once a container shows it, there is no doubt.
+    await lab.run('shows', { publish: ['5999:80'] });
+    const later = await told();
+    const outcomes = await startAll(lab);
+    const refused = outcomes.filter(outcome => outcome !== 'started');
+    assert.deepEqual(
+      refused,
+      later.map(() => 'refused'),
+    );
+    assert.ok(later.every(message => message.includes(' will not start ')));
+    await program.close();
+  });
+}

@@ -9,6 +9,7 @@ import {
   ownClash,
   ownClashFix,
   ownClashText,
+  type Blocker,
 } from '../holders.ts';
 import { hostTraits, requestsOf } from '../requests.ts';
 import type { Detector } from './detector.ts';
@@ -17,6 +18,12 @@ import { shellName } from '../shell-words.ts';
 
 /** A container that ended so long ago may be starting again, in ms: its own docker-proxy is there before Docker says that it runs. */
 const restartMs = 10_000;
+
+/** What it hangs on whether they are in the way. */
+const doubtText = (blockers: readonly Blocker[]): string =>
+  blockers.every(({ ifProxied }) => ifProxied === true)
+    ? '; Docker takes the IPv6 side where docker-proxy is in use, as it is by default: whether it is here is seen only while a container publishes a port'
+    : ' (likely; not certain)';
 
 /** Why a range of which some ports are free may not do. */
 const triesText = (version: string, tries = 1): string =>
@@ -46,12 +53,15 @@ export const portConflictPending: Detector = {
       if (failed === 'taken' || failed === 'exhausted') return [];
       const mayStart = context.now - (container.finishedAt ?? 0) < restartMs;
       const requests = requestsOf(container, docker, traits) ?? [];
-      const blockers = requests
+      const met = requests
         .flatMap(request => blockersFor(request, held))
         .filter(
-          ({ verdict, likely, holder }) =>
-            (verdict === true || likely === true) && !(mayStart && holder.isDockers === true),
+          ({ verdict, likely, ifProxied, holder }) =>
+            (verdict === true || likely === true || ifProxied === true) && !(mayStart && holder.isDockers === true),
         );
+      // What is sure says enough.
+      const isSure = met.some(({ verdict }) => verdict === true);
+      const blockers = isSure ? met.filter(({ ifProxied }) => ifProxied !== true) : met;
       // Once it has run, its bindings are such as can be had.
       const own =
         container.startedAt === undefined
@@ -68,7 +78,7 @@ export const portConflictPending: Detector = {
       const ports = uniquePorts([...(own?.claims ?? []), ...all.map(({ asked }) => asked)]);
       const reasons = [
         ...(own ? [ownClashText(own)] : []),
-        ...(blockers.length > 0 ? [blockersText(blockers) + (isLikely ? ' (likely; not certain)' : '')] : []),
+        ...(blockers.length > 0 ? [blockersText(blockers) + (isLikely ? doubtText(blockers) : '')] : []),
         ...(hindrances.length > 0 ? [`${blockersText(hindrances)}; ${triesText(docker.engine.version, tries)}`] : []),
       ];
       return [
