@@ -64,7 +64,7 @@ export const commands: Readonly<Record<string, Command>> = {
   watch: {
     summary: 'what happens, a line each, until interrupted',
     details:
-      'In order of time; each line waits 0.3 s for earlier ones. With --json one JSON object a line: {at, type, …}.\nEnds with Ctrl-C, SIGTERM or when nobody reads it; exits 0.\nWhat is wrong when it begins is not told (netdash doctor tells that); what is found only in the next half minute, since it\nhas to be seen twice, is told as "already there", in JSON with initial: true.',
+      'Each line waits 0.3 s for what happened before it; what is seen later than that is told late, with the time at which it\nhappened. With --json one JSON object a line: {at, type, …}.\nEnds with Ctrl-C, SIGTERM or when nobody reads it; exits 0.\nWhat is wrong when it begins is not told (netdash doctor tells that); what is found only in the next half minute, since it\nhas to be seen twice, is told as "already there", in JSON with initial: true.',
     options: ['json', 'for'],
     run: async invocation => (await import('./watch.ts')).run(invocation),
   },

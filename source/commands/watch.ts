@@ -5,17 +5,12 @@ import { jsonText } from '../terminal/json-text.ts';
 import { asLines } from '../terminal/sanitise.ts';
 import type { Invocation } from './command.ts';
 import { exitCodes } from './exit.ts';
+import { InOrder } from './in-order.ts';
 import { openHost } from './open-host.ts';
 import { layoutOf, textOf } from './output.ts';
 import { stopInTime } from './parting.ts';
 import { limitOf, untilEnded } from './until-ended.ts';
 import { cell } from '../present/cell.ts';
-
-/**
- * So long events wait for those that came before them: that a container died is told by Docker with the time at which it
- * did, when its sockets and rules have been seen to be gone already.
- */
-const holdMs = 300;
 
 /** One event as a line of text: time, type, what happened. */
 export function eventLine({ at, type, text }: NetdashEvent): string {
@@ -31,17 +26,23 @@ export async function run(invocation: Invocation): Promise<number> {
   const live = await startLive(host);
   const line = (event: NetdashEvent) =>
     options.json ? jsonText(event) : asLines([textOf([cell(eventLine(event))], charset)]);
-  const held: NetdashEvent[] = [];
-  const tell = () => {
-    held.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
-    for (const event of held.splice(0)) io.stdout.write(line(event));
+  const held = new InOrder<NetdashEvent>();
+  let timer: NodeJS.Timeout | undefined;
+  const tell = (now: number) => {
+    for (const event of held.take(now)) io.stdout.write(line(event));
+    arm();
+  };
+  const arm = () => {
+    const dueMs = held.dueIn(performance.now());
+    // A timer may fire a moment early.
+    timer = dueMs === undefined ? undefined : setTimeout(() => tell(performance.now()), Math.ceil(dueMs) + 1);
   };
   live.onEvent(event => {
-    if (held.length === 0) setTimeout(tell, holdMs);
-    held.push(event);
+    held.add(event, performance.now());
+    if (timer === undefined) arm();
   });
   await untilEnded(io, limitMs);
   await stopInTime(live);
-  tell();
+  tell(Infinity);
   return exitCodes.fine;
 }
