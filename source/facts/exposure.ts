@@ -1,7 +1,7 @@
 /** How everybody off this host meets one place: the questions that have to be asked, and one word for all their answers. */
 import type { Proto } from '../host/readings.ts';
 import type { Interface, Snapshot } from './schema.ts';
-import { isLinkLocal, isLoopback, parseAddress } from './walk/address.ts';
+import { boundAddress, isLinkLocal, isLoopback, parseAddress } from './walk/address.ts';
 import { lanInterfaces, type From, type Subject } from './walk/subjects.ts';
 import type { Question, Verdict, VerdictWord } from './walk/verdict.ts';
 
@@ -118,7 +118,8 @@ export function deviceReach({ netns, device }: Place, facts: Facts): Exposure | 
  * this host, to each address at which they meet it.
  */
 export function lanQuestions(place: Place, facts: Facts): Question[] {
-  const { address, port, proto, netns, device } = place;
+  const { port, proto, netns, device } = place;
+  const address = boundAddress(place.address);
   if (netns !== undefined && isLocal(address)) return [];
   const families = familiesOf(place);
   const direct = netns === undefined ? undefined : ownAddresses(netns, device, facts);
@@ -165,7 +166,7 @@ export function loopbackQuestions(subject: Subject, from: From | undefined, fact
 /** What this host itself asks of a place that is on its loopback: nobody else can reach it, so that only this is left to be known. */
 export function ownQuestion({ netns, address, port, proto }: Place): Question | undefined {
   if (netns !== undefined || !isLocal(address) || proto === 'sctp') return undefined;
-  return { from: { kind: 'loopback' }, to: { address, port, proto } };
+  return { from: { kind: 'loopback' }, to: { address: boundAddress(address), port, proto } };
 }
 
 const isFrom = ({ from }: Question, name: string): boolean => from.kind === 'lan' && from.interface === name;

@@ -6,9 +6,14 @@ export function socketAddress(address: string, port: number | string): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** Whether it is the address of every interface, in either family; '' is Docker's way to say so. */
+/** Whether it is the address of every interface, in either family, or that of IPv4 mapped into IPv6; '' is Docker's way to say so. */
 export function isWildcard(address: string): boolean {
-  return address === '' || address === '0.0.0.0' || address === '::';
+  return address === '' || address === '::' || /^(::ffff:)?0\.0\.0\.0$/i.test(address);
+}
+
+/** The family in which an address is met: one of IPv4 that is mapped into IPv6 is met as itself (ipv6(7)). */
+export function familyOf(address: string): 4 | 6 {
+  return address.includes(':') && !/^::ffff:\d+\./i.test(address) ? 6 : 4;
 }
 
 /** Whether only the host itself can reach it (127.0.0.0/8, ::1, and the former mapped into IPv6). */

@@ -2,7 +2,7 @@
 import type { Place } from '../facts/exposure.ts';
 import type { Exposures } from '../facts/reachability.ts';
 import type { Container } from '../facts/schema.ts';
-import { isWildcard } from './addresses.ts';
+import { familyOf, isWildcard } from './addresses.ts';
 import { publishedOf } from './published.ts';
 import { portReach, type PortReach } from './reach.ts';
 
@@ -17,7 +17,7 @@ export function reachesOf({ container, exposures }: Row): PortReach[] {
   const places = container.networkMode === 'host' ? ownPlaces(container) : publishedPlaces(container);
   const byPort = new Map<string, { family: 4 | 6; place: Place }[]>();
   for (const { name, place } of places) {
-    const family = place.address.includes(':') ? 6 : 4;
+    const family = familyOf(place.address);
     byPort.set(name, [...(byPort.get(name) ?? []), { family, place }]);
   }
   return [...byPort.values()].flatMap(

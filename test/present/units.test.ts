@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addressKey, isLoopback, isWildcard, socketAddress } from '../../source/present/addresses.ts';
+import { addressKey, familyOf, isLoopback, isWildcard, socketAddress } from '../../source/present/addresses.ts';
 import { age, ago, bytes, count, moment, plural, rate, shortMoment } from '../../source/present/units.ts';
 
 test('bytes, rates and counts take three digits at most', () => {
@@ -55,6 +55,8 @@ test('addresses sort by number, IPv4 first', () => {
 
 test('what an address reaches', () => {
   assert.deepEqual(['', '0.0.0.0', '::', '127.0.0.1'].map(isWildcard), [true, true, true, false]);
+  assert.deepEqual(['::ffff:0.0.0.0', '::ffff:10.0.0.1'].map(isWildcard), [true, false]);
+  assert.deepEqual(['::ffff:10.0.0.1', '10.0.0.1', '', '::1'].map(familyOf), [4, 4, 4, 6]);
   assert.deepEqual(['127.3.2.1', '::1', '::ffff:127.0.0.1', '10.0.0.1'].map(isLoopback), [true, true, true, false]);
   assert.equal(socketAddress('::1', 80), '[::1]:80');
 });

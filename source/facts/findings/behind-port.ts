@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js';
 import type { ContainerReading, InsideReading, Proto, Reading, Readings, SocketReading } from '../../host/readings.ts';
 import { isUp } from '../publishing.ts';
 import type { Finding } from '../schema.ts';
+import { boundAddress } from '../walk/address.ts';
 import type { FindingContext } from './detector.ts';
 import { comesInBy } from './entry-interfaces.ts';
 import { graceMs } from './shared.ts';
@@ -62,7 +63,7 @@ function isLoopback(address: string): boolean {
 /** Which of the families a socket takes from outside the container: undefined when IPV6_V6ONLY is not known. */
 function takes(socket: SocketReading, family: 4 | 6): boolean | undefined {
   if (isLoopback(socket.address)) return false;
-  if (socket.family === 4 || socket.address.startsWith('::ffff:')) return family === 4;
+  if (!boundAddress(socket.address).includes(':')) return family === 4;
   if (family === 6) return true;
   if (socket.address !== '::') return false;
   return socket.v6only === undefined ? undefined : !socket.v6only;

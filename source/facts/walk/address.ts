@@ -55,6 +55,14 @@ export function parseAddress(text: string): Span | undefined {
   return { family: parsed.kind() === 'ipv4' ? 4 : 6, from: value, to: value };
 }
 
+/**
+ * What a socket that is bound to an address takes: one on a v4-mapped IPv6 address (`::ffff:a.b.c.d`) takes IPv4 at a.b.c.d alone,
+ * and every IPv4 address on `::ffff:0.0.0.0` (ipv6(7)).
+ * @param address canonical text
+ * @returns the IPv4 address of a v4-mapped one; any other text as it is
+ */
+export const boundAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '');
+
 /** An address as rules and routes write it: a v4-mapped one is one of IPv6 there. */
 function parseLiteral(text: string): Span | undefined {
   const plain = parsePlain4(text);

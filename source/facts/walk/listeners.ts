@@ -1,7 +1,7 @@
 /** Which socket takes a packet: the kernel's choice among listeners (net/ipv4/inet_hashtables.c, ipv6(7)). */
 import type { Proto } from '../../host/readings.ts';
 import type { Listener } from '../schema.ts';
-import { isLoopback, parseAddress, placeText, sameSpan, type Span, type Truth } from './address.ts';
+import { boundAddress, isLoopback, parseAddress, placeText, sameSpan, type Span, type Truth } from './address.ts';
 import type { Whereabouts } from './stop.ts';
 
 /** A packet's goal in one netns. */
@@ -15,7 +15,7 @@ export interface Goal {
 
 function takes(listener: Listener, { address, iif }: Goal): Truth {
   if (listener.device !== undefined && listener.device !== iif) return 'no';
-  if (listener.address === '0.0.0.0') return address.family === 4 ? 'yes' : 'no';
+  if (boundAddress(listener.address) === '0.0.0.0') return address.family === 4 ? 'yes' : 'no';
   if (listener.address === '::') {
     if (address.family === 6) return 'yes';
     return listener.v6only === false ? 'yes' : listener.v6only === true ? 'no' : 'maybe';
@@ -24,11 +24,14 @@ function takes(listener: Listener, { address, iif }: Goal): Truth {
   return own && sameSpan(own, address) ? 'yes' : 'no';
 }
 
-/** A specific address before a wildcard, a bound device before none, a socket of the packet's own family before one of both. */
-const rank = ({ address, device }: Listener, family: 4 | 6): number =>
-  (address === '0.0.0.0' || address === '::' ? 0 : 4) +
-  (device === undefined ? 0 : 2) +
-  (family === 4 && !address.includes(':') ? 1 : 0);
+/** Whether it takes what is sent to any address, of one family or of both. */
+export const isForAny = ({ address }: Listener): boolean => ['0.0.0.0', '::'].includes(boundAddress(address));
+
+/** A specific address before a wildcard, a bound device before none, a socket of the packet's own family (not v4-mapped) before one of IPv6. */
+const rank = (listener: Listener, family: 4 | 6): number =>
+  (isForAny(listener) ? 0 : 4) +
+  (listener.device === undefined ? 0 : 2) +
+  (family === 4 && !listener.address.includes(':') ? 1 : 0);
 
 export interface Found {
   /** The one that takes it for certain; absent when there is none. */

@@ -2,7 +2,7 @@
 import type { Proto } from '../../host/readings.ts';
 import { hasCarrier } from '../carrier.ts';
 import type { Container, Listener, Snapshot } from '../schema.ts';
-import { isLinkLocal, isLoopback, isMulticast, parseAddress, spanText, subnetOf } from './address.ts';
+import { boundAddress, isLinkLocal, isLoopback, isMulticast, parseAddress, spanText, subnetOf } from './address.ts';
 import { isLost } from './lost-address.ts';
 import type { Question, Vantage } from './verdict.ts';
 
@@ -67,7 +67,10 @@ function placesOf(port: number, proto: Proto, { containers, listeners }: Facts):
       .filter(each => each.hostPort === port && each.proto === proto)
       .map(({ hostIp }) => ({ address: hostIp })),
   );
-  const places = [...open.map(({ address, v6only }: Listener) => ({ address, v6only })), ...mapped].flatMap(each =>
+  const places = [
+    ...open.map(({ address, v6only }: Listener) => ({ address: boundAddress(address), v6only })),
+    ...mapped,
+  ].flatMap(each =>
     // A :: socket of both families is a place for IPv4 as well.
     each.address === '::' && 'v6only' in each && each.v6only !== true ? ['::', '0.0.0.0'] : [each.address],
   );

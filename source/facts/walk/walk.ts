@@ -18,7 +18,7 @@ import {
 import { explore, type Chooser } from './chooser.ts';
 import { Journey, type Arrival, type Place } from './journey.ts';
 import { anyNeighbour } from './lan-sources.ts';
-import { elsewhereText, findListener, isLocalOnly, publishedFor, type Goal } from './listeners.ts';
+import { elsewhereText, findListener, isForAny, isLocalOnly, publishedFor, type Goal } from './listeners.ts';
 import type { Note } from './hooks.ts';
 import { pidIn, type Node } from './nodes.ts';
 import { answerTo, connection, fromClient, type Packet } from './packet.ts';
@@ -323,9 +323,9 @@ class Exchange {
   }
 
   /** UDP from a wildcard socket leaves with the address that the route prefers, unless the program asks for another. */
-  private strayAnswer({ address, proto }: Listener, packet: Packet, client: Client): Stop | undefined {
-    if (proto !== 'udp' || (address !== '0.0.0.0' && address !== '::') || client.source.from !== client.source.to)
-      return undefined;
+  private strayAnswer(listener: Listener, packet: Packet, client: Client): Stop | undefined {
+    const { address, proto } = listener;
+    if (proto !== 'udp' || !isForAny(listener) || client.source.from !== client.source.to) return undefined;
     const own = this.hostClient(packet.source);
     if (own instanceof Stop || sameSpan(own.source, packet.destination)) return undefined;
     const detail = `a UDP socket on ${address} answers from ${spanText(own.source)} unless its program takes care`;
