@@ -74,8 +74,9 @@ function judgedInPart(
 function notLookedInto(snapshot: Snapshot): Lacking[] {
   return snapshot.containers.flatMap(({ name, publishedPorts, listeners, unknown }) => {
     if (publishedPorts.length === 0) return [];
-    const reason =
-      listeners === null ? unknown?.['listeners'] : listeners.find(each => each.v6only === null)?.unknown?.['v6only'];
+    // Of any other address IPV6_V6ONLY says nothing (ipv6(7)).
+    const unclear = listeners?.find(({ address, v6only }) => address === '::' && v6only === null);
+    const reason = listeners === null ? unknown?.['listeners'] : unclear?.unknown?.['v6only'];
     return reason === undefined ? [] : [{ name, reason: `its listeners: ${reason}` }];
   });
 }

@@ -10,6 +10,14 @@ import {
   unitOfCgroup,
 } from './owners.ts';
 import type { Listener, PortOwner } from './schema.ts';
+import { boundAddress } from './walk/address.ts';
+
+/**
+ * IPV6_V6ONLY of an IPv6 socket; undefined where that is not known. One that is bound to a v4-mapped address cannot have it: bind()
+ * refuses that with EINVAL, and once it is bound the option can no longer be set (inet6_bind, do_ipv6_setsockopt; ipv6(7)).
+ */
+const v6onlyOf = ({ address, v6only }: SocketReading): boolean | undefined =>
+  v6only ?? (boundAddress(address) === address ? undefined : false);
 
 /** Puts a socket and its holder together in a row. `unread` is why its process is not known. */
 function row(socket: SocketReading, holder: Holder, index: OwnerIndex, unread?: string): Listener {
@@ -24,8 +32,9 @@ function row(socket: SocketReading, holder: Holder, index: OwnerIndex, unread?: 
   };
   const why: Record<string, string> = {};
   if (socket.family === 6) {
-    listener.v6only = socket.v6only ?? null;
-    if (socket.v6only === undefined) {
+    const v6only = v6onlyOf(socket);
+    listener.v6only = v6only ?? null;
+    if (v6only === undefined) {
       why.v6only = socket.v6onlyReason ?? 'only ss, run in this netns, tells it, and has not told';
     }
   }

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as v from 'valibot';
+import { DoctorSchema } from '../../source/commands/doctor-json.ts';
 import { PortsSchema } from '../../source/commands/ports-json.ts';
 import { describeLab } from '../lab/for-tests.ts';
 import type { Lab } from '../lab/lab.ts';
 import { explain } from './explaining.ts';
-import { runJson } from './netdash.ts';
+import { runJson, takeSnapshot } from './netdash.ts';
 
 /** The IPv4 places at which `netdash ports --exposed` says that the LAN is answered, for a port of the host. */
 async function exposedAt(host: Lab, port: number): Promise<string[]> {
@@ -23,6 +24,16 @@ async function witnessed(host: Lab, from: 'host' | 'lan', address: string, port:
   const [verdict] = await explain(host, `${address}:${port}`, '--from', from === 'lan' ? 'lan' : 'loopback');
   assert.equal(verdict?.verdict === 'reachable', isAnswered, `${from} to ${address}:${port}: ${verdict?.verdict}`);
   return isAnswered;
+}
+
+/** What the kernel says to IPV6_V6ONLY (26) on a socket that is bound to a v4-mapped address. @param first whether it is set before bind() */
+async function bindMapped(host: Lab, first: boolean): Promise<string> {
+  const set = 'setsockopt($s, 41, 26, pack("i", 1)) or die "IPV6_V6ONLY: $!\\n";';
+  const bind = 'bind($s, pack_sockaddr_in6(0, inet_pton(AF_INET6, "::ffff:0.0.0.0"))) or die "bind: $!\\n";';
+  const off = 'setsockopt($s, 41, 26, pack("i", 0));';
+  const steps = first ? [set, bind] : [off, bind, set];
+  const program = `use Socket qw(:DEFAULT AF_INET6 inet_pton pack_sockaddr_in6); socket(my $s, AF_INET6, SOCK_STREAM, 0); ${steps.join(' ')}`;
+  return (await host.inHost(['perl', '-e', program])).stderr.trim();
 }
 
 describeLab('listeners on v4-mapped addresses', {}, lab => {
@@ -67,5 +78,39 @@ describeLab('listeners on v4-mapped addresses', {}, lab => {
     for (const from of ['host', 'lan'] as const) assert.ok(await witnessed(host, from, own, 19124));
     assert.deepEqual(await exposedAt(host, 19124), [own, second]);
     await host.remove('mapped');
+  });
+
+  test('in a container: what is bound to one address leaves nothing open, and no kernel gives a v4-mapped one IPV6_V6ONLY', async () => {
+    const host = lab();
+    await host.networkCreate('mapped6', { ipv6: true, ipam: [{ subnet: 'fd00:30:9::/64' }] });
+    for (const [name, address] of Object.entries({ any: '::ffff:0.0.0.0', own: '::ffff:127.0.0.1', six: '::1' })) {
+      const cmd = ['httpd', '-f', '-h', '/', '-p', `[${address}]:80`];
+      await host.run(name, { publish: ['80'], cmd, ...(name === 'six' && { network: 'mapped6' }) });
+    }
+    const { json } = await runJson(host, 'doctor');
+    const { incomplete } = v.parse(DoctorSchema, json).unjudged;
+    assert.deepEqual(incomplete.containers, []);
+    const { containers } = await takeSnapshot(host);
+    for (const name of ['any', 'own']) {
+      const listeners = containers.find(each => each.name === name)?.listeners;
+      assert.deepEqual(
+        listeners?.map(({ v6only }) => v6only),
+        [false],
+        name,
+      );
+      const { stdout } = await host.inContainer(name, ['ss', '-Hltne']);
+      assert.match(stdout, /^LISTEN .*\[::ffff:[\d.]+\]:80 .* v6only:0 .*\n$/);
+    }
+    const [before, after] = await Promise.all([true, false].map(first => bindMapped(host, first)));
+    assert.deepEqual([before, after], ['bind: Invalid argument', 'IPV6_V6ONLY: Invalid argument']);
+    assert.deepEqual(
+      containers
+        .find(({ name }) => name === 'six')
+        ?.listeners?.map(({ address }) => address)
+        .filter(each => each.includes(':')),
+      ['::1'],
+    );
+    for (const name of ['any', 'own', 'six']) await host.remove(name);
+    await host.networkRemove('mapped6');
   });
 });

@@ -270,6 +270,12 @@ test('whether :: takes IPv4 is a fact, or unknown for a reason', () => {
   assert.match(unclear.unknown?.['v6only'] ?? '', /only ss/);
   const clear = listenerRow({ ...socket('::', 80, held(1, 'nginx')), v6only: false }, owners);
   assert.deepEqual([clear.v6only, clear.unknown], [false, undefined]);
+  const mapped = listenerRow(socket('::ffff:0.0.0.0', 80, held(1, 'nginx')), owners);
+  assert.deepEqual(
+    [mapped.v6only, mapped.unknown],
+    [false, undefined],
+    'one that is bound to IPv4 cannot be for IPv6 alone',
+  );
 });
 
 test('rows are in order of port, and one process with several equal sockets has one', () => {
