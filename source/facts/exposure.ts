@@ -1,8 +1,8 @@
 /** How everybody off this host meets one place: the questions that have to be asked, and one word for all their answers. */
 import type { Proto } from '../host/readings.ts';
 import type { Interface, Snapshot } from './schema.ts';
-import { boundAddress, isLinkLocal, isLoopback, parseAddress } from './walk/address.ts';
-import { lanInterfaces, type From, type Subject } from './walk/subjects.ts';
+import { boundAddress, isLoopback, parseAddress } from './walk/address.ts';
+import { isOnLink, lanInterfaces, type From, type Subject } from './walk/subjects.ts';
 import type { Question, Verdict, VerdictWord } from './walk/verdict.ts';
 
 /** Where somebody may be reached. */
@@ -53,11 +53,6 @@ const isWild = (address: string): boolean => address === '' || address === '0.0.
 function isLocal(text: string): boolean {
   const address = parseAddress(text);
   return address !== undefined && isLoopback(address);
-}
-
-function isOnLink(text: string): boolean {
-  const address = parseAddress(text);
-  return address !== undefined && isLinkLocal(address);
 }
 
 /** An IPv4 address that is written as one of IPv6 is one of IPv4. */

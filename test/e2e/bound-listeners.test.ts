@@ -87,6 +87,26 @@ describeLab('listeners bound to an interface', {}, lab => {
     assert.match(lan?.fix ?? '', /SO_BINDTODEVICE/);
   });
 
+  test('at a link-local address, which is bound to its interface: a port is asked at there too', async () => {
+    const host = lab();
+    const { stdout } = await host.inHost(['ip', '-6', '-o', 'addr', 'show', 'dev', 'eth0', 'scope', 'link']);
+    const address = / (fe80:\S+)\/64 /.exec(stdout)?.[1] ?? '';
+    await bound(host, address, 19105, 'eth0');
+    // The neighbour calls its interface eth0 as well.
+    const isAnswered = async (from: 'host' | 'lan') =>
+      (await host.fetchFrom(from, `${address}%eth0`, 19105)) !== undefined;
+    const told = async (from: string) =>
+      (await explain(host, '19105', '--from', from)).map(({ to, verdict }) => `${to.address} ${verdict}`);
+    assert.deepEqual([await isAnswered('lan'), await isAnswered('host')], [true, true]);
+    assert.deepEqual(await told('lan'), [`${address} reachable`]);
+    assert.deepEqual(await told('loopback'), [`${address} reachable`]);
+    const reach = await reachOf(host, 19105);
+    assert.deepEqual([reach?.verdict, reach?.at], ['reachable', [{ address, port: 19105 }]]);
+    await host.inHost(['ip6tables', '-I', 'INPUT', '-i', 'eth0', '-p', 'tcp', '--dport', '19105', '-j', 'DROP']);
+    assert.equal(await isAnswered('lan'), false);
+    assert.deepEqual(await told('lan'), [`${address} blocked`]);
+  });
+
   test('in a container: a published port whose listener takes nothing that comes by the interface of that network', async () => {
     const host = lab();
     await host.networkCreate('zz-second');

@@ -39,10 +39,26 @@ export function lanInterfaces({ interfaces }: Pick<Facts, 'interfaces'>): Snapsh
   );
 }
 
+/** Whether it is a link-local IPv6 address. */
+export function isOnLink(text: string): boolean {
+  const address = parseAddress(text);
+  return address !== undefined && isLinkLocal(address);
+}
+
 function isGlobal(text: string): boolean {
   const address = parseAddress(text);
   return address !== undefined && !isLinkLocal(address) && !isLoopback(address);
 }
+
+/** The link-local IPv6 addresses of an interface. */
+const onLink = ({ addresses }: Snapshot['interfaces'][number]): string[] =>
+  addresses.map(({ address }) => address).filter(isOnLink);
+
+/** Those of them that places name: a link-local address is one of its interface alone (RFC 4291, 2.5.6). */
+const onLinkAt = (of: Snapshot['interfaces'][number], places: readonly Place[]): string[] =>
+  onLink(of).filter(own =>
+    places.some(({ address, device }) => address === own && (device === undefined || device === of.name)),
+  );
 
 /** Addresses in the order to ask at: those that are alone in their prefix last, since of them it is less sure who is near. */
 export const inAskingOrder = (addresses: Snapshot['interfaces'][number]['addresses']): typeof addresses => {
@@ -57,6 +73,8 @@ interface Place {
   address: string;
   port: number;
   proto: Proto;
+  /** Of a listener that is bound to an interface: its name. */
+  device?: string;
 }
 
 /** All places on the host with that port: sockets, and what Docker has mapped. */
@@ -67,14 +85,18 @@ function placesOf(port: number, proto: Proto, { containers, listeners }: Facts):
       .filter(each => each.hostPort === port && each.proto === proto)
       .map(({ hostIp }) => ({ address: hostIp })),
   );
-  const places = [
-    ...open.map(({ address, v6only }: Listener) => ({ address: boundAddress(address), v6only })),
-    ...mapped,
-  ].flatMap(each =>
+  const listening = open.map(({ address, v6only, device }: Listener) => ({
+    address: boundAddress(address),
+    v6only,
+    device,
+  }));
+  const places = [...listening, ...mapped].flatMap((each): Place[] => {
+    const { address, v6only, device } = { v6only: true, device: undefined, ...each };
+    const place = { address, port, proto, ...(device !== undefined && { device }) };
     // A :: socket of both families is a place for IPv4 as well.
-    each.address === '::' && 'v6only' in each && each.v6only !== true ? ['::', '0.0.0.0'] : [each.address],
-  );
-  return [...new Set(places)].map(address => ({ address, port, proto }));
+    return address === '::' && !v6only ? [place, { ...place, address: '0.0.0.0' }] : [place];
+  });
+  return [...new Map(places.map(each => [`${each.address} ${each.device ?? ''}`, each])).values()];
 }
 
 const isWild = (address: string): boolean => address === '0.0.0.0' || address === '::';
@@ -88,7 +110,10 @@ function hostAddresses(places: readonly Place[], from: From, facts: Facts): { va
     const others = places.map(({ address }) => address).filter(address => address.startsWith('127.'));
     const own = [...new Set(['127.0.0.1', '::1', ...others])];
     const found = wild ? orFirst(meeting(own, places), own) : [];
-    return [...new Set([...found, ...specific])].map(address => ({ vantage: from, address }));
+    // Without its zone a link-local address is one place only while no other interface has it too (ipv6(7), sin6_scope_id).
+    const near = facts.interfaces.flatMap(each => onLinkAt(each, places));
+    const single = near.filter(address => facts.interfaces.filter(each => onLink(each).includes(address)).length === 1);
+    return [...new Set([...found, ...specific, ...single])].map(address => ({ vantage: from, address }));
   }
   const groups = groupsOf(places, facts.interfaces);
   const single = specific.filter(address => !groups.includes(address));
@@ -100,7 +125,11 @@ function hostAddresses(places: readonly Place[], from: From, facts: Facts): { va
         .map(({ address }) => address)
         .filter(isGlobal);
       const isHeard = (address: string) => own.some(mine => isV6(mine) === isV6(address));
-      const met = [...meeting([...own, ...groupsOf(places, [each])], places), ...lost.filter(isHeard)];
+      // A wildcard is met at a link-local address where there is no other of IPv6.
+      const isBare = !own.some(isV6) && places.some(({ address }) => address === '::');
+      const near = [...onLink(each).slice(0, isBare ? 1 : 0), ...onLinkAt(each, places)];
+      const taken = meeting([...own, ...groupsOf(places, [each])], places);
+      const met = [...new Set([...taken, ...near]), ...lost.filter(isHeard)];
       // An address of another interface is answered for by this one too (the weak host model of RFC 1122, 3.3.4.2).
       const asked = met.length > 0 ? met : orFirst(single.filter(isHeard), own);
       return asked.map(address => ({ vantage: { kind: 'lan' as const, interface: each.name }, address }));
