@@ -91,6 +91,13 @@ describeLab('explain', {}, lab => {
     assert.equal(lan?.verdict, 'local-only');
     assert.match(lan.fix ?? '', /publish it with -p 18085:80\.$/);
     assert.match(await paste(host, lan.confirm), /127\.0\.0\.1:18085/);
+    // The host itself is not kept from it: nobody is at the other address.
+    const { host: address } = host.addresses;
+    assert.equal(await host.fetchFrom('host', address, 18085), undefined);
+    const [beside] = await explain(host, `${address}:18085`, '--from', 'loopback');
+    assert.equal(beside?.verdict, 'nothing-listening');
+    assert.match(beside.decidedBy?.detail ?? '', /only at 127\.0\.0\.1, not at /);
+    assert.match(beside.fix ?? '', /ask for it there, or publish it with -p 18085:80\.$/);
     await host.inHost(['ip', 'link', 'set', 'lo', 'down']);
     const [own] = await explain(host, '18085', '--from', 'loopback');
     assert.equal(await host.fetchFrom('host', '127.0.0.1', 18085), undefined);

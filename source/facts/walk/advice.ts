@@ -51,7 +51,11 @@ function ruleFix(decided: DecidedBy): string {
   return authors[author] ?? `Change or remove rule ${rule} of ${table} ${chain}, or accept this before it.`;
 }
 
-function listenerAdvice({ to: { port, proto } }: Question, decided: DecidedBy, verdict: Verdict['verdict']): Advice {
+function listenerAdvice(
+  { from, to: { port, proto } }: Question,
+  decided: DecidedBy,
+  verdict: Verdict['verdict'],
+): Advice {
   const { detail, publishedFor } = decided;
   const letter = proto === 'udp' ? 'u' : 't';
   if (/is paused/.test(detail)) return { fix: 'Unpause the container.', confirm: 'docker ps --filter status=paused' };
@@ -67,6 +71,8 @@ function listenerAdvice({ to: { port, proto } }: Question, decided: DecidedBy, v
   if (publishedFor) {
     const { container, containerPort = '…' } = publishedFor;
     const publish = `-p ${port}:${containerPort}${proto === 'tcp' ? '' : `/${proto}`}`;
+    if (verdict === 'nothing-listening' && from.kind === 'loopback')
+      return { fix: `Docker publishes it on loopback: ask for it there, or publish it with ${publish}.`, confirm };
     const fix = `Docker publishes it on loopback, for this host alone: if others are to reach ${container}, publish it with ${publish}.`;
     return { fix, confirm };
   }

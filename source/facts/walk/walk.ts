@@ -253,10 +253,10 @@ class Exchange {
     if (at.kind === 'outside') return stop('unknown', 'route', 'route', 'it leaves this host');
     const iif = arrival.iif === 'lo' ? this.bearer(at, packet.destination) : arrival.iif;
     const goal: Goal = { address: packet.destination, port: packet.port[0], proto, iif };
-    if (at.kind === 'node') return this.serveNode(at.node, goal);
+    if (at.kind === 'node') return this.serveNode(at.node, goal, client);
     const { listeners } = this.world;
     if (!listeners) return stop('unknown', 'listener', 'listener', 'the listeners of the host were not read');
-    const listener = this.pick(listeners, goal);
+    const listener = this.pick(listeners, goal, client);
     if (listener instanceof Stop) return listener;
     const owner = listener.owner.containerName ?? listener.process ?? 'a process';
     this.note({
@@ -274,7 +274,7 @@ class Exchange {
     return own?.name ?? 'lo';
   }
 
-  private pick(listeners: readonly Listener[], goal: Goal, node?: Node): Listener | Stop {
+  private pick(listeners: readonly Listener[], goal: Goal, client: Client, node?: Node): Listener | Stop {
     const who = node?.name ?? 'the host';
     const found = findListener(listeners, goal);
     if (found.sure) return found.sure;
@@ -285,8 +285,10 @@ class Exchange {
     });
     if (maybe && this.chooser.choose(2, unsure) === 0) return maybe;
     const local = !node && found.others.length > 0 && found.others.every(isLocalOnly) && !isLoopback(goal.address);
+    // To the host itself it is not closed off: there is nobody at the address that it asks at.
+    const word = local && client.place.kind !== 'host' ? 'local-only' : 'nothing-listening';
     return stop(
-      local ? 'local-only' : 'nothing-listening',
+      word,
       'listener',
       'listener',
       elsewhereText(listeners, found, goal, who),
@@ -294,10 +296,10 @@ class Exchange {
     );
   }
 
-  private serveNode(node: Node, goal: Goal): Stop | undefined {
+  private serveNode(node: Node, goal: Goal, client: Client): Stop | undefined {
     const { listeners } = node;
     if (!listeners) return stop('unknown', node.name, 'listener', `${node.name}: ${node.listenersReason}`);
-    const listener = this.pick(listeners, goal, node);
+    const listener = this.pick(listeners, goal, client, node);
     if (listener instanceof Stop) return listener;
     const { containerId } = listener.owner;
     const paused = node.members.filter(({ id }) => this.world.isPaused(id));

@@ -154,6 +154,7 @@ describe('the packet walk', () => {
 
   test('tells a listener on loopback from none', () => {
     assert.equal(word({}, lan, host, 5432), 'local-only');
+    assert.equal(word({}, { kind: 'loopback' }, host, 5432), 'nothing-listening', 'to the host itself it is refused');
     assert.equal(word({}, { kind: 'loopback' }, '127.0.0.1', 5432), 'reachable');
     assert.equal(word({}, lan, host, 5433), 'nothing-listening');
   });
