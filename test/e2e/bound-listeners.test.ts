@@ -87,6 +87,33 @@ describeLab('listeners bound to an interface', {}, lab => {
     assert.match(lan?.fix ?? '', /SO_BINDTODEVICE/);
   });
 
+  test('at an address that its interface does not have: the host and the LAN are refused, what is on a bridge is answered', async () => {
+    const host = lab();
+    const own = host.addresses.host;
+    await host.run('beside');
+    await bound(host, own, 19106, 'docker0');
+    await bound(host, own, 19107, 'lo');
+    await bound(host, '127.0.0.1', 19108, 'docker0');
+    for (const [port, address] of [
+      [19106, own],
+      [19107, own],
+      [19108, '127.0.0.1'],
+    ] as const) {
+      for (const from of ['host', 'lan'] as const)
+        assert.equal(await host.fetchFrom(from, own, port), undefined, `${from} ${port}`);
+      assert.equal(await host.fetchFrom('host', address, port), undefined);
+      const told = await reachOf(host, port);
+      assert.equal(told?.verdict, 'nothing-listening', String(port));
+      assert.match(told.reason, /, which does not have [\d.]+: neither this host nor anybody off it reaches it$/);
+      const verdicts = [...(await explain(host, String(port))), ...(await explain(host, `${own}:${port}`))];
+      assert.ok(verdicts.length >= 4);
+      for (const { from, verdict } of verdicts) assert.equal(verdict, 'nothing-listening', `${from.kind} ${port}`);
+    }
+    assert.ok(await fetchInside(host, 'beside', own, 19106));
+    const [near] = await explain(host, `${own}:19106`, '--from', 'container:beside');
+    assert.equal(near?.verdict, 'reachable');
+  });
+
   test('at a link-local address, which is bound to its interface: a port is asked at there too', async () => {
     const host = lab();
     const { stdout } = await host.inHost(['ip', '-6', '-o', 'addr', 'show', 'dev', 'eth0', 'scope', 'link']);

@@ -2,7 +2,9 @@
 import type { Proto } from '../../host/readings.ts';
 import type { Listener } from '../schema.ts';
 import { boundAddress, isLoopback, parseAddress, placeText, sameSpan, type Span, type Truth } from './address.ts';
+import { hostMeets } from './bound-device.ts';
 import type { Whereabouts } from './stop.ts';
+import type { World } from './world.ts';
 
 /** A packet's goal in one netns. */
 export interface Goal {
@@ -73,11 +75,15 @@ export function findListener(listeners: readonly Listener[], goal: Goal): Found 
   };
 }
 
-/** Whether a listener can only be reached from its own netns: on a loopback address, or bound to lo. */
-export function isLocalOnly(listener: Listener): boolean {
-  if (listener.device === 'lo') return true;
-  const own = parseAddress(listener.address);
-  return own !== undefined && isLoopback(own);
+/**
+ * Whether a listener can only be reached from the host's own netns: on a loopback address, or bound to lo. One that is bound to an
+ * interface without its address is not reached from there either.
+ */
+export function isLocalOnly({ address, device }: Listener, { links }: Pick<World, 'links'>): boolean {
+  const there = device === undefined ? undefined : links.get(device);
+  if (there && !hostMeets(address, there)) return false;
+  const own = parseAddress(address);
+  return device === 'lo' || (own !== undefined && isLoopback(own));
 }
 
 /** For which container Docker holds all of these, if they are all its own: they stand for a port that it publishes. */

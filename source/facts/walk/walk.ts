@@ -284,7 +284,11 @@ class Exchange {
       detail: `whether [::]:${goal.port} of ${who} takes IPv4 is not known`,
     });
     if (maybe && this.chooser.choose(2, unsure) === 0) return maybe;
-    const local = !node && found.others.length > 0 && found.others.every(isLocalOnly) && !isLoopback(goal.address);
+    const local =
+      !node &&
+      found.others.length > 0 &&
+      found.others.every(each => isLocalOnly(each, this.world)) &&
+      !isLoopback(goal.address);
     // To the host itself it is not closed off: there is nobody at the address that it asks at.
     const word = local && client.place.kind !== 'host' ? 'local-only' : 'nothing-listening';
     return stop(
