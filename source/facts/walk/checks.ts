@@ -33,7 +33,7 @@ export function validate(packet: Packet, iif: string, world: World, chooser: Cho
     const detail = `${interfaceSetting(iif, 'route_localnet')} is 0: 127.0.0.0/8 is not taken from ${iif}`;
     return stop(isLoopback(destination) ? 'local-only' : 'blocked', iif, 'sysctl', detail);
   }
-  if (!isLoopback(source) && world.fib.localType(source) === 'local' && source.from === source.to) {
+  if (!isLoopback(source) && world.fib.localType(source) === 'local') {
     return stop(
       'blocked',
       iif,

@@ -13,11 +13,12 @@ import {
   type Span,
 } from './address.ts';
 import type { Chooser } from './chooser.ts';
+import { partsOf } from './lan-parts.ts';
 import type { Route } from './routes.ts';
 import { stop, type Stop } from './stop.ts';
 import type { World } from './world.ts';
 
-type Where = Pick<World, 'addresses' | 'fib'>;
+type Where = Pick<World, 'addresses' | 'fib' | 'nodes'>;
 
 /** What is routed on the Internet, and IPv6's own like of private networks: where those beyond a default route are. */
 const beyondDefault: Record<Family, readonly Span[]> = {
@@ -107,7 +108,7 @@ function sourcesOf(where: Where, device: string, destination: Span): Span[] | un
   if (!first) return undefined;
   const wide = own.filter(({ subnet }) => !isSingle(subnet));
   const fit = wide.find(({ subnet }) => covers(subnet, destination)) ?? wide[0];
-  if (fit) return [fit.subnet];
+  if (fit) return [...partsOf(where, fit.subnet)];
   // Every link has all of fe80::/64, whatever the prefix of an address in it (RFC 4291, 2.5.6).
   if (wanted) return [spanOfPrefix(first.address, 64) ?? first.subnet];
   return byRoutes(where, device, destination);
@@ -125,9 +126,16 @@ export function anyNeighbour(where: Where, device: string, destination: Span, ch
     return stop('unknown', 'start', 'route', detail);
   }
   if (sources.length === 1) return only;
+  const lan = sources.find(span => sources.every(each => covers(span, each)));
+  const apart = sources.filter(span => span !== lan).map(spanText);
+  const named = [...apart.slice(0, 3), ...(apart.length > 3 ? [`${apart.length - 3} more`] : [])].join(', ');
   const about = () => ({
     kind: 'route' as const,
-    detail: `it depends on who asks: by its routes, ${device} has neighbours apart from each other`,
+    detail: `it depends on who asks: ${
+      lan
+        ? `parts of the network of ${device} have routes of their own (${named})`
+        : `by its routes, ${device} has neighbours apart from each other`
+    }`,
   });
   return sources[chooser.choose(sources.length, about)] ?? only;
 }

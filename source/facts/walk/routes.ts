@@ -85,6 +85,19 @@ export class Fib {
     return ['local', 'main', 'default'].flatMap(name => this.tables.get(`${family} ${name}`) ?? []);
   }
 
+  /**
+   * The routes to a part of a range and not to all of it, in the tables that the routing rules ask: `lookup` of the whole range
+   * passes over them, as the kernel does not when somebody in that part is meant (the longest prefix wins, ip-route(8)).
+   */
+  within(range: Span): Route[] {
+    const tables = new Set(this.rules[range.family].map(({ table }) => table));
+    return [...tables].flatMap(table =>
+      (this.tables.get(`${range.family} ${table}`) ?? []).filter(
+        ({ span }) => covers(range, span) && !covers(span, range),
+      ),
+    );
+  }
+
   /** The route of a packet. */
   lookup(question: RouteQuestion): RouteAnswer {
     const { destination } = question;

@@ -136,3 +136,100 @@ describe('the neighbours of an address that is alone in its prefix', () => {
     assert.equal(word({ change: alone }, 'fe80::2'), 'reachable');
   });
 });
+
+const black = (destination: string): RouteReading => {
+  const { device: _, ...rest } = boot(destination);
+  return { ...rest, type: 'blackhole' };
+};
+
+const halves = ['10.77.0.0/25', '10.77.0.128/25'];
+
+/** Containers that refuse to answer both halves of the LAN. */
+const cutInside: HostOptions['change'] = same => ({
+  ...same,
+  inside: Object.fromEntries(
+    Object.entries(same.inside).map(([id, reading]) => {
+      const cut = halves.map(half => ({ ...route(half, 'eth0'), type: 'unreachable' }));
+      return [id, { ...reading, value: { ...reading.value!, routes: [...(reading.value?.routes ?? []), ...cut] } }];
+    }),
+  ),
+});
+
+describe('routes to parts of a LAN', () => {
+  const wide = [address(host, 24)];
+  const lanRoute = route('10.77.0.0/24', 'eth0', 'main', 'unicast', host);
+  const among = (...routes: RouteReading[]): HostOptions => ({ change: eth0(wide, [lanRoute, ...routes]) });
+
+  test('that cover all of it leave nobody who is answered', () => {
+    for (const port of [22, 8000]) {
+      assert.equal(word(among(), host, port), 'reachable');
+      assert.equal(word(among(...halves.map(black)), host, port), 'blocked');
+      assert.equal(
+        word(among(black('10.77.0.0/25'), black('10.77.0.128/26'), black('10.77.0.192/26')), host, port),
+        'blocked',
+      );
+      const vpn = halves.map(half => route(half, 'wg0'));
+      assert.notEqual(word(among(...vpn), host, port), 'reachable');
+    }
+  });
+
+  test('that cover half of it make it a matter of who asks', () => {
+    const { verdict, decidedBy } = ask(walkWorld(among(black('10.77.0.0/25'))), lan, host, 22);
+    assert.equal(verdict, 'unknown');
+    assert.equal(
+      decidedBy?.detail,
+      'it depends on who asks: parts of the network of eth0 have routes of their own (10.77.0.0-10.77.0.127)',
+    );
+    assert.equal(
+      ask(walkWorld(among(black('10.77.0.0/25'))), { kind: 'lan', interface: 'eth0', address: '10.77.0.7' }, host, 22)
+        .verdict,
+      'blocked',
+    );
+    assert.equal(
+      ask(walkWorld(among(black('10.77.0.0/25'))), { kind: 'lan', interface: 'eth0', address: '10.77.0.207' }, host, 22)
+        .verdict,
+      'reachable',
+    );
+    // A narrower one that leads to the LAN all the same.
+    assert.equal(word(among(route('10.77.0.0/25', 'eth0'))), 'reachable');
+    assert.equal(
+      word(among(black('10.77.0.0/25'), route('10.77.0.0/26', 'eth0'), route('10.77.0.64/26', 'eth0'))),
+      'reachable',
+    );
+  });
+
+  test('say nothing where a single neighbour is meant, or one address in a thousand', () => {
+    assert.equal(word(among(black('10.77.0.7/32'))), 'reachable');
+    assert.equal(word(among(route('10.77.0.7/32', 'wg0'), route('10.77.0.8/32', 'wg0'))), 'reachable');
+    assert.equal(word(among(black('10.77.0.8/30'))), 'unknown');
+    const broad = (...routes: RouteReading[]): HostOptions => ({
+      change: eth0([address(host, 16)], [route('10.77.0.0/16', 'eth0', 'main', 'unicast', host), ...routes]),
+    });
+    assert.equal(word(broad(black('10.77.9.0/27'))), 'reachable');
+    assert.equal(word(broad(black('10.77.9.0/24'))), 'unknown');
+    // Of a /30 it is the only neighbour there can be.
+    const pair: HostOptions = {
+      change: eth0(
+        [address('10.77.0.101', 30)],
+        [route('10.77.0.100/30', 'eth0', 'main', 'unicast', '10.77.0.101'), black('10.77.0.102/32')],
+      ),
+    };
+    assert.notEqual(word(pair, '10.77.0.101'), 'reachable');
+  });
+
+  test('count for IPv6 as well', () => {
+    const own = [address('fe80::2', 64), address('fd00:77::100', 64)];
+    const base = [six('fd00:77::/64'), six('fe80::/64')];
+    const cut = (destination: string) => ({ ...six(destination), type: 'blackhole' });
+    const at = (...routes: RouteReading[]) => word({ change: eth0(own, [...base, ...routes]) }, 'fd00:77::100');
+    assert.equal(at(), 'reachable');
+    assert.equal(at(cut('fd00:77::/65')), 'unknown');
+    assert.equal(at(cut('fd00:77::/65'), cut('fd00:77:0:0:8000::/65')), 'blocked');
+    assert.equal(at(cut('fd00:77::7/128')), 'reachable');
+  });
+
+  test('count where only a container has them', () => {
+    assert.notEqual(word({ change: cutInside }, host, 8000), 'reachable');
+    assert.equal(word({ change: cutInside }, host, 5432), word({}, host, 5432));
+  });
+});
