@@ -5,7 +5,7 @@ import { parseMark, parsePortRange } from './xtables-matches.ts';
 
 /** Targets that go on with the next rule and change nothing that a later match of netdash's could see. */
 const passing = new Set(
-  'AUDIT CHECKSUM CLASSIFY DSCP ECN HL IDLETIMER LED NFLOG RATEEST SECMARK CONNSECMARK SET TCPMSS TCPOPTSTRIP TEE TOS TRACE TTL ULOG'.split(
+  'AUDIT CHECKSUM CLASSIFY DSCP ECN IDLETIMER LED NFLOG RATEEST SECMARK CONNSECMARK SET TCPMSS TCPOPTSTRIP TEE TOS TRACE ULOG'.split(
     ' ',
   ),
 );
@@ -80,6 +80,22 @@ function portTarget(kind: 'redirect' | 'masquerade', options: readonly string[])
   return port === null ? undefined : { kind, ...(port && { port }) };
 }
 
+/** What hosts send with (IPDEFTTL of the kernel, net.ipv4.ip_default_ttl): as many hops as their own packets may take. */
+const usualHops = 64;
+
+/**
+ * TTL and HL (iptables-extensions(8)) change nothing that matters where enough hops are left. Otherwise the packet ends at the
+ * router that has none left, the host itself where it forwards (ip_forward.c), and which that is hangs on its way.
+ */
+function hopsTarget(name: 'TTL' | 'HL', [option, value = '', more]: readonly string[]): RuleTarget | undefined {
+  const prefix = `--${name.toLowerCase()}`;
+  const isEnough =
+    /^\d+$/.test(value) &&
+    more === undefined &&
+    (option === `${prefix}-inc` || (option === `${prefix}-set` && Number(value) >= usualHops));
+  return isEnough ? { kind: 'continue', text: name } : undefined;
+}
+
 function known(name: string, options: readonly string[]): RuleTarget | undefined {
   switch (name) {
     case 'ACCEPT':
@@ -111,6 +127,9 @@ function known(name: string, options: readonly string[]): RuleTarget | undefined
       return markTarget(options);
     case 'LOG':
       return { kind: 'log' };
+    case 'TTL':
+    case 'HL':
+      return hopsTarget(name, options);
     case 'CONNMARK':
       return connmarkTarget(options);
     default:

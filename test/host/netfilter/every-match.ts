@@ -218,6 +218,11 @@ export const meanings: Meaning[] = [
     [tcp, is('tcpflags', { mask: ['syn', 'rst'], set: ['syn'] })],
     { kind: 'continue', text: 'TCPMSS' },
   ),
+  mangle('POSTROUTING -j TTL --ttl-set 65', [], { kind: 'continue', text: 'TTL' }),
+  mangle('POSTROUTING -j TTL --ttl-inc 1', [], { kind: 'continue', text: 'TTL' }),
+  ...['--ttl-set 1', '--ttl-set 63', '--ttl-dec 1'].map(option =>
+    mangle(`PREROUTING -j TTL ${option}`, [], { kind: 'unknown', text: `-j TTL ${option}` }),
+  ),
   mangle('POSTROUTING -j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff', [], {
     kind: 'savemark',
     packetMask: 0xffffffff,
