@@ -171,12 +171,13 @@ function listenerFacts(
       missing: first ? (first.listenersReason ?? 'not read yet') : insideReason(container, input.inside),
     };
   }
-  // Openers are looked for among the processes of the container alone.
+  // Openers are looked for among the processes of the container first: of any other the cgroup is told.
   const ownPids = new Map(
     readings.flatMap(({ containerId, processes = [], listeners = [] }) =>
-      [...listeners.flatMap(socket => socket.processes ?? []), ...processes].map(
-        ({ pid }) => [pid, containerId] as const,
-      ),
+      [
+        ...listeners.flatMap(socket => (socket.processes ?? []).filter(({ cgroup }) => cgroup === undefined)),
+        ...processes,
+      ].map(({ pid }) => [pid, containerId] as const),
     ),
   );
   // Of each member only its own processes were looked into: who has a socket open may be in the reading of another one.

@@ -263,7 +263,7 @@ const portHolders = new Set(['rootlesskit', 'slirp4netns', 'pasta', 'pasta.avx2'
  * The owner of a socket by the cgroup of its holder: a container of this daemon, or why it is none although the path names
  * one. undefined: the path names no container.
  */
-function cgroupOwner(cgroup: string | undefined, index: OwnerIndex): PortOwner | undefined {
+export function cgroupOwner(cgroup: string | undefined, index: OwnerIndex): PortOwner | undefined {
   const id = cgroup
     ?.match(/[0-9a-f]{64}/g)
     ?.at(-1)

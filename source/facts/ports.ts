@@ -1,6 +1,7 @@
 /** Rows of listeners: of the host, and inside containers. Whose they are is found in owners.ts. */
 import type { ContainerReading, SocketReading } from '../host/readings.ts';
 import {
+  cgroupOwner,
   containerOfCgroup,
   type Holder,
   holderOf,
@@ -77,12 +78,20 @@ export function insideRow(
       embeddedDns: true,
     };
   }
+  // A process of the host that entered the namespace (nsenter), or one of a container that shares it.
+  if (opener?.cgroup !== undefined) {
+    const owner = cgroupOwner(opener.cgroup, index) ?? { kind: 'process' };
+    return row({ ...socket, cgroup: opener.cgroup }, { owner, process: opener }, index, unread);
+  }
   const container =
     containerOfCgroup(process?.cgroup ?? socket.cgroup, index) ??
     (opener && index.containersById.get(ownPids.get(opener.pid) ?? ''));
   if (container) return row(socket, { owner: ownerOf(container, 'own'), process: opener }, index, unread);
   // A process of the host that entered the namespace (nsenter) is in no container's cgroup.
   if (process) return row(socket, { owner: { kind: 'process' }, process: opener }, index, unread);
+  // Its own processes were looked into, and all others.
+  if (socket.processesReason !== undefined && !opener)
+    return row(socket, { owner: { kind: 'unknown', reason: socket.processesReason } }, index, unread);
   const [only] = members;
   const owner: PortOwner =
     only && members.length === 1

@@ -6,6 +6,7 @@ import { readInsideRules } from './inside-rules.ts';
 import { keepKnown, proveV6only, socketKey } from './known-sockets.ts';
 import { netnsOf, sharesHostNetns } from './netns.ts';
 import { containerPids } from './cgroups.ts';
+import { findOutsiders } from './outsiders.ts';
 import { containerIdOf, parseCgroup } from './proc-pid.ts';
 import { readSocketCounts, readSocketTables, sortSockets } from './socket-tables.ts';
 import { containerProcesses } from './processes.ts';
@@ -38,12 +39,16 @@ export interface InsideOptions {
   detail?: boolean;
   /**
    * Also which of its processes listen, without more about those: known, they tell at each later look whether listeners are the same
-   * ones. Holds the inodes of sockets whose openers are not looked for again, since none of its processes had them open; grows.
+   * ones. Holds, by inode, the sockets whose openers are not looked for again, since no process had them open, with what is to be said of that;
+   * grows.
    */
-  fruitless?: Set<number>;
+  fruitless?: Fruitless;
   /** Runs `ss` in the netns when whether an IPv6 listener takes IPv4 as well cannot be told otherwise; once per socket. */
   exact?: boolean;
 }
+
+/** Sockets by inode, each with why its openers are not known; undefined where its container's processes are not all known either. */
+export type Fruitless = Map<number, string | undefined>;
 
 const sharesHost = "it is in the host's netns";
 const v4Question = 'whether :: listeners take IPv4';
@@ -268,7 +273,15 @@ async function addProcesses(
   const left = await findOpeners(host, (value.listeners ?? []).filter(isOwnerless), () => Promise.resolve(pids));
   const hidden = missingRights(host);
   if (hidden && left.length > 0) missing.push(`owners of listeners: ${hidden}`);
+  await seekElsewhere(host, options, left, options.fruitless ?? new Map());
 }
+
+/**
+ * Docker's DNS server for user networks: dockerd opens its sockets in the container's netns, on ephemeral ports, and closes them as the
+ * container leaves the network, of which Docker tells.
+ */
+export const isEmbeddedDns = ({ address, port, processes }: SocketReading): boolean =>
+  address === '127.0.0.11' && port >= 1024 && processes === undefined;
 
 const isOwnerless = ({ processes, inode }: SocketReading): boolean => processes === undefined && inode !== 0;
 
@@ -291,18 +304,44 @@ async function findOpeners(
   return sockets.filter(isOwnerless);
 }
 
+/**
+ * Looks for the openers of sockets that none of the container's processes has open among all others, once for each socket: a process
+ * of the host that has entered the netns (setns(2)), or one of a container that shares it. Only where what is in the container is told by
+ * its cgroup: otherwise one of its own might be taken for somebody else's.
+ */
+async function seekElsewhere(
+  host: Host,
+  options: InsideOptions,
+  sockets: readonly SocketReading[],
+  fruitless: Fruitless,
+): Promise<void> {
+  const fresh = sockets.filter(({ inode }) => !fruitless.has(inode));
+  const wanted = missingRights(host) === undefined ? fresh.filter(socket => !isEmbeddedDns(socket)) : [];
+  const isSure = wanted.length > 0 && (await containerPids(host, options)).complete;
+  if (isSure) await findOutsiders(host, wanted);
+  for (const socket of fresh.filter(isOwnerless))
+    fruitless.set(
+      socket.inode,
+      isSure && wanted.includes(socket) ? 'no process that may be looked into has it open' : undefined,
+    );
+  for (const socket of sockets.filter(isOwnerless)) {
+    const reason = fruitless.get(socket.inode);
+    if (reason !== undefined) socket.processesReason = reason;
+  }
+}
+
 async function addOpeners(
   host: Host,
   options: InsideOptions,
   value: InsideReading,
-  fruitless: Set<number>,
+  fruitless: Fruitless,
 ): Promise<void> {
   const wanted = (value.listeners ?? []).filter(socket => isOwnerless(socket) && !fruitless.has(socket.inode));
   try {
-    const left = await findOpeners(host, wanted, async () => (await containerPids(host, options)).pids);
-    for (const { inode } of left) fruitless.add(inode);
+    await findOpeners(host, wanted, async () => (await containerPids(host, options)).pids);
+    await seekElsewhere(host, options, (value.listeners ?? []).filter(isOwnerless), fruitless);
     const there = new Set(value.listeners?.map(({ inode }) => inode));
-    for (const inode of fruitless) if (!there.has(inode)) fruitless.delete(inode);
+    for (const inode of fruitless.keys()) if (!there.has(inode)) fruitless.delete(inode);
     value.openersSought = true;
   } catch (error) {
     // Nobody has asked for them: that its processes cannot be read is told to who looks at it.

@@ -175,9 +175,9 @@ export interface SocketReading {
   device?: string;
   /**
    * Processes that have it open (as descriptor `fd`), first opener first; empty when the kernel itself holds it; absent
-   * when that could not be read (`ownersReason`).
+   * when that could not be read (`ownersReason`). Inside a container, `cgroup` is the cgroup of one that is not among its own.
    */
-  processes?: { pid: number; name: string; fd?: number }[];
+  processes?: { pid: number; name: string; fd?: number; cgroup?: string }[];
   /** Why they could not be read of this socket, where that is another reason than of all the others. */
   processesReason?: string;
   /** The cgroup v2 path of the socket's creator, when `ss` tells it. */

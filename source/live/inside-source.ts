@@ -4,7 +4,7 @@
  * reading all of them on every tick is what netdash must not do.
  */
 import { HostError, type Host } from '../host/host.ts';
-import { readInside } from '../host/inside.ts';
+import { readInside, type Fruitless } from '../host/inside.ts';
 import type { InsideReading, LinkReading, Reading } from '../host/readings.ts';
 import { reuse } from '../facts/sharing.ts';
 import { turn } from '../loop/turns.ts';
@@ -46,8 +46,8 @@ interface Entry {
   planned: number[];
   reads: number;
   tables: InsideTables;
-  /** Sockets, by inode, whose openers are not looked for again. */
-  fruitless: Set<number>;
+  /** Sockets whose openers are not looked for again. */
+  fruitless: Fruitless;
   /** When its interfaces and routes are read again though nothing speaks for a change, on the clock of performance.now(). */
   interfacesDueAt: number;
   /** When the rules in its netns are read next, on the clock of performance.now(). */
@@ -148,7 +148,7 @@ export class InsideSource {
         planned,
         reads: 0,
         tables: new InsideTables(this.#options.host, target.pid),
-        fruitless: new Set(),
+        fruitless: new Map(),
         interfacesDueAt: -Infinity,
         rulesDueAt: -Infinity,
         rulesReadAt: -Infinity,

@@ -1,5 +1,6 @@
 /** When the socket tables inside a container are read: the kernel walks a hash of the whole machine at each read, so not while nothing speaks for a change. */
 import type { Host } from '../host/host.ts';
+import { isEmbeddedDns } from '../host/inside.ts';
 import type { SocketReading } from '../host/readings.ts';
 import { isProvable, readConnections, type Connections } from '../host/socket-proof.ts';
 import { readSocketCounts } from '../host/socket-tables.ts';
@@ -10,13 +11,6 @@ const sameMs = { each: 120_000, apart: 5000 };
 const provenMs = { each: 600_000, apart: 20_000 };
 
 const pauseOf = ({ each, apart }: typeof sameMs, containers: number): number => Math.max(each, containers * apart);
-
-/**
- * Docker's DNS server for user networks: dockerd opens its sockets in the container's netns, on ephemeral ports, and closes them as the
- * container leaves the network, of which Docker tells.
- */
-const isEmbeddedDns = ({ address, port, processes }: SocketReading): boolean =>
-  address === '127.0.0.11' && port >= 1024 && processes === undefined;
 
 /** The tables of one container, of which every look into it begins and ends here. */
 export class InsideTables {

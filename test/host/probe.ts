@@ -85,7 +85,7 @@ async function answer(request: Request): Promise<Answer> {
           listeners: true,
           detail: request.detail,
           exact: request.exact,
-          ...(request.openers && { fruitless: new Set<number>() }),
+          ...(request.openers && { fruitless: new Map() }),
           previous: before ? inside.get(containerId) : undefined,
         });
         inside.set(containerId, outcome.value);

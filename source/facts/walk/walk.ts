@@ -307,7 +307,9 @@ class Exchange {
     if (listener instanceof Stop) return listener;
     const { containerId } = listener.owner;
     const paused = node.members.filter(({ id }) => this.world.isPaused(id));
-    const whose = paused.some(({ id }) => id === containerId) || paused.length === node.members.length;
+    // A process of the host that has entered the netns, and what nobody in there has open, are not paused with the container.
+    const isTheirs = containerId !== undefined || (listener.owner.kind !== 'process' && node.members.length > 1);
+    const whose = paused.some(({ id }) => id === containerId) || (isTheirs && paused.length === node.members.length);
     if (whose)
       return stop(
         'nothing-listening',
@@ -316,7 +318,7 @@ class Exchange {
         `${listener.owner.containerName ?? node.name} is paused`,
         pidIn(node),
       );
-    if (paused.length > 0 && containerId === undefined) {
+    if (paused.length > 0 && containerId === undefined && listener.owner.kind !== 'process') {
       return stop(
         'unknown',
         node.name,
