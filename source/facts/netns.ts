@@ -2,7 +2,7 @@
  * The network namespaces of the running containers: who shares one, and what was read inside it.
  */
 import type { ContainerReading, InsideReading, NetworkReading, Reading } from '../host/readings.ts';
-import { modeIndex, netnsOwner, type ModeIndex } from './network-mode.ts';
+import { modeIndex, netnsOwner, networkOfEndpoint, type ModeIndex } from './network-mode.ts';
 
 /** One network namespace other than the host's, with the running containers in it. */
 export interface Netns {
@@ -115,18 +115,28 @@ export function mapNetns(
 }
 
 /**
- * Ids of the containers through which the rules of a netns are to be read since one of its containers may change them: the
- * one that made the netns, or, where that is not known, the one with the right. The host's netns is not among them.
+ * Whether somebody may have written rules in the netns of these containers: one of them that has the right, or Docker, which closes all
+ * ports of a task on the ingress network but those that its service publishes (libnetwork, service_linux.go: `addRedirectRules`).
+ */
+export function mayHaveRules(members: readonly ContainerReading[], index: ModeIndex): boolean {
+  return members.some(
+    ({ mayChangeRules, endpoints }) =>
+      mayChangeRules === true || endpoints.some(endpoint => networkOfEndpoint(endpoint, index)?.ingress === true),
+  );
+}
+
+/**
+ * Ids of the containers through which the rules of a netns are to be read since there may be some (`mayHaveRules`): the one that made
+ * the netns, or, where that is not known, the one itself. The host's netns is not among them.
  */
 export function ruleWriters(
   containers: readonly ContainerReading[],
   networks: readonly NetworkReading[],
 ): ReadonlySet<string> {
-  if (!containers.some(({ mayChangeRules }) => mayChangeRules)) return new Set();
-  const { namespaces } = mapNetns(containers, {}, modeIndex(containers, networks));
+  const index = modeIndex(containers, networks);
+  if (!mayHaveRules(containers, index)) return new Set();
+  const { namespaces } = mapNetns(containers, {}, index);
   return new Set(
-    namespaces.flatMap(({ members }) =>
-      members[0] && members.some(({ mayChangeRules }) => mayChangeRules) ? [members[0].id] : [],
-    ),
+    namespaces.flatMap(({ members }) => (members[0] && mayHaveRules(members, index) ? [members[0].id] : [])),
   );
 }

@@ -8,7 +8,7 @@ import { pidIn, type Node } from './nodes.ts';
 import { readyRules, type Ruleset } from './ruleset.ts';
 
 /**
- * The firewall in a netns of which some container may change the rules; undefined when it has none that do anything.
+ * The firewall in a netns in which somebody may have written rules; undefined when it has none that do anything.
  * @param inside where its rules were read, or why not; undefined: not read yet
  */
 export function firewallInside(
@@ -16,10 +16,13 @@ export function firewallInside(
   inside: Pick<InsideReading, 'rules' | 'rulesReason'> | undefined,
 ): HookWorld | undefined {
   const { rules, rulesReason } = inside ?? {};
+  const who = node.members.some(({ mayChangeRules }) => mayChangeRules)
+    ? 'NET_ADMIN'
+    : "Docker's, on its ingress network";
   const gap =
     rules && rulesReason === undefined
       ? undefined
-      : `${node.name} may have rules of its own (NET_ADMIN): ${rulesReason ?? 'not read yet'}`;
+      : `${node.name} may have rules of its own (${who}): ${rulesReason ?? 'not read yet'}`;
   const isBare = rules?.chains.every(chain => chain.policy !== 'drop' && chain.rules.length === 0) === true;
   if (isBare && gap === undefined) return undefined;
   const world = matchesInside(node, rules);

@@ -1,7 +1,7 @@
 /** The network namespaces of containers as the walk sees them: interfaces, where they hang, routes, listeners. */
 import type { ContainerReading, LinkReading, Readings, RouteReading } from '../../host/readings.ts';
 import { bridgeOfNetwork } from '../link-map.ts';
-import { insideOf, mapNetns, type Netns } from '../netns.ts';
+import { insideOf, mapNetns, mayHaveRules, type Netns } from '../netns.ts';
 import { modeIndex, networkOfEndpoint, type ModeIndex } from '../network-mode.ts';
 import type { Container, Link, Listener, Snapshot } from '../schema.ts';
 import { parseAddress, prefixLengthOf, sameSpan, spanOfPrefix, type Span } from './address.ts';
@@ -32,7 +32,7 @@ export interface Node {
   /** null: not known, and why. */
   listeners: readonly Listener[] | null;
   listenersReason: string;
-  /** What its own hooks do; absent where none of its containers may have written rules. */
+  /** What its own hooks do; absent where nobody may have written rules in it. */
   firewall?: HookWorld;
 }
 
@@ -103,7 +103,7 @@ function nodeOf(netns: Netns, context: Context): Node {
     ? readInterfaces(node, netns, context)
     : toldInterfaces(node, netns, context);
   node.fib = new Fib(routesOf(node, netns));
-  if (netns.members.some(({ mayChangeRules }) => mayChangeRules)) {
+  if (mayHaveRules(netns.members, context.index)) {
     const readings = netns.members.flatMap(member => insideOf(member, context.inside) ?? []);
     const read = readings.find(({ rules }) => rules) ?? readings.find(({ rulesReason }) => rulesReason !== undefined);
     const firewall = firewallInside(node, read);
