@@ -185,11 +185,14 @@ export function* joinSlowly(readings: Readings, context: JoinContext, step: Step
   yield;
   // A remote daemon's containers have addresses that may be anybody's here.
   const local = docker?.engine.local === false ? undefined : docker;
+  const addresses = step('addresses', [running], (before: ReadonlyMap<string, readonly string[]> | undefined) =>
+    reuseMap(before, new Map(running.addresses)),
+  );
   const { rows: rules } = step(
     'rules',
-    [netfilter, local?.engine.rootless, local?.containers, local?.networks],
+    [netfilter, local?.engine.rootless, local?.containers, local?.networks, addresses],
     (before: RuleRows | { rows: null } | undefined): RuleRows | { rows: null } =>
-      netfilter ? nextRuleRows(netfilter, local, before?.rows ? before : undefined) : { rows: null },
+      netfilter ? nextRuleRows(netfilter, local, before?.rows ? before : undefined, addresses) : { rows: null },
   );
   yield;
   const host = step('host', Object.values(readings), (before: Snapshot['host'] | undefined) =>

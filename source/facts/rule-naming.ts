@@ -12,6 +12,7 @@ import type {
 } from '../host/readings.ts';
 import { networksByBridge } from './link-map.ts';
 import { isRunning } from './netns.ts';
+import type { Places } from './owners.ts';
 import { type DockerNames, looksLikeBridge } from './rule-authors.ts';
 import { reuse } from './sharing.ts';
 
@@ -53,8 +54,11 @@ export class RuleNaming implements DockerNames {
   private readonly byBridge: Map<string, NetworkReading>;
   private readonly bySubnet = new Map<string, string[]>();
 
-  /** @param docker undefined when no daemon of this host answers: then rules name nothing */
-  constructor(docker: DockerReading | undefined) {
+  /**
+   * @param docker undefined when no daemon of this host answers: then rules name nothing
+   * @param addresses all that each container has, those of its interfaces among them: Docker tells none on docker_gwbridge
+   */
+  constructor(docker: DockerReading | undefined, addresses?: Places['addresses']) {
     // A rootless daemon's addresses are in another netns.
     const here = docker?.engine.rootless ? undefined : docker;
     this.byBridge = networksByBridge(here?.networks ?? []);
@@ -63,15 +67,13 @@ export class RuleNaming implements DockerNames {
         push(this.bySubnet, maskedCidr(subnet), network.id);
       }
     }
-    for (const container of here?.containers ?? []) if (isRunning(container)) this.add(container);
+    for (const container of here?.containers ?? [])
+      if (isRunning(container)) this.add(container, addresses?.get(container.id));
   }
 
-  private add(container: ContainerReading): void {
-    for (const { ipv4, ipv6 } of container.endpoints) {
-      for (const address of [ipv4, ipv6]) {
-        if (address !== undefined) push(this.byAddress, address, container.id);
-      }
-    }
+  private add(container: ContainerReading, addresses: readonly string[] = []): void {
+    const told = container.endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter(each => each !== undefined));
+    for (const address of new Set([...told, ...addresses])) push(this.byAddress, address, container.id);
     for (const { proto, hostIp, hostPort } of container.publishedPorts) {
       push(this.byPort, `${proto} ${hostPort}`, { containerId: container.id, hostIp });
     }

@@ -9,6 +9,7 @@ import type {
   RuleTarget,
 } from '../host/readings.ts';
 import { authorOf, hasFirewalldChains, hasTellingPlaces } from './rule-authors.ts';
+import type { Places } from './owners.ts';
 import { RuleNaming, wordsOfRule } from './rule-naming.ts';
 import { evaluationOrder, hooksByChain, type PlacedRule } from './rule-order.ts';
 import type { Rule } from './schema.ts';
@@ -87,6 +88,7 @@ export interface RuleRows {
   policies: ReadonlyMap<string, Rule>;
   /** What they were made of. */
   docker?: DockerReading;
+  addresses?: Places['addresses'];
   naming: RuleNaming;
 }
 
@@ -98,9 +100,17 @@ function chainText(chain: ChainReading, hooks: ReadonlySet<Hook>, firewalld: boo
 }
 
 /** The naming of before where it would be the same, else a new one. */
-function nextNaming(docker: DockerReading | undefined, before: RuleRows | undefined): RuleNaming {
-  const isSame = before && hasSameNetworks(before.docker, docker) && before.docker?.containers === docker?.containers;
-  return isSame ? before.naming : new RuleNaming(docker);
+function nextNaming(
+  docker: DockerReading | undefined,
+  addresses: Places['addresses'] | undefined,
+  before: RuleRows | undefined,
+): RuleNaming {
+  const isSame =
+    before &&
+    hasSameNetworks(before.docker, docker) &&
+    before.docker?.containers === docker?.containers &&
+    before.addresses === addresses;
+  return isSame ? before.naming : new RuleNaming(docker, addresses);
 }
 
 const hasSameNetworks = (a: DockerReading | undefined, b: DockerReading | undefined): boolean =>
@@ -185,9 +195,15 @@ export function ruleRows(netfilter: NetfilterReading, docker?: DockerReading): R
  * `ruleRows` with what is needed for the next time.
  * @param before rows of the moment before: those that say the same keep their identity, and only those are made again which
  * may say something else
+ * @param addresses all that each running container has, by its id
  */
-export function nextRuleRows(netfilter: NetfilterReading, docker?: DockerReading, before?: RuleRows): RuleRows {
-  const naming = nextNaming(docker, before);
+export function nextRuleRows(
+  netfilter: NetfilterReading,
+  docker?: DockerReading,
+  before?: RuleRows,
+  addresses?: Places['addresses'],
+): RuleRows {
+  const naming = nextNaming(docker, addresses, before);
   const hooks = hooksByChain(netfilter.chains);
   const having = { naming, firewalld: hasFirewalldChains(netfilter) };
   const made = new Map<RuleReading, MadeRow>();
@@ -231,7 +247,7 @@ export function nextRuleRows(netfilter: NetfilterReading, docker?: DockerReading
     before?.rows,
     entries.map(({ row }) => row),
   );
-  return { rows, made, policies, naming, ...(docker && { docker }) };
+  return { rows, made, policies, naming, ...(docker && { docker }), ...(addresses && { addresses }) };
 }
 
 /** A rule that sends packets to another destination. */
