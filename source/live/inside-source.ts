@@ -8,7 +8,7 @@ import { readInside, type Fruitless } from '../host/inside.ts';
 import type { InsideReading, LinkReading, Reading } from '../host/readings.ts';
 import { reuse } from '../facts/sharing.ts';
 import { turn } from '../loop/turns.ts';
-import { InsideTables } from './inside-tables.ts';
+import { InsideTables, share } from './inside-tables.ts';
 import { reasonOf, traced, withTimeout } from './poller.ts';
 
 /** A running container, as far as reading inside it goes. */
@@ -277,7 +277,8 @@ export class InsideSource {
     const keepListeners = entry.tables.begin(mayKeep, entry.reads < 2, this.#entries.size);
     const keepInterfaces = mayKeep && startedAt < entry.interfacesDueAt;
     // Its first looks are while Docker still sets it up.
-    if (!keepInterfaces && entry.planned.length === 0) entry.interfacesDueAt = startedAt + interfacesMs;
+    if (!keepInterfaces && entry.planned.length === 0)
+      entry.interfacesDueAt = startedAt + interfacesMs * share(entry.interfacesDueAt > -Infinity);
     const rules = this.#rulesOf(entry, startedAt);
     // Who may change rules may change these as well, of which no event tells.
     if (entry.target.rules === true) entry.interfacesDueAt = -Infinity;
@@ -344,7 +345,7 @@ export class InsideSource {
   /** When a container that nobody looks at is read again: not all at once, and yet several each time that the program is woken for it. */
   #inTurnAt(now: number): number {
     const rest = Math.max(idleMs, this.#entries.size * perContainerMs);
-    return Math.ceil((now + rest * (0.75 + Math.random() / 2)) / togetherMs) * togetherMs;
+    return Math.ceil((now + rest * share(true)) / togetherMs) * togetherMs;
   }
 
   #plan(entry: Entry): void {

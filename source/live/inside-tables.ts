@@ -12,15 +12,21 @@ const provenMs = { each: 600_000, apart: 20_000 };
 
 const pauseOf = ({ each, apart }: typeof sameMs, containers: number): number => Math.max(each, containers * apart);
 
+/**
+ * The share of a pause after which something is read in turn again.
+ * @param isRegular it was due; else any time may come next, so that containers that start together do not stay together
+ */
+export const share = (isRegular: boolean): number => (isRegular ? 0.75 + Math.random() / 2 : Math.random());
+
 /** The tables of one container, of which every look into it begins and ends here. */
 export class InsideTables {
   readonly #host: Host;
   readonly #pid: number;
-  /** How many sockets there were when they were read, and when that was; times are on the clock of performance.now(). */
+  /** How many sockets there were when they were read. Times are on the clock of performance.now(). */
   #counts: string | undefined;
-  #readAt = -Infinity;
-  /** When they are read next though there are as many. */
+  /** When they are read next though there are as many; and though nothing can have changed. */
   #dueAt = -Infinity;
+  #provenUntil = -Infinity;
   /** The connections of then, where those and listeners that can be looked at were all sockets there were. */
   #proof: string | undefined;
   /** The sockets at the beginning of this look, where they may come to be proven by it. */
@@ -48,9 +54,9 @@ export class InsideTables {
     this.#seen = isKept && !isEarly ? undefined : { counts, connections: readConnections(this.#host, this.#pid) };
     if (isKept) return true;
     this.#counts = counts;
-    this.#readAt = now;
     this.#proof = undefined;
     this.#plan(now, containers, isSame);
+    this.#provenUntil = now + pauseOf(provenMs, containers) * share(isSame);
     return false;
   }
 
@@ -71,14 +77,13 @@ export class InsideTables {
 
   /** Whether its listeners are all that can have changed since. */
   #isProven(now: number, containers: number): boolean {
-    if (this.#proof === undefined || now - this.#readAt >= pauseOf(provenMs, containers)) return false;
+    if (this.#proof === undefined || now >= this.#provenUntil) return false;
     if (readConnections(this.#host, this.#pid)?.text !== this.#proof) return false;
     this.#plan(now, containers, true);
     return true;
   }
 
-  /** @param isRegular it was due; else any time may come next, so that containers that start together do not stay together */
   #plan(now: number, containers: number, isRegular: boolean): void {
-    this.#dueAt = now + pauseOf(sameMs, containers) * (isRegular ? 0.75 + Math.random() / 2 : Math.random());
+    this.#dueAt = now + pauseOf(sameMs, containers) * share(isRegular);
   }
 }
