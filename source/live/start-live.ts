@@ -12,6 +12,7 @@ import { ofDaemonsHost } from '../facts/elsewhere.ts';
 import { ruleWriters } from '../facts/netns.ts';
 import type { NetdashEvent, Source } from '../facts/schema.ts';
 import { finish } from '../facts/pieces.ts';
+import { restMs } from '../facts/sightings.ts';
 import type { SnapshotContext } from '../facts/snapshot.ts';
 import { DockerSource } from './docker-source.ts';
 import { HostSources } from './host-sources.ts';
@@ -42,8 +43,7 @@ const longestUnjudgedMs = 1000;
 const judgeRestFactor = 10;
 /** Readings that only confirm what was known make a view this often: findings that want to be seen twice, or end with time, hang on it. */
 const confirmMs = 10_000;
-/** The same where nothing has been new for so long: by then all is confirmed, and time alone has things judged every two minutes. */
-const restMs = 120_000;
+/** The same at rest (`restMs`): by then all is confirmed, and time alone has things judged every two minutes. */
 const confirmAtRestMs = 20_000;
 /** Looks into containers take turns: what one of them comes upon makes a view together with what the next ones do. */
 const insideGatherMs: Readonly<Record<Exclude<InsideNews, 'nothing'>, number>> = { awaited: 100, noticed: 2000 };

@@ -7,7 +7,7 @@ import { InsideHooks } from './inside-hooks.ts';
 import { HookWalk, unsureStop, type Note } from './hooks.ts';
 import { Neighbours } from './neighbours.ts';
 import { owns, pidIn, type Node, type NodeInterface } from './nodes.ts';
-import { lostAddress } from './lost-address.ts';
+import { lostAddress, notYetUsed } from './lost-address.ts';
 import type { Packet } from './packet.ts';
 import type { Route } from './routes.ts';
 import { Stop, stop } from './stop.ts';
@@ -347,10 +347,8 @@ export class Journey {
     if (isLinkLocal(next) || this.world.hasStrangers(bridge)) {
       return unsureStop(bridge, `who has ${spanText(next)} on ${bridge} is not known`);
     }
-    // Until its detection of duplicates is over (1 to 2 s, RFC 4862), and where that failed, an address has no local route.
-    if (this.world.addresses(bridge, next.family).some(({ address }) => sameSpan(address, next))) {
-      return unsureStop(bridge, `${bridge} has ${spanText(next)}, but the kernel does not use it (yet)`);
-    }
+    if (this.world.addresses(bridge, next.family).some(({ address }) => sameSpan(address, next)))
+      return notYetUsed(bridge, next);
     return stop('blocked', bridge, 'bridge', `nobody on ${bridge} has ${spanText(next)}`);
   }
 

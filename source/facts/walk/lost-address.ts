@@ -55,6 +55,10 @@ export function isLost(text: string, interfaces: Snapshot['interfaces']): boolea
   return !interfaces.some(({ addresses }) => addresses.some(own => own.address === spanText(address)));
 }
 
+/** Until its detection of duplicates is over (1 to 2 s, RFC 4862), and where that failed, an address of an interface has no local route. */
+export const notYetUsed = (name: string, address: Span): Stop =>
+  unsureStop(name, `${name} has ${spanText(address)}, but the kernel does not use it (yet)`);
+
 /**
  * Why nobody gets to what is held for the packet's destination; undefined where the host has that address, or holds nothing for it.
  * @param by the host's interface by which it would send such a packet on, where it has a route for it
@@ -72,8 +76,7 @@ export function lostAddress(packet: Packet, by: string | undefined, world: World
   const [bearer] = bearers;
   const isDown = bearers.every(name => world.links.get(name)?.up === false);
   if (bearer !== undefined) {
-    // Until its detection of duplicates is over (1 to 2 s, RFC 4862), and where that failed, an address has no local route.
-    if (!isDown) return unsureStop(bearer, `${bearer} has ${text}, but the kernel does not use it (yet)`);
+    if (!isDown) return notYetUsed(bearer, destination);
     return stop('blocked', bearer, 'route', `${lacking} while the interface is off: ${bearer} is down`);
   }
   const isOnLink = (name: string) => own(name).some(({ subnet }) => !isSingle(subnet) && covers(subnet, destination));

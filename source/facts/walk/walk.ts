@@ -4,27 +4,17 @@
  */
 import type { Proto } from '../../host/readings.ts';
 import type { Listener } from '../schema.ts';
-import {
-  isLinkLocal,
-  isLoopback,
-  isMulticast,
-  parseAddress,
-  placeText,
-  sameSpan,
-  spanText,
-  type Family,
-  type Span,
-} from './address.ts';
+import { isLoopback, isMulticast, parseAddress, placeText, sameSpan, spanText, type Span } from './address.ts';
 import { explore, type Chooser } from './chooser.ts';
+import { clientFrom, hostClient, type Client } from './client.ts';
 import { Journey, type Arrival, type Place } from './journey.ts';
-import { anyNeighbour } from './lan-sources.ts';
 import { elsewhereText, findListener, isForAny, isLocalOnly, publishedFor, type Goal } from './listeners.ts';
 import type { Note } from './hooks.ts';
 import { pidIn, type Node } from './nodes.ts';
 import { answerTo, connection, fromClient, type Packet } from './packet.ts';
 import { Stop, stop } from './stop.ts';
 import type { Hop, Question, Vantage, Verdict } from './verdict.ts';
-import { goesPast, hostHasNoRoute, nodeHasNoRoute } from './way.ts';
+import { goesPast } from './way.ts';
 import type { World } from './world.ts';
 
 export { makeWorld, type World } from './world.ts';
@@ -64,11 +54,6 @@ function groupReason({ fib }: World, from: Vantage, destination: Span): string |
     : undefined;
 }
 
-interface Client {
-  place: Place;
-  source: Span;
-}
-
 /** One exchange of data, docker-proxy's second connection included. */
 class Exchange {
   readonly path: Hop[] = [];
@@ -87,97 +72,9 @@ class Exchange {
   };
 
   run(from: Vantage, destination: Span, port: number, proto: Proto): Stop | undefined {
-    const client = this.client(from, destination);
+    const client = clientFrom(this.world, from, destination, this.chooser);
     if (client instanceof Stop) return client;
     return this.connect(client, destination, port, proto);
-  }
-
-  private client(from: Vantage, destination: Span): Client | Stop {
-    const { family } = destination;
-    switch (from.kind) {
-      case 'loopback':
-        return this.hostClient(destination);
-      case 'container': {
-        if (this.world.nodes.inHostNetns.has(from.containerId)) return this.hostClient(destination);
-        const node = this.world.nodes.byContainer.get(from.containerId);
-        return node
-          ? this.nodeClient(node, destination)
-          : stop('unknown', 'start', 'route', 'that container does not run');
-      }
-      case 'lan': {
-        const place: Place = { kind: 'outside', interface: from.interface };
-        if (from.address !== undefined) return this.neighbour(from.address, place, family);
-        const source = anyNeighbour(this.world, from.interface, destination, this.chooser);
-        return source instanceof Stop ? source : { place, source };
-      }
-      case 'address':
-        break;
-    }
-    return this.addressed(from.address, destination);
-  }
-
-  private neighbour(text: string, place: Place, family: Family): Client | Stop {
-    const source = parseAddress(text);
-    if (source?.family !== family) return stop('unknown', 'start', 'route', `${text} is no IPv${family} address`);
-    return { place, source };
-  }
-
-  /** Somebody with this address: the host, a container, or whoever is where the host would send answers. */
-  private addressed(text: string, destination: Span): Client | Stop {
-    const source = parseAddress(text);
-    if (source?.family !== destination.family) {
-      return stop('unknown', 'start', 'route', `${text} is no IPv${destination.family} address`);
-    }
-    if (this.world.fib.localType(source) === 'local') return { place: { kind: 'host' }, source };
-    const node = this.world.withAddress(source);
-    if (node) return { place: { kind: 'node', node }, source };
-    const answer = this.world.fib.lookup({ destination: source, source: destination, mark: 0 });
-    const device = answer.kind === 'route' ? answer.route.reading.device : undefined;
-    if (device === undefined) return stop('unknown', 'start', 'route', `where ${text} would come from is not known`);
-    return { place: { kind: 'outside', interface: device }, source };
-  }
-
-  private hostClient(destination: Span): Client | Stop {
-    // A socket without an address of its own is routed as if it had the address of nobody (ip_route_connect).
-    const { family } = destination;
-    const nobody: Span = family === 4 ? { family, from: 0, to: 0 } : { family, from: 0n, to: 0n };
-    const answer = this.world.fib.lookup({ destination, source: nobody, mark: 0 });
-    const place: Place = { kind: 'host' };
-    if (answer.kind === 'unknown') return stop('unknown', 'route', 'route', answer.reason);
-    if (answer.kind === 'none') return hostHasNoRoute(destination, this.world);
-    const { route } = answer;
-    if (route.source) return { place, source: route.source };
-    if (route.reading.type === 'local') return { place, source: destination };
-    const source = this.sourceOn(route.reading.device ?? '', destination);
-    return source
-      ? { place, source }
-      : stop('unknown', 'route', 'route', `the host's address for ${spanText(destination)} is not known`);
-  }
-
-  /** The address that the host takes on an interface for a destination: of its subnet, else the first of its scope. */
-  private sourceOn(device: string, destination: Span): Span | undefined {
-    const own = this.world.addresses(device, destination.family);
-    const local = isLinkLocal(destination);
-    const fit = own.filter(({ address }) => isLinkLocal(address) === local);
-    const near = fit.find(({ subnet }) => subnet.from <= destination.from && destination.to <= subnet.to);
-    return (near ?? fit[0] ?? own[0])?.address;
-  }
-
-  private nodeClient(node: Node, destination: Span): Client | Stop {
-    const place: Place = { kind: 'node', node };
-    const all = node.interfaces.flatMap(({ addresses }) => addresses);
-    if (isLoopback(destination) || all.some(({ address }) => sameSpan(address, destination))) {
-      return { place, source: destination };
-    }
-    const answer = node.fib.lookup({ destination });
-    if (answer.kind !== 'route') return nodeHasNoRoute(node, destination);
-    const { route } = answer;
-    const device = node.interfaces.find(({ name }) => name === route.reading.device);
-    const own = (device?.addresses ?? []).filter(({ address }) => address.family === destination.family);
-    const next = route.gateway ?? destination;
-    const near = own.find(({ subnet }) => subnet.from <= next.from && next.to <= subnet.to);
-    const source = route.source ?? (near ?? own[0])?.address;
-    return source ? { place, source } : stop('unknown', node.name, 'route', `${node.name}'s own address is not known`);
   }
 
   /** Sends a byte and takes the answer. */
@@ -203,7 +100,7 @@ class Exchange {
     this.quiet = wasQuiet;
     if (later) return later;
     if (proxied) {
-      const inner = this.hostClient(proxied.address);
+      const inner = hostClient(this.world, proxied.address);
       return inner instanceof Stop ? inner : this.connect(inner, proxied.address, proxied.port, proto);
     }
     // What the first packet's way does not say of rules, that of the answer does not either.
@@ -334,7 +231,7 @@ class Exchange {
   private strayAnswer(listener: Listener, packet: Packet, client: Client): Stop | undefined {
     const { address, proto } = listener;
     if (proto !== 'udp' || !isForAny(listener) || client.source.from !== client.source.to) return undefined;
-    const own = this.hostClient(packet.source);
+    const own = hostClient(this.world, packet.source);
     if (own instanceof Stop || sameSpan(own.source, packet.destination)) return undefined;
     const detail = `a UDP socket on ${address} answers from ${spanText(own.source)} unless its program takes care`;
     return this.chooser.choose(2, () => ({ kind: 'listener', detail })) === 0
