@@ -2,10 +2,10 @@
 //   node bare-readings.mjs CALLS SOCKET [TIMES]     CALLS: what call-recorder.cjs wrote
 // With TIMES it asks Docker alone, everything so many times as often: the gap to the next request in so many parts, and one in each.
 // It goes round and round. After each round it prints, as a line of JSON, how many calls of each kind were made and how many of them failed.
-import { execFile, spawn } from 'node:child_process';
-import { closeSync, constants, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { Agent, get } from 'node:http';
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { ask, env } from './asking.mjs';
 
 const [callsFile, socketPath, manyTimes] = process.argv.slice(2);
 const { forMs, calls: recorded } = JSON.parse(readFileSync(callsFile, 'utf8'));
@@ -18,46 +18,12 @@ const spread = times => {
   });
 };
 const calls = manyTimes === undefined ? recorded : spread(Number(manyTimes));
-const chunk = Buffer.allocUnsafe(256 * 1024);
-const agent = new Agent({ keepAlive: true });
-const env = { LC_ALL: 'C', PATH: process.env.PATH };
 const counts = {};
 const count = kind => (counts[kind] = (counts[kind] ?? 0) + 1);
 
-const acts = {
-  file: path => {
-    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      while (readSync(file, chunk, 0, chunk.length, null) > 0);
-    } finally {
-      closeSync(file);
-    }
-  },
-  link: path => readlinkSync(path),
-  text: path => readFile(path, 'utf8'),
-  folder: path => readdir(path),
-  run: ([file, ...args]) =>
-    new Promise((done, fail) => {
-      const child = execFile(file, args, { env, maxBuffer: 64 << 20, encoding: 'utf8' }, error =>
-        error ? fail(error) : done(),
-      );
-      child.stdin.end();
-    }),
-  docker: path =>
-    new Promise((done, fail) => {
-      get({ socketPath, path, agent }, answer => {
-        answer.on('data', () => undefined).on('end', done);
-      }).on('error', fail);
-    }),
-};
-
-const make = ({ kind, what }) => {
-  count(kind);
-  try {
-    acts[kind](what)?.catch?.(() => count('failed'));
-  } catch {
-    count('failed');
-  }
+const make = call => {
+  count(call.kind);
+  void ask(call, socketPath).then(isAnswered => isAnswered || count('failed'));
 };
 
 // What netdash follows all the time.

@@ -26,7 +26,7 @@ export type Bench = (site: Site, report: (line: string) => void) => Promise<Find
  */
 export const buildInk = async (
   folder: string,
-  name: 'empty' | 'floor',
+  name: 'empty' | 'floor' | 'asking',
   define: Record<string, string> = {},
 ): Promise<string> => {
   const outfile = join(folder, `${name}.mjs`);

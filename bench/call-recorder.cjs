@@ -1,5 +1,5 @@
-// Loaded into netdash by NODE_OPTIONS: between two SIGUSR2 it notes what netdash asks of the machine, and when; at the second it writes that to
-// the file BENCH_CALLS, for bare-readings.mjs to ask the same.
+// Loaded into netdash by NODE_OPTIONS: between two SIGUSR2, or with BENCH_FROM_START from the start to the first, it notes what netdash asks of the
+// machine, and when; then it writes that to the file BENCH_CALLS, for asking.mjs to ask the same. `origin` is the start of its process, ms since the epoch.
 const { writeFileSync } = require('node:fs');
 const { syncBuiltinESMExports } = require('node:module');
 const fs = require('node:fs');
@@ -7,7 +7,7 @@ const promises = require('node:fs/promises');
 const http = require('node:http');
 const { ChildProcess } = require('node:child_process');
 
-let calls;
+let calls = process.env.BENCH_FROM_START ? [] : undefined;
 let begun = 0;
 const note = (kind, what) => calls?.push({ at: performance.now() - begun, kind, what });
 const noted = (object, name, kind, whatOf) => {
@@ -30,8 +30,9 @@ syncBuiltinESMExports();
 
 process.on('SIGUSR2', () => {
   if (calls) {
-    writeFileSync(process.env.BENCH_CALLS, JSON.stringify({ forMs: performance.now() - begun, calls }));
+    const said = JSON.stringify({ origin: performance.timeOrigin, forMs: performance.now() - begun, calls });
     calls = undefined;
+    writeFileSync(process.env.BENCH_CALLS, said);
   } else {
     calls = [];
     begun = performance.now();

@@ -1,26 +1,4 @@
-/** The least that an Ink program can do to show what netdash shows: the lines of its screen, which it knows beforehand. */
-import { Box, Text, render, useInput } from 'ink';
+/** Draws netdash's screen, which it knows beforehand, and reads nothing for it. */
+import { draw } from './floor-screen.tsx';
 
-/** Put in by the bundler (bench.ts). */
-declare const LINES: readonly string[];
-
-function Floor() {
-  useInput(() => undefined);
-  return (
-    <Box flexDirection="column">
-      {LINES.map((line, row) => (
-        <Box key={row} height={1}>
-          <Text>{line}</Text>
-        </Box>
-      ))}
-    </Box>
-  );
-}
-
-render(<Floor />, {
-  alternateScreen: true,
-  incrementalRendering: true,
-  patchConsole: false,
-  maxFps: 30,
-  interactive: true,
-});
+draw();
