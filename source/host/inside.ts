@@ -12,6 +12,7 @@ import { readSocketCounts, readSocketTables, sortSockets } from './socket-tables
 import { containerProcesses } from './processes.ts';
 import type { InsideInterface, InsideReading, LinkReading, Outcome, SocketReading } from './readings.ts';
 import { missingRights, orderOpeners, scanOpeners } from './socket-owners.ts';
+import { stillOpen } from './socket-proof.ts';
 import { hasCgroup2, ssLines, type SsSocket } from './ss.ts';
 
 /** Which container is read, and how much of it. */
@@ -63,6 +64,10 @@ export async function readInside(host: Host, options: InsideOptions): Promise<Ou
   const value: InsideReading = { containerId, pid };
   const missing: string[] = [];
   const netns = netnsOf(host, pid);
+  if (previous && netns !== undefined && netns === previous.netns && staysAsBefore(host, options, previous)) {
+    assertContainer(host, containerId, pid);
+    return { value: previous };
+  }
   // In the netns of before it is the process of before, or one that tells the same of that netns.
   const isKnown = netns !== undefined && previous?.pid === pid && previous.netns === netns;
   if (!isKnown) assertContainer(host, containerId, pid);
@@ -92,6 +97,25 @@ export async function readInside(host: Host, options: InsideOptions): Promise<Ou
   else if (options.fruitless) await addOpeners(host, options, value, options.fruitless);
   assertContainer(host, containerId, pid);
   return missing.length > 0 ? { value, missing: missing.join('; ') } : { value };
+}
+
+/**
+ * Whether a look that takes again all it may can only tell what the one before told, in the same netns: the end of most looks. What is compared is
+ * what would be looked at: the host ends of its interfaces and the open files of the owners.
+ */
+function staysAsBefore(host: Host, options: InsideOptions, previous: InsideReading): boolean {
+  const { interfaces, routes, listeners, netnsId, rules, rulesReason, processes, processesReason } = previous;
+  const { fruitless } = options;
+  const takesAll = options.keepListeners && options.keepInterfaces && !options.detail && previous.pid === options.pid;
+  if (!takesAll || !interfaces || !routes || !listeners) return false;
+  const takesRules = options.rules === undefined ? !rules && rulesReason === undefined : options.rules === 'keep';
+  if (!takesRules || processes || processesReason !== undefined) return false;
+  if (fruitless && !previous.openersSought) return false;
+  const isSettled = (socket: SocketReading): boolean =>
+    socket.inode !== 0 && !isUnclear(socket) && !(fruitless && isOwnerless(socket) && !fruitless.has(socket.inode));
+  return (
+    listeners.every(isSettled) && netnsIdOf(interfaces, options.hostLinks) === netnsId && stillOpen(host, listeners)
+  );
 }
 
 /** Throws `gone` unless the process is still there and, as far as its cgroup tells, still one of the container's. */
@@ -316,7 +340,8 @@ async function seekElsewhere(
   fruitless: Fruitless,
 ): Promise<void> {
   const fresh = sockets.filter(({ inode }) => !fruitless.has(inode));
-  const wanted = missingRights(host) === undefined ? fresh.filter(socket => !isEmbeddedDns(socket)) : [];
+  const others = fresh.filter(socket => !isEmbeddedDns(socket));
+  const wanted = others.length > 0 && missingRights(host) === undefined ? others : [];
   const isSure = wanted.length > 0 && (await containerPids(host, options)).complete;
   if (isSure) await findOutsiders(host, wanted);
   for (const socket of fresh.filter(isOwnerless))

@@ -340,11 +340,12 @@ export class DockerSource {
 
   /** Finds out whether the containers are on this kernel; again, while they do not seem to be, when others run: the first ones may have ended meanwhile. */
   #judge(engine: EngineReading, containers: ContainerReading[], networks: NetworkReading[]): void {
+    if (this.#judgedBy !== undefined && this.#locality.local === true) return;
     const running = containers
       .filter(({ pid }) => pid > 0)
       .map(({ pid }) => pid)
       .join(' ');
-    if (this.#judgedBy !== undefined && (this.#locality.local === true || running === this.#judgedBy)) return;
+    if (running === this.#judgedBy) return;
     this.#judgedBy = running;
     this.#locality = judgeLocality(this.#options.host, engine, containers, networks);
   }

@@ -76,6 +76,7 @@ export class HostSources {
   /** When the counters were read apart from the links, and whether they had moved. */
   #trafficAt = -Infinity;
   #moved = false;
+  #traffic: LinksReading['traffic'] | undefined;
   /** When the routes were read last whatever the links said. */
   #routesAt = -Infinity;
   readonly #linksQuiet = new Quiet();
@@ -324,7 +325,9 @@ export class HostSources {
       return;
     }
     this.#trafficAt = host.now();
-    const moved = this.#links.amend({ ...value, traffic });
+    // The very counters of the last look have been compared.
+    const moved = traffic !== this.#traffic && this.#links.amend({ ...value, traffic });
+    this.#traffic = traffic;
     // Counters that have come to rest are news too: the rates are 0 now.
     this.#options.onReading(moved || this.#moved);
     this.#moved = moved;

@@ -35,6 +35,8 @@ export class SocketTableWatch {
   #last: TablesRead = { counts: '', wanted: '', at: -Infinity, seenAt: -Infinity };
   #isAsked = true;
   #turn = 0;
+  /** What `wantedPorts` said last, and of what. */
+  #wanted: { of: readonly [unknown, unknown]; ports: ReadonlySet<number> } = { of: [0, 0], ports: new Set() };
 
   /** @param docker as last read: says which ports somebody waits for */
   constructor(host: Host, docker: () => DockerReading | undefined) {
@@ -95,21 +97,35 @@ export class SocketTableWatch {
     return listeners.filter((listener, index) => index % proxyTurns === this.#turn || !isProxys(listener));
   }
 
-  /**
-   * Ports that a container which does not run asks for. Those that a listener holds are left out: the listener explains
-   * them, and every connection that it has accepted would be another socket on that port.
-   */
-  #wantedPorts(sockets: SocketsReading | undefined): Set<number> {
-    const wanted = new Set<number>();
-    for (const { pid, requestedPorts } of this.#docker()?.containers ?? []) {
-      if (pid > 0) continue;
-      for (const { hostPort } of requestedPorts) {
-        const [from, to = from] = hostPort.split('-').map(Number);
-        if (!from || !to || to - from > 1000) continue;
-        for (let port = from; port <= to; port += 1) wanted.add(port);
-      }
-    }
-    for (const { proto, port } of sockets?.listeners ?? []) if (proto === 'tcp') wanted.delete(port);
-    return wanted;
+  #wantedPorts(sockets: SocketsReading | undefined): ReadonlySet<number> {
+    const { containers = none } = this.#docker() ?? {};
+    const { listeners = none } = sockets ?? {};
+    const [ofContainers, ofListeners] = this.#wanted.of;
+    if (ofContainers !== containers || ofListeners !== listeners)
+      this.#wanted = { of: [containers, listeners], ports: wantedPorts(containers, listeners) };
+    return this.#wanted.ports;
   }
+}
+
+const none: [] = [];
+
+/**
+ * Ports that a container which does not run asks for. Those that a listener holds are left out: the listener explains
+ * them, and every connection that it has accepted would be another socket on that port.
+ */
+function wantedPorts(
+  containers: DockerReading['containers'],
+  listeners: SocketsReading['listeners'],
+): ReadonlySet<number> {
+  const wanted = new Set<number>();
+  for (const { pid, requestedPorts } of containers) {
+    if (pid > 0) continue;
+    for (const { hostPort } of requestedPorts) {
+      const [from, to = from] = hostPort.split('-').map(Number);
+      if (!from || !to || to - from > 1000) continue;
+      for (let port = from; port <= to; port += 1) wanted.add(port);
+    }
+  }
+  for (const { proto, port } of listeners) if (proto === 'tcp') wanted.delete(port);
+  return wanted;
 }

@@ -44,7 +44,7 @@ const judgeRestFactor = 10;
 /** Readings that only confirm what was known make a view this often: findings that want to be seen twice, or end with time, hang on it. */
 const confirmMs = 10_000;
 /** The same at rest (`restMs`): by then all is confirmed, and time alone has things judged every two minutes. */
-const confirmAtRestMs = 20_000;
+const confirmAtRestMs = 60_000;
 /** Looks into containers take turns: what one of them comes upon makes a view together with what the next ones do. */
 const insideGatherMs: Readonly<Record<Exclude<InsideNews, 'nothing'>, number>> = { awaited: 100, noticed: 2000 };
 /** While a source is waited for, a view is made this often. */
@@ -79,6 +79,8 @@ class LiveSession implements Live {
   #stateLoaded = true;
   #dockerTold: Reading<DockerReading> = { state: 'pending' };
   #containersTold: readonly ContainerReading[] = [];
+  /** Docker as it was when it was said last which containers are to be looked into. */
+  #followed: DockerReading | undefined;
   readonly #pace: ViewPace;
   /** Whether anything was read since the readings of the newest view were put together. */
   #isBehind = false;
@@ -204,7 +206,8 @@ class LiveSession implements Live {
     if (this.#stateLoaded) this.#dockerTold = reading;
     // What is inside is no news before the containers are.
     const { value } = reading;
-    if (value) {
+    if (value && value !== this.#followed) {
+      this.#followed = value;
       const running = value.engine.local === false ? [] : value.containers.filter(({ pid }) => pid > 0);
       const writers = ruleWriters(value.containers, value.networks);
       this.#inside.follow(running.map(({ id, pid, startedAt }) => ({ id, pid, startedAt, rules: writers.has(id) })));
@@ -255,8 +258,13 @@ class LiveSession implements Live {
     this.#newsAt = performance.now();
   }
 
+  /** Whether nothing has been new for long. */
+  get #isAtRest(): boolean {
+    return performance.now() - this.#newsAt >= restMs;
+  }
+
   get #confirmMs(): number {
-    return performance.now() - this.#newsAt < restMs ? confirmMs : confirmAtRestMs;
+    return this.#isAtRest ? confirmAtRestMs : confirmMs;
   }
 
   *#makeView(): Generator<void, void> {
@@ -335,7 +343,8 @@ class LiveSession implements Live {
 
   async #judgeInSlices(): Promise<void> {
     try {
-      const done = await inSlices(this.#view.judge(this.#context(), this.#ready), () => this.#stopped);
+      const judging = this.#view.judge(this.#context(), this.#ready, this.#isAtRest);
+      const done = await inSlices(judging, () => this.#stopped);
       if (!done) return;
       this.#lastJudged = { endedAt: performance.now(), tookMs: done.tookMs };
       this.#inside.readAgain(done.value);

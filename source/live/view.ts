@@ -124,9 +124,10 @@ export class ViewKeeper {
    * Judges what `update` made last and puts the findings into the view, in pieces: between two of them `update` may be
    * called again.
    * @param ready of the view that comes of it
+   * @param isAtRest nothing has been new for so long that time alone makes none worth a second reading before all is judged again
    * @returns containers of which a second reading is wanted soon
    */
-  *judge(context: SnapshotContext, ready: boolean): Generator<void, string[]> {
+  *judge(context: SnapshotContext, ready: boolean, isAtRest = false): Generator<void, string[]> {
     const readings = this.#readings;
     const { view: isOutdated } = this.#outdated;
     this.#settling.beginJudgement();
@@ -145,7 +146,7 @@ export class ViewKeeper {
     }
     const { history, snapshot } = this.#memory;
     if (context.once || !history || !snapshot) return [];
-    if (!judged && context.now - this.#askedAt < askMs) return [];
+    if (!judged && (isAtRest || context.now - this.#askedAt < askMs)) return [];
     this.#askedAt = context.now;
     const previous = snapshot.findings;
     return containersToReadAgain({ readings, facts: snapshot, now: context.now, previous, earlier: history.earlier });

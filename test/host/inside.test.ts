@@ -170,6 +170,57 @@ test('keeps listeners without the tables while whoever has them open still does'
   assert.equal((await read({ '/proc/7/fd/3': 'socket:[4242]' }, { ...previous, netns: 98 })).listeners, undefined);
 });
 
+test('a look that takes all again is the very one of before only while all that it looks at is', async () => {
+  const socket = {
+    proto: 'tcp',
+    family: 4,
+    address: '0.0.0.0',
+    port: 80,
+    state: 'LISTEN',
+    inode: 4242,
+    uid: 0,
+  } as const;
+  const previous: InsideReading = {
+    containerId: id,
+    pid: 7,
+    netns: 99,
+    interfaces: [inner(2, 11, false)],
+    netnsId: 5,
+    routes: [],
+    listeners: [{ ...socket, v6only: false, processes: [{ pid: 7, name: 'httpd', fd: 3 }] }],
+    openersSought: true,
+  };
+  const taken = { keepListeners: true, keepInterfaces: true, fruitless: new Map() };
+  const same = { ...options, ...taken, previous, hostLinks: [link(11, 2, 5)] };
+  const look = async (asked: Partial<Parameters<typeof readInside>[1]>, fd = 'socket:[4242]', group = id) => {
+    const links = { '/proc/7/ns/net': 'net:[99]', '/proc/self/ns/net': 'net:[1]', '/proc/7/fd/3': fd };
+    const host = textHost({ files: { '/proc/7/cgroup': `0::/docker/${group}\n` }, links, uid: 0 });
+    return (await readInside(host, { ...same, ...asked })).value;
+  };
+  assert.equal(await look({}), previous);
+  assert.equal((await look({}, 'socket:[4243]')).listeners, undefined, 'the tables are read, which this host has not');
+  assert.equal((await look({ hostLinks: [link(11, 2, 6)] })).netnsId, 6);
+  assert.equal((await look({ keepInterfaces: false })).interfaces, undefined);
+  assert.equal((await look({ keepListeners: false })).listeners, undefined);
+  assert.notEqual(await look({ detail: true }), previous);
+  await assert.rejects(look({}, undefined, 'f'.repeat(64)), { code: 'gone' });
+  const [listener] = previous.listeners!;
+  const { processes: _, ...ownerless } = listener!;
+  const unowned = { ...previous, listeners: [ownerless] };
+  assert.equal(await look({ previous: unowned, fruitless: new Map([[4242, undefined]]) }), unowned);
+  assert.notEqual(await look({ previous: unowned }), unowned, 'its openers are looked for');
+  for (const left of [
+    { processes: [] },
+    { rulesReason: 'needs root' },
+    { pid: 8 },
+    { netns: 98 },
+    { openersSought: undefined },
+  ]) {
+    const before = { ...previous, ...left };
+    assert.notEqual(await look({ previous: before }), before, JSON.stringify(left));
+  }
+});
+
 test('interfaces are the very ones of before only while the kernel tells the same of them', async () => {
   const links = { '/proc/7/ns/net': 'net:[99]', '/proc/self/ns/net': 'net:[1]' };
   const look = async (previous?: InsideReading, more: Record<string, string> = {}) => {
