@@ -9,11 +9,16 @@ export type DockerChoice = '20' | '26' | '28';
 export interface Binaries {
   /** What dockerd has for /: `/` itself, or a tree of unpacked packages. */
   tree: string;
+  /** The tree whose tools the lab's machine has, at `unpackedAt`, in place of those that are not installed. */
+  unpacked?: string;
   /** PATH for the lab's machine. */
   path: string;
-  /** A statically linked busybox. */
-  busybox: string;
+  /** A statically linked busybox: here, and on the lab's machine. */
+  busybox: { here: string; there: string };
 }
+
+/** Where the lab's machine shows an unpacked tree to everybody: the cache may be below root's home, which is closed to others. */
+export const unpackedAt = '/run/unpacked';
 
 /** The Debian suite of each choice; undefined for the release that this machine runs. */
 export const suites: Record<DockerChoice, string | undefined> = { '20': undefined, '26': 'trixie', '28': 'sid' };
@@ -86,11 +91,14 @@ export const findBinaries = async (docker: DockerChoice, report: (line: string) 
   const suite = suites[docker];
   const missing = suite === undefined ? missingParts() : Object.keys(packages);
   const own = searchPath();
-  if (missing.length === 0) return { tree: '/', path: own.join(delimiter), busybox: installed('busybox') ?? '' };
+  const found = installed('busybox') ?? '';
+  if (missing.length === 0) return { tree: '/', path: own.join(delimiter), busybox: { here: found, there: found } };
   const tree = await unpackTree(suite, [...new Set(missing.flatMap(name => packages[name] ?? []))], report);
-  const busybox = missing.includes('busybox') ? join(tree, 'usr', 'bin', 'busybox') : (installed('busybox') ?? '');
+  const busyboxIn = (top: string): string => (missing.includes('busybox') ? join(top, 'usr', 'bin', 'busybox') : found);
+  const busybox = { here: busyboxIn(tree), there: busyboxIn(unpackedAt) };
+  const tools = toolsOf(unpackedAt);
   // A daemon and the tools that read its rules belong together: rules written by a newer nft can crash an older one.
   return missing.includes('daemon')
-    ? { tree, path: [toolsOf(tree), ...own].join(delimiter), busybox }
-    : { tree: '/', path: [...own, toolsOf(tree)].join(delimiter), busybox };
+    ? { tree, unpacked: tree, path: [tools, ...own].join(delimiter), busybox }
+    : { tree: '/', unpacked: tree, path: [...own, tools].join(delimiter), busybox };
 };

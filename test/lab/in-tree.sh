@@ -2,7 +2,7 @@
 # Runs a program on the lab's machine with an unpacked distribution for its root.
 #   in-tree.sh TREE DATA PLACE COMMAND…
 # TREE becomes the root of a mount namespace by pivot_root; under a mere chroot `docker exec` would enter the machine's /
-# instead of the container's. DATA, a folder, is found at PLACE there.
+# instead of the container's. DATA, a folder, is found at PLACE there, and the machine's own root at /machine.
 set -e
 exec unshare --mount --propagation unchanged sh -c '
   set -e
@@ -10,6 +10,8 @@ exec unshare --mount --propagation unchanged sh -c '
   shift 3
   mount --rbind "$tree" "$tree"
   cd "$tree"
+  mkdir -p machine
+  mount --rbind / machine
   mount -t proc proc proc
   mount --rbind /sys sys
   mount --rbind /dev dev
@@ -25,6 +27,7 @@ exec unshare --mount --propagation unchanged sh -c '
   exec /bin/busybox sh -c "
     mount --make-rprivate /tmp/old
     umount -l /tmp/old
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin
     exec \"\$@\"
   " sh "$@"
 ' sh "$@"

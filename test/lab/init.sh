@@ -1,9 +1,11 @@
 #!/bin/sh
 # PID 1 of the lab's machine, already in namespaces of its own (PID, mount, network, UTS).
-#   init.sh FOLDER NAME HOSTNAME HOST4 SECOND4 LAN4 HOST6 LAN6
+#   init.sh FOLDER NAME HOSTNAME HOST4 SECOND4 LAN4 HOST6 LAN6 UNPACKED UNPACKED-AT
 # Makes the machine look like a Docker host of its own, prints `ready PID` (its PID outside) and waits for the lifeline's end.
 set -e
-folder=$1 hostname=$3 host4=$4 second4=$5 lan4=$6 host6=$7 lan6=$8
+folder=$1 hostname=$3 host4=$4 second4=$5 lan4=$6 host6=$7 lan6=$8 unpacked=$9
+shift 9
+unpacked_at=$1
 
 # /proc is still the outer one, so this is the PID by which others can enter the machine.
 read -r pid rest </proc/self/stat
@@ -25,6 +27,11 @@ mount --bind "$folder/run" /run
 mount --make-private /run
 mount --make-shared /run
 mkdir -p /run/lock
+if [ -n "$unpacked" ]; then
+  mkdir "$unpacked_at"
+  mount --bind "$unpacked" "$unpacked_at"
+  mount -o remount,bind,ro "$unpacked_at"
+fi
 # Docker's data in memory: nothing to sync, nothing to delete.
 mount -t tmpfs -o mode=711 tmpfs "$folder/data"
 # What dockerd writes below /etc (20.10: /etc/docker/key.json) stays in the lab.

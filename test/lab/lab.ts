@@ -8,7 +8,7 @@ import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findBinaries, type DockerChoice } from './binaries.ts';
+import { findBinaries, type DockerChoice, unpackedAt } from './binaries.ts';
 import { containerBody, networkBody, type ContainerOptions, type NetworkOptions } from './containers.ts';
 import { createDaemon, type Daemon } from './daemon.ts';
 import { askEngine, execInContainer } from './engine.ts';
@@ -65,6 +65,8 @@ export interface Lab {
   /** eth0 of the machine (`host`, `second`, `host6`) and of its neighbour (`lan`, `lan6`). */
   readonly addresses: typeof addresses;
   readonly daemon: Daemon;
+  /** What containers may bind of the machine: before a path of it goes `root`; `unpacked` is where the tools are that are not installed. */
+  readonly bindable: { readonly root: string; readonly unpacked?: string };
   /** What is true of the `mission` seed. @throws when the lab was started without it */
   readonly mission: Mission;
 
@@ -190,17 +192,20 @@ export const startLab = async (options: LabOptions = {}): Promise<Lab> => {
     XDG_STATE_HOME: join(dir, 'state'),
   };
   report('starting the machine');
-  const machine = await startMachine(dir, name, options.hostname ?? 'lab', env);
+  const { busybox, tree, unpacked } = binaries;
+  const machine = await startMachine(dir, name, options.hostname ?? 'lab', env, unpacked);
   const abort = (): void => void machine.stop();
   options.signal?.addEventListener('abort', abort);
   try {
     options.signal?.throwIfAborted();
     report('starting dockerd');
-    const daemon = createDaemon(machine, dir, name, binaries.tree, options.dockerdArgs ?? []);
+    const daemon = createDaemon(machine, dir, name, tree, options.dockerdArgs ?? []);
     await daemon.start();
     const { Version } = (await askEngine(socket, 'GET', '/version')) as { Version: string };
-    await importImage(socket, binaries.busybox, dir);
-    const lab = assemble({ machine, daemon, dir, name, socket, env, version: Version, busybox: binaries.busybox });
+    await importImage(socket, busybox.here, dir);
+    const bindable = { root: tree === '/' ? '' : '/machine', ...(unpacked !== undefined && { unpacked: unpackedAt }) };
+    const there = busybox.there;
+    const lab = assemble({ machine, daemon, dir, name, socket, env, version: Version, busybox: there, bindable });
     if (options.seed !== 'mission') return lab;
     report(`seeding Docker ${Version}`);
     const mission = await seedMission(lab);
@@ -220,8 +225,9 @@ const assemble = (parts: {
   env: Record<string, string>;
   version: string;
   busybox: string;
+  bindable: Lab['bindable'];
 }): Lab => {
-  const { machine, daemon, dir, name, socket, env, version, busybox } = parts;
+  const { machine, daemon, dir, name, socket, env, version, busybox, bindable } = parts;
   const api: Lab['api'] = (method, path, body) => askEngine(socket, method, path, body);
   const post = async (path: string, body?: unknown): Promise<void> => {
     await api('POST', path, body);
@@ -241,6 +247,7 @@ const assemble = (parts: {
     dockerMajor: Number.parseInt(version, 10),
     addresses,
     daemon,
+    bindable,
     env,
     get mission(): Mission {
       throw new Error('this lab was started without the mission seed');

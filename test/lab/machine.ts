@@ -5,6 +5,7 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { unpackedAt } from './binaries.ts';
 import { ended, run, type Result, type RunOptions } from './process.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -70,17 +71,19 @@ const firstLine = (child: ChildProcess, fd: number): Promise<string> =>
  * @param folder its folder, which must not exist; removed at the end
  * @param name names its cgroups
  * @param env what programs on the machine find in their environment on top of this process's
+ * @param unpacked a folder that everybody on the machine finds at `unpackedAt`
  */
 export const startMachine = async (
   folder: string,
   name: string,
   hostname: string,
   env: Record<string, string | undefined>,
+  unpacked = '',
 ): Promise<Machine> => {
   const { host, second, lan, host6, lan6 } = addresses;
   const keeper = spawn(
     'sh',
-    [join(here, 'machine.sh'), folder, name, hostname, host, second, lan, host6, lan6],
+    [join(here, 'machine.sh'), folder, name, hostname, host, second, lan, host6, lan6, unpacked, unpackedAt],
     // A session of its own: a Ctrl-C that ends this process must not end the one that clears up after it.
     { cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } },
   );

@@ -1,7 +1,7 @@
 /** The tools of a lab's machine as netdash finds them, each of which can be made to fail in every way that tools fail. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Lab } from '../lab/lab.ts';
 
 /** The tools that netdash runs on a host such as the lab's. */
@@ -15,11 +15,11 @@ const scripts = {
   'says nothing': () => 'exit 0',
   hangs: () => 'exec sleep 600',
   // The tool itself, as root without a single capability.
-  'is powerless': real =>
-    `exec ${join(dirname(real), '..', 'bin', 'setpriv')} --bounding-set=-all --inh-caps=-all ${real} "$@"`,
+  'is powerless': (real, folder) =>
+    `exec ${join(folder, 'real', 'bin', 'setpriv')} --bounding-set=-all --inh-caps=-all ${real} "$@"`,
   // What came out is whole lines less the last ones, and nothing tells that it was cut.
   'stops half-way': real => `${real} "$@" >"$0.$$"; head -c "$(( $(wc -c <"$0.$$") / 2 ))" "$0.$$"; rm "$0.$$"`,
-} satisfies Record<string, (real: string) => string>;
+} satisfies Record<string, (real: string, folder: string) => string>;
 export type ToolFault = keyof typeof scripts | 'missing';
 export const toolFaults = [...(Object.keys(scripts) as (keyof typeof scripts)[]), 'missing'] as const;
 
@@ -29,14 +29,16 @@ export const toolFaults = [...(Object.keys(scripts) as (keyof typeof scripts)[])
  */
 export class BrokenTools {
   readonly #folder: string;
+  /** Where each tool is for whoever has the stand-ins, and what does its work. */
+  readonly #places: ReadonlyMap<BrokenTool, { shown: string; real: string }>;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, places: ReadonlyMap<BrokenTool, { shown: string; real: string }>) {
     this.#folder = folder;
+    this.#places = places;
   }
 
   static async on(lab: Lab): Promise<BrokenTools> {
     const folder = join(lab.dir, 'tools');
-    const stand = new BrokenTools(folder);
     for (const name of ['bin', 'sbin']) {
       for (const kind of ['real', 'shown']) mkdirSync(join(folder, kind, name), { recursive: true });
       const { code, stderr } = await lab.inHost([
@@ -50,7 +52,17 @@ export class BrokenTools {
       ]);
       assert.equal(code, 0, stderr);
     }
-    writeFileSync(join(folder, 'calls'), '');
+    const places = new Map<BrokenTool, { shown: string; real: string }>();
+    for (const tool of tools) {
+      const name = ['bin', 'sbin'].find(each => existsSync(join('/usr', each, tool)));
+      // A tool that is not installed here is one that the lab has unpacked.
+      const { stdout } = await lab.inHost(['sh', '-c', 'command -v "$1"', 'sh', tool]);
+      const real = name === undefined ? stdout.trim() : join(folder, 'real', name, tool);
+      assert.notEqual(real, '', `no ${tool} here`);
+      places.set(tool, { shown: join(folder, 'shown', name ?? 'sbin', tool), real });
+    }
+    const stand = new BrokenTools(folder, places);
+    stand.mend();
     chmodSync(join(folder, 'calls'), 0o666);
     return stand;
   }
@@ -66,8 +78,7 @@ export class BrokenTools {
   readonly env = { PATH: '/usr/sbin:/usr/bin' };
 
   #placeOf(tool: BrokenTool): { shown: string; real: string } {
-    const folder = ['bin', 'sbin'].find(name => existsSync(join('/usr', name, tool))) ?? assert.fail(`no ${tool} here`);
-    return { shown: join(this.#folder, 'shown', folder, tool), real: join(this.#folder, 'real', folder, tool) };
+    return this.#places.get(tool) ?? assert.fail(`no ${tool} here`);
   }
 
   /** Breaks a tool from now on. */
@@ -75,16 +86,17 @@ export class BrokenTools {
     const { shown, real } = this.#placeOf(tool);
     rmSync(shown, { force: true });
     if (fault === 'missing') return;
-    writeFileSync(shown, `#!/bin/sh\necho ${tool} >>${this.#folder}/calls\n${scripts[fault](real)}\n`, { mode: 0o755 });
+    const script = scripts[fault](real, this.#folder);
+    writeFileSync(shown, `#!/bin/sh\necho ${tool} >>${this.#folder}/calls\n${script}\n`, { mode: 0o755 });
   }
 
   /** All tools are themselves again. */
   mend(): void {
     for (const tool of tools) {
       const { shown, real } = this.#placeOf(tool);
-      if (existsSync(shown) && lstatSync(shown).isSymbolicLink()) continue;
       rmSync(shown, { force: true });
-      symlinkSync(real, shown);
+      // No symbolic link: the lab's own scripts find what they run beside themselves.
+      writeFileSync(shown, `#!/bin/sh\nexec ${real} "$@"\n`, { mode: 0o755 });
     }
     writeFileSync(join(this.#folder, 'calls'), '');
   }

@@ -99,8 +99,9 @@ describeLab('a tool', {}, lab => {
       ['nft', 'netfilter'],
       ['ip', 'links'],
     ] as const) {
-      const hide = `for place in /usr/sbin /sbin /usr/bin /bin; do [ ! -e $place/${tool} ] || mount --bind /dev/null $place/${tool}; done`;
-      const show = `for place in /usr/sbin /sbin /usr/bin /bin; do umount $place/${tool} 2>/dev/null; done; :`;
+      const places = '/usr/sbin /sbin /usr/bin /bin $(echo "$PATH" | tr : " ")';
+      const hide = `for place in ${places}; do [ ! -e $place/${tool} ] || mount --bind /dev/null $place/${tool}; done`;
+      const show = `for place in ${places}; do umount $place/${tool} 2>/dev/null; done; :`;
       // `mount` is not among the tools that are hidden.
       await lab().inHost(['sh', '-c', hide]);
       const seen = await look(lab());

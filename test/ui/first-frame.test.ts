@@ -15,7 +15,7 @@ for (const target of [[], ['web']]) {
     const server = createServer(() => undefined);
     await new Promise<void>(resolve => server.listen(join(folder, 'docker.sock'), resolve));
     const terminal = new SlowTerminal(netdash('-H', `unix://${join(folder, 'docker.sock')}`, ...target), {
-      columns: 140,
+      columns: 200,
       rows: 30,
     });
     t.after(async () => {
