@@ -25,7 +25,7 @@ const youngStepMs = 2000;
 const calmStepMs = 30_000;
 /** Where nothing has been new for so long, ms, the host is at rest: time alone has things judged less often. */
 export const restMs = 120_000;
-const restStepMs = 120_000;
+const restStepMs = 300_000;
 /**
  * What is confirmed inside a container after so long was confirmed by a look in turn: nobody waits for it, and with many containers each of them would have
  * everything judged again. It counts when time has it judged anyway.

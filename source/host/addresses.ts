@@ -35,6 +35,9 @@ const littleEndian = endianness() === 'LE';
 
 /** The address that the kernel printed as words of eight hex digits in the host's byte order; undefined for anything else. */
 export function procAddress(hex: string, wordsAreLittleEndian = littleEndian): string | undefined {
+  // Most of all listeners are on one of the wildcards.
+  if (hex === '00000000') return '0.0.0.0';
+  if (hex === '00000000000000000000000000000000') return '::';
   if (!/^(?:[0-9A-F]{8}|[0-9A-F]{32})$/i.test(hex)) return undefined;
   const bytes: number[] = [];
   for (let word = 0; word < hex.length; word += 8) {

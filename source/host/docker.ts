@@ -69,18 +69,19 @@ export async function listEnded(host: Host): Promise<ListEntry[]> {
 /**
  * All containers again, from `listEnded` alone: those that run keep their reading, and so do those that do not, unless the list says
  * something new of them.
- * @param previous all containers as last read @param changed as for `readContainers`
+ * @param previous all containers as last read; the very same list is given where none has ended @param changed as for `readContainers`
  * @returns undefined when others have ended than those that are known, or one of `changed` has not: the whole list must be read
  * @throws HostError when the list cannot be had
  */
 export async function readEndedContainers(
   host: Host,
-  previous: readonly ContainerReading[],
+  previous: ContainerReading[],
   changed: ReadonlySet<string>,
 ): Promise<Outcome<ContainerReading[]> | undefined> {
   const entries = await listEnded(host);
   const listed = new Map(entries.map(entry => [entry.id, entry]));
   const ended = previous.filter(({ state }) => endedStates.includes(state));
+  if (listed.size + ended.length + changed.size === 0) return { value: previous };
   const isKnown = ended.length === listed.size && ended.every(({ id }) => listed.has(id));
   if (!isKnown || ![...changed].every(id => listed.has(id))) return undefined;
   const all = previous.map(container => listed.get(container.id) ?? { kept: container });

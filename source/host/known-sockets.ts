@@ -8,6 +8,9 @@ export function socketKey(socket: { proto: string; address: string; port: number
   return `${socket.proto} ${socket.address} ${socket.port}`;
 }
 
+const isSamePlace = (a: SocketReading, b: SocketReading): boolean =>
+  a.port === b.port && a.address === b.address && a.proto === b.proto;
+
 /**
  * Carries over what the reading before knew of each socket, which its inode identifies. Owners are carried while they
  * still have it open under the same descriptor.
@@ -21,15 +24,14 @@ export function keepKnown(
   seen: (before: SocketReading) => boolean = () => false,
 ): SocketReading[] {
   if (!previous || previous.length === 0) return sockets;
-  const known = new Map(
-    previous.filter(({ inode }) => inode !== 0).map(each => [`${each.inode} ${socketKey(each)}`, each]),
-  );
+  const known = new Map<number, SocketReading>();
+  for (const each of previous) if (each.inode !== 0) known.set(each.inode, each);
   const unknown: SocketReading[] = [];
   const paths: string[] = [];
   const checks: { socket: SocketReading; known: SocketReading; from: number; to: number }[] = [];
   for (const socket of sockets) {
-    const before = known.get(`${socket.inode} ${socketKey(socket)}`);
-    if (!before) {
+    const before = known.get(socket.inode);
+    if (!before || !isSamePlace(before, socket)) {
       unknown.push(socket);
       continue;
     }

@@ -41,19 +41,17 @@ export function parseSocketTable(
 ): SocketTable {
   const result: SocketTable = { listeners: [], holding: [], skipped: 0 };
   const listening = proto === 'tcp' ? '0A' : '07';
-  const seen = new Set<string>();
-  const lines = table.split('\n');
-  for (let index = 1; index < lines.length; index += 1) {
-    const line = lines[index]!;
-    if (line === '') continue;
-    // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …
-    const fields = line.trim().split(/\s+/, 10);
-    const [, local, , state, , , , uid, , inode] = fields;
-    const [hex, portHex] = local?.split(':') ?? [];
-    if (!/^[0-9A-F]{4}$/i.test(portHex ?? '') || !/^[0-9A-F]{2}$/.test(state ?? '') || !/^\d+$/.test(inode ?? '')) {
-      result.skipped += 1;
+  const seen = new Set<number>();
+  for (let from = table.indexOf('\n') + 1, to = 0; from > 0 && from < table.length; from = to + 1) {
+    to = table.indexOf('\n', from);
+    if (to < 0) to = table.length;
+    row.lastIndex = from;
+    const fields = row.exec(table);
+    if (!fields || row.lastIndex > to) {
+      if (table.slice(from, to).trim() !== '') result.skipped += 1;
       continue;
     }
+    const [, hex, portHex, state, uid, inodeText] = fields;
     const isListener = state === listening;
     const port = Number.parseInt(portHex!, 16);
     if (!isListener && !wanted?.has(port)) continue;
@@ -63,21 +61,25 @@ export function parseSocketTable(
       result.skipped += 1;
       continue;
     }
-    const key = `${inode} ${local} ${fields[2]}`;
-    if (seen.has(key)) continue;
-    if (inode !== '0') seen.add(key);
+    const inode = Number(inodeText);
+    if (seen.has(inode)) continue;
+    if (inode !== 0) seen.add(inode);
     (isListener ? result.listeners : result.holding).push({
       proto,
       family,
       address,
       port,
       state: (state && stateNames[state]) ?? 'UNKNOWN',
-      inode: Number(inode),
+      inode,
       uid: Number(uid),
     });
   }
   return result;
 }
+
+/** sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode … */
+const row =
+  /[ \t]*\S+[ \t]+([^\s:]+):([0-9A-Fa-f]{4})[ \t]+\S+[ \t]+([0-9A-F]{2})(?:[ \t]+\S+){3}[ \t]+(\S+)[ \t]+\S+[ \t]+(\d+)(?!\S)/y;
 
 const tables = [
   { name: 'tcp', proto: 'tcp', family: 4 },

@@ -35,7 +35,7 @@ export interface DockerSourceOptions {
 
 const listMs = 10_000;
 /** With events, the list of those that have ended is enough in between: of all others, events tell. */
-const wholeListMs = 120_000;
+const wholeListMs = 240_000;
 /** Without events (a proxy that denies them), the list is all there is. */
 const listWithoutEventsMs = 3000;
 const networksMs = 60_000;
@@ -193,6 +193,7 @@ export class DockerSource {
     const { value } = (await this.#readEnded(before, inspect)) ?? (await this.#readAll(before, inspect));
     this.#onAnswer();
     for (const id of inspect) this.#turns.set(id, startedAt);
+    if (value === before && this.#containers.reading.value === before) return outcomeOf(before);
     // While the list was on its way, events may have brought newer readings.
     const current = new Map(this.#containers.reading.value?.map(container => [container.id, container]));
     const known = new Map(before.map(container => [container.id, container]));

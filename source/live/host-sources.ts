@@ -49,7 +49,7 @@ const everyMs = { links: 40_000, netfilter: 30_000, sockets: 2000, kernel: 10_00
 /** Where a monitor would have told of any change, told of none, and the last timed look confirmed that there was none. */
 const quietMs = { links: 180_000, netfilter: 180_000 };
 /** Where the last look found every process to be what it was: sockets tell of most that change. */
-const sameProcessesMs = 120_000;
+const sameProcessesMs = 300_000;
 /** Without `ip monitor`. */
 const unaidedLinksMs = 10_000;
 /** The budget has rates every two to three seconds: with 200 containers something moves all the time, and each time is a frame. */

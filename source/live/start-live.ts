@@ -43,7 +43,7 @@ const longestUnjudgedMs = 1000;
 const judgeRestFactor = 10;
 /** Readings that only confirm what was known make a view this often: findings that want to be seen twice, or end with time, hang on it. */
 const confirmMs = 10_000;
-/** The same at rest (`restMs`): by then all is confirmed, and time alone has things judged every two minutes. */
+/** The same at rest (`restMs`): by then all is confirmed, and time alone has things judged every five minutes. */
 const confirmAtRestMs = 60_000;
 /** Looks into containers take turns: what one of them comes upon makes a view together with what the next ones do. */
 const insideGatherMs: Readonly<Record<Exclude<InsideNews, 'nothing'>, number>> = { awaited: 100, noticed: 2000 };

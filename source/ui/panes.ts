@@ -63,15 +63,16 @@ const resortMilliseconds = 5000;
 /** Ages on screen step by this much, in ms, so that they alone do not make every row a new one. */
 const ageStep = 4000;
 
-/** What rows may be made of, but for the time; of sources what they say, not how old that is. */
+/** What rows may be made of, but for the time; of sources what they say, not how old that is, and of the host what Docker says, not its load. */
 function partsOf({ snapshot, events, reach }: LiveView, beside: readonly (keyof Snapshot)[]): unknown[] {
   const names = (Object.keys(snapshot) as (keyof Snapshot)[]).filter(
-    name => name !== 'takenAt' && name !== 'sources' && !beside.includes(name),
+    name => name !== 'takenAt' && name !== 'sources' && name !== 'host' && !beside.includes(name),
   );
   const sources = Object.entries(snapshot.sources).map(
     ([name, { state, reason }]) => `${name} ${state} ${reason ?? ''}`,
   );
-  return [events, reach.exposures, ...names.map(name => snapshot[name]), ...sources];
+  const docker = JSON.stringify(snapshot.host.docker);
+  return [events, reach.exposures, docker, ...names.map(name => snapshot[name]), ...sources];
 }
 
 interface Definition<Row> {
