@@ -1,10 +1,9 @@
 /** Routing rules and the routes inside a container. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { parseRoutes4, parseRoutes6, readInsideRoutes } from '../../source/host/inside-routes.ts';
 import { parseRoutingRules } from '../../source/host/ip-rules.ts';
-import { needsNetns } from './netfilter/netns.ts';
+import { needsNetns, runInNetns } from './netfilter/netns.ts';
 import { textHost } from './text-host.ts';
 
 test('reads the rules that ip prints: selectors, actions, and what is more than netdash reads', needsNetns(), () => {
@@ -16,7 +15,7 @@ test('reads the rules that ip prints: selectors, actions, and what is more than 
     ip rule add iif lo blackhole
     ip rule add ipproto tcp dport 80 lookup 102
     ip -j rule`;
-  const { stdout: printed } = spawnSync('unshare', ['--net', 'sh', '-ec', script], { encoding: 'utf8' });
+  const { stdout: printed } = runInNetns(`set -e\n${script}`);
   const rules = parseRoutingRules(JSON.parse(printed) as unknown[], 4);
   const told = new Set(['family', 'priority', 'text']);
   const brief = rules.map(rule => Object.fromEntries(Object.entries(rule).filter(([key]) => !told.has(key))));

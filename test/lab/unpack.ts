@@ -16,7 +16,7 @@ export const cacheFolder = (): string =>
   join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'netdash-lab');
 
 /** Counted up when trees are made differently, so that older ones are not taken. */
-const layout = 2;
+const layout = 3;
 
 /** Packages that not every release has: the command line is part of docker.io in older ones. */
 const optional = ['docker-cli'];
@@ -104,7 +104,9 @@ const extract = `
   find "$1" -name 'base-files_*.deb' -exec sh -c "$unpack" sh {} "$2" ';'
   find "$1" -name '*.deb' ! -name 'base-files_*' -print0 | xargs -0 -P 2 -I DEB sh -c "$unpack" sh DEB "$2"`;
 
-const rulesTools = ['iptables', 'ip6tables'].flatMap(name => [name, `${name}-save`, `${name}-restore`]);
+const rulesTools = ['iptables', 'ip6tables'].flatMap(name =>
+  ['', '-nft', '-legacy'].flatMap(flavour => ['', '-save', '-restore'].map(end => `${name}${flavour}${end}`)),
+);
 const wrapped = ['ip', 'bridge', 'ss', 'nft', 'conntrack', 'docker', 'busybox', ...rulesTools];
 
 /** Folder of a tree with a small script for each tool, which runs it with the tree's own loader and libraries. */
@@ -118,12 +120,13 @@ const writeTools = async (tree: string): Promise<void> => {
   if (loader === undefined) throw new Error(`no loader in ${tree}`);
   await mkdir(toolsOf(tree), { recursive: true });
   for (const tool of wrapped) {
-    const program = /^ip6?tables/.test(tool) ? 'xtables-nft-multi' : tool;
+    const isOfRules = rulesTools.includes(tool);
+    const program = isOfRules ? `xtables-${tool.includes('legacy') ? 'legacy' : 'nft'}-multi` : tool;
     const path = ['usr/sbin', 'usr/bin']
       .map(folder => join(folder, program))
       .find(file => existsSync(join(tree, file)));
     if (path === undefined) continue;
-    const name = program === tool ? '' : ` ${tool}`;
+    const name = isOfRules ? ` ${tool.replace(/-(?:nft|legacy)/, '')}` : '';
     const script =
       tool === 'busybox'
         ? `exec "$tree/${path}" "$@"`
