@@ -16,7 +16,7 @@ export const cacheFolder = (): string =>
   join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'netdash-lab');
 
 /** Counted up when trees are made differently, so that older ones are not taken. */
-const layout = 3;
+const layout = 4;
 
 /** Packages that not every release has: the command line is part of docker.io in older ones. */
 const optional = ['docker-cli'];
@@ -133,7 +133,8 @@ const writeTools = async (tree: string): Promise<void> => {
         : `export XTABLES_LIBDIR="$tree/usr/lib/${triplet}/xtables"\n` +
           `exec "$tree/usr/lib/${triplet}/${loader}" --library-path "$tree/usr/lib/${triplet}:$tree/usr/lib" "$tree/${path}"${name} "$@"`;
     const file = join(toolsOf(tree), tool);
-    await writeFile(file, `#!/bin/sh\ntree=\${0%/*}/..\n${script}\n`);
+    // Without -p it would be root again where only the effective user is another.
+    await writeFile(file, `#!/bin/sh -p\ntree=\${0%/*}/..\n${script}\n`);
     await chmod(file, 0o755);
   }
 };

@@ -95,8 +95,8 @@ export class BrokenTools {
     for (const tool of tools) {
       const { shown, real } = this.#placeOf(tool);
       rmSync(shown, { force: true });
-      // No symbolic link: the lab's own scripts find what they run beside themselves.
-      writeFileSync(shown, `#!/bin/sh\nexec ${real} "$@"\n`, { mode: 0o755 });
+      // No symbolic link: the lab's own scripts find what they run beside themselves. Without -p it would be root again where only the effective user is another.
+      writeFileSync(shown, `#!/bin/sh -p\nexec ${real} "$@"\n`, { mode: 0o755 });
     }
     writeFileSync(join(this.#folder, 'calls'), '');
   }
