@@ -149,7 +149,11 @@ export function logHost(host: Host, write: LogWriter): Host {
     readLinks: paths => many('readlink', paths, () => host.readLinks(paths)),
     list: path => timed(`list ${path}`, host.list(path), bytesOf),
     run: (tool, args, options) =>
-      timed([tool, ...args].join(' '), host.run(tool, args, options), ({ stdout }) => Buffer.byteLength(stdout)),
+      timed(
+        [tool, ...args].join(' '),
+        host.run(tool, args, options),
+        ({ raw, stdout }) => (raw ?? Buffer.from(stdout)).length,
+      ),
     follow: (tool, args, onLine, onComplaint) => {
       const ask = [tool, ...args].join(' ');
       write(Date.now(), { ask, event: 'follow' });

@@ -22,7 +22,10 @@ export type Tool =
 export interface ToolResult {
   code: number | null;
   signal: string | null;
+  /** On a live host decoded (UTF-8) when it is first asked for. */
   stdout: string;
+  /** What `stdout` is decoded from; a recording has none. Mostly it is what it was the last time, which bytes tell as well. */
+  raw?: Uint8Array;
   stderr: string;
 }
 

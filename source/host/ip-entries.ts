@@ -1,4 +1,5 @@
 /** What `ip -j` prints, as entries (iproute2, lib/json_print.c). */
+import { createHash } from 'node:crypto';
 import { HostError, type ToolResult } from './host.ts';
 import { ownText } from './own-text.ts';
 
@@ -17,7 +18,7 @@ export function ipArray(what: string, result: ToolResult): unknown[] {
 /**
  * What is made of each element of that array. An element whose text is as it was the last time is neither parsed nor made again: on a host with many containers,
  * one of hundreds has changed. To find them without parsing, the text is cut where an element of these tables begins; should that be in the midst of
- * one, which `ip` prints nowhere, a piece is no JSON, and all is read as one.
+ * one, which `ip` prints nowhere, a piece is no JSON, and all is read as one. Where all was printed as the last time, it is the very list of then.
  * @param make is given each element as JSON has it
  * @param known is changed to what is printed now; the text that it keeps is that of one table
  * @throws HostError as `ipArray`
@@ -28,6 +29,19 @@ export function ipEntries<T>(
   make: (entry: unknown) => T,
   known: KnownEntries<T>,
 ): T[] {
+  const digest = result.raw && result.code === 0 ? createHash('sha256').update(result.raw).digest('base64') : undefined;
+  const last = wholes.get(known);
+  if (last && digest === last.digest) return last.made as T[];
+  wholes.delete(known);
+  const made = entriesOf(what, result, make, known);
+  if (digest !== undefined) wholes.set(known, { digest, made });
+  return made;
+}
+
+/** What was made of a whole table the last time, by what is known of it, with a digest of what was printed. */
+const wholes = new WeakMap<object, { digest: string; made: unknown[] }>();
+
+function entriesOf<T>(what: string, result: ToolResult, make: (entry: unknown) => T, known: KnownEntries<T>): T[] {
   const text = printed(what, result).trim();
   const before = new Map(known);
   known.clear();

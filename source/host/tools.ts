@@ -109,6 +109,20 @@ let lastStart: Promise<void> = Promise.resolve();
 /** Resolves when all tools that were to be run so far have been started. */
 export const toolsStarted = (): Promise<void> => lastStart;
 
+/** Text that nobody asks for is never made: with hundreds of containers it is half a megabyte each time, mostly the same. */
+function resultOf(code: number | null, signal: string | null, raw: Buffer, stderr: Buffer): ToolResult {
+  let text: string | undefined;
+  return {
+    code,
+    signal,
+    get stdout() {
+      return (text ??= raw.toString('utf8'));
+    },
+    raw,
+    stderr: stderr.toString('utf8'),
+  };
+}
+
 /** `Host.run` on this machine. @throws HostError */
 export async function runTool(
   tool: Tool,
@@ -124,16 +138,16 @@ export async function runTool(
     const child = execFile(
       path,
       resolved(tool, args),
-      { env: environment(), timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: maximumBytes, encoding: 'utf8' },
+      { env: environment(), timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: maximumBytes, encoding: 'buffer' },
       (error, stdout, stderr) => {
         running.delete(child);
-        if (!error) return resolve({ code: 0, signal: null, stdout, stderr });
+        if (!error) return resolve(resultOf(0, null, stdout, stderr));
         if (error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') {
           return reject(new HostError('too-large', `${tool} printed more than ${maximumBytes / 1024 / 1024} MiB`));
         }
         if (error.killed) return reject(new HostError('timeout', `${tool} did not end within ${timeoutMs / 1000} s`));
         if (typeof error.code === 'string') return reject(startError(tool, error.code));
-        return resolve({ code: error.code ?? null, signal: error.signal ?? null, stdout, stderr });
+        return resolve(resultOf(error.code ?? null, error.signal ?? null, stdout, stderr));
       },
     );
     child.stdin?.end();

@@ -43,6 +43,23 @@ test('an entry that is printed as before is not made again', () => {
   assert.deepEqual([...known.keys()].length, 1, 'what is printed no longer is forgotten');
 });
 
+test('a table that is printed as before is the very list of before, and another one is not', () => {
+  const known: KnownEntries<unknown> = new Map();
+  const live = (entries: readonly unknown[], code = 0): ToolResult => {
+    const { stdout } = printed(entries);
+    return { ...result(stdout), code, raw: Buffer.from(stdout) };
+  };
+  const first = ipEntries('ip', live([veth(1), veth(2)]), asItIs, known);
+  assert.equal(ipEntries('ip', live([veth(1), veth(2)]), asItIs, known), first);
+  assert.throws(() => ipEntries('ip', live([veth(1), veth(2)], 1), asItIs, known), { code: 'failed' });
+  const other = ipEntries('ip', live([veth(1), veth(3)]), asItIs, known);
+  assert.deepEqual(other, [veth(1), veth(3)]);
+  assert.notEqual(ipEntries('ip', live([veth(1), veth(2)]), asItIs, known), first, 'only the last one is kept');
+  // A recording has the text alone.
+  assert.deepEqual(ipEntries('ip', printed([veth(4)]), asItIs, known), [veth(4)]);
+  assert.deepEqual(ipEntries('ip', live([veth(1), veth(2)]), asItIs, known), [veth(1), veth(2)]);
+});
+
 test('one that is named by another is read with the names of now', () => {
   const tables = noTables();
   const pair = { ifindex: 8, ifname: 'a', link: 'b' };

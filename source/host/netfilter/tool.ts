@@ -83,11 +83,15 @@ export function digestOf(all: readonly Printed[], counters = true): string {
     const { tool } = printed;
     if ('thrown' in printed) hash.update(JSON.stringify([tool, printed.thrown.code, printed.thrown.message]));
     else {
-      const { code, signal, stderr, stdout } = printed.result;
-      const isSaver = tool !== 'nft' && tool !== 'ipset';
-      const timeless = isSaver ? stdout.replace(printedAt, '$1') : stdout;
+      const { code, signal, stderr, raw } = printed.result;
       hash.update(JSON.stringify([tool, code, signal, stderr]));
-      hash.update(counters ? timeless : timeless.replace(isSaver ? savedCounters : nftCounters, ''));
+      const isSaver = tool !== 'nft' && tool !== 'ipset';
+      if (counters && !isSaver && raw) hash.update(raw);
+      else {
+        const { stdout } = printed.result;
+        const timeless = isSaver ? stdout.replace(printedAt, '$1') : stdout;
+        hash.update(counters ? timeless : timeless.replace(isSaver ? savedCounters : nftCounters, ''));
+      }
       hash.update('\0');
     }
   }

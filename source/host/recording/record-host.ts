@@ -1,6 +1,6 @@
 /** Writing down what a host is asked and what it answers. */
 import { redact } from '../docker-redact.ts';
-import { HostError, type DockerApi, type Host, type Subscription } from '../host.ts';
+import { HostError, type DockerApi, type Host, type Subscription, type ToolResult } from '../host.ts';
 import {
   commandLine,
   recordingSchemaName,
@@ -29,6 +29,8 @@ export interface RecordOptions {
   frameMs?: number;
 }
 
+const withoutRaw = ({ code, signal, stdout, stderr }: ToolResult): ToolResult => ({ code, signal, stdout, stderr });
+
 /**
  * Wraps a host. Answers pass unchanged; in the recording Docker's are redacted (no environments, no credentials), and
  * an environment of a process is never written down.
@@ -47,7 +49,7 @@ export function recordHost(host: Host, options: RecordOptions): RecordedHost {
       readLinks: paths => recorder.keepAll('links', paths, host.readLinks(paths)),
       list: path => recorder.keepLater('folders', path, host.list(path), names => names),
       run: (tool, args, runOptions) =>
-        recorder.keepLater('tools', commandLine(tool, args), host.run(tool, args, runOptions), result => result),
+        recorder.keepLater('tools', commandLine(tool, args), host.run(tool, args, runOptions), withoutRaw),
       follow: (tool, args, onLine, onComplaint) => {
         const command = commandLine(tool, args);
         recorder.followed(command);
