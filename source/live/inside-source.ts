@@ -76,9 +76,10 @@ const perContainerMs = 1000;
 const togetherMs = 4000;
 /**
  * Interfaces and routes inside are read after a start, when Docker connects or disconnects it, while looked at, in each turn where somebody in there may change
- * them, and else this often.
+ * them, and else this often, those of all of them no more often than `interfacesApartMs` apart.
  */
 const interfacesMs = 600_000;
+const interfacesApartMs = 6000;
 /** Rules inside are read after a start, while looked at, and else this often, all of them together no more often than `rulesApartMs` apart. */
 const rulesMs = 300_000;
 const rulesApartMs = 60_000;
@@ -278,7 +279,7 @@ export class InsideSource {
     const keepInterfaces = mayKeep && startedAt < entry.interfacesDueAt;
     // Its first looks are while Docker still sets it up.
     if (!keepInterfaces && entry.planned.length === 0)
-      entry.interfacesDueAt = startedAt + interfacesMs * share(entry.interfacesDueAt > -Infinity);
+      entry.interfacesDueAt = startedAt + this.#interfacesMs * share(entry.interfacesDueAt > -Infinity);
     const rules = this.#rulesOf(entry, startedAt);
     // Who may change rules may change these as well, of which no event tells.
     if (entry.target.rules === true) entry.interfacesDueAt = -Infinity;
@@ -327,6 +328,10 @@ export class InsideSource {
     this.#plan(entry);
     entry.awaited = false;
     this.#options.onReading(!hasChanged ? 'nothing' : isAwaited ? 'awaited' : 'noticed');
+  }
+
+  get #interfacesMs(): number {
+    return Math.max(interfacesMs, this.#entries.size * interfacesApartMs);
   }
 
   /** Whether the rules in its netns are read now: not on the first round, which is to be quick. */

@@ -7,8 +7,8 @@ import { readSocketCounts } from '../host/socket-tables.ts';
 
 /** While the number of its sockets stays, a container's tables are read this often, and those of all of them no more often than `apart` apart. */
 const sameMs = { each: 120_000, apart: 5000 };
-/** The same where nothing but its listeners can have changed, and each of those was seen still to be what it was. */
-const provenMs = { each: 600_000, apart: 20_000 };
+/** The same where nothing but its listeners can have changed, and each of those was seen still to be what it was: a walk can tell nothing new then. */
+const provenMs = { each: 1_800_000, apart: 60_000 };
 
 const pauseOf = ({ each, apart }: typeof sameMs, containers: number): number => Math.max(each, containers * apart);
 
