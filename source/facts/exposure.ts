@@ -2,7 +2,7 @@
 import type { Proto } from '../host/readings.ts';
 import type { Interface, Snapshot } from './schema.ts';
 import { boundAddress, isLoopback, parseAddress } from './walk/address.ts';
-import { hostMeets } from './walk/bound-device.ts';
+import { metBy } from './walk/bound-device.ts';
 import { isOnLink, lanInterfaces, type From, type Subject } from './walk/subjects.ts';
 import type { Question, Verdict, VerdictWord } from './walk/verdict.ts';
 
@@ -84,36 +84,22 @@ function ownAddresses(containerId: string, device: string | undefined, { contain
  * How a place is met whose listener is bound to an interface, where that alone tells it: it takes nothing that comes by another.
  * @returns undefined where there is no such interface, or others may come by it, so that they have to be asked
  */
-export function deviceReach({ netns, device, address }: Place, facts: Facts): Exposure | undefined {
+export function deviceReach({ netns, device, address, v6only }: Place, facts: Facts): Exposure | undefined {
   if (device === undefined) return undefined;
-  const there = netns === undefined ? facts.interfaces.find(({ name }) => name === device) : undefined;
-  const apart = (): Exposure => ({
-    word: 'nothing-listening',
-    answers: [],
-    reason: `it is bound to ${device}, which does not have ${boundAddress(address)}: neither this host nor anybody off it reaches it`,
-  });
+  if (netns === undefined) {
+    const met = metBy({ address, device, ...(v6only !== undefined && { v6only }) }, facts.interfaces);
+    if (met.by === 'others') return undefined;
+    const words = { here: 'local-only', nobody: 'nothing-listening', unknown: 'unknown' } as const;
+    return { word: words[met.by], answers: [], reason: met.why };
+  }
   if (device === 'lo') {
-    if (there && !hostMeets(address, there)) return apart();
-    const who = netns === undefined ? 'this host itself' : 'what runs in its network namespace';
-    return { word: 'local-only', answers: [], reason: `it is bound to lo: only ${who} reaches it` };
+    const reason = 'it is bound to lo: only what runs in its network namespace reaches it';
+    return { word: 'local-only', answers: [], reason };
   }
-  const unknown = (why: string): Exposure => ({
-    word: 'unknown',
-    answers: [],
-    reason: `it is bound to ${device}, ${why}`,
-  });
-  if (netns !== undefined) {
-    const endpoints = facts.containers.find(({ id }) => id === netns)?.endpoints ?? [];
-    if (endpoints.some(each => each.interface === device)) return undefined;
-    return unknown('which is on none of its networks, as far as is known');
-  }
-  if (!there) return unknown('of which nothing is known');
-  // A VRF's ports, and what is bound to the VRF itself, take from each other; ports of bridges and bonds take nothing themselves.
-  if (there.kind === 'vrf' || there.master !== undefined) return unknown('whose packets netdash does not follow');
-  if (lanInterfaces(facts).includes(there)) return undefined;
-  if (!hostMeets(address, there)) return apart();
-  const reason = `it is bound to ${device}, which leads to nobody off this host: only this host and what is on ${device} reach it`;
-  return { word: 'local-only', answers: [], reason };
+  const endpoints = facts.containers.find(({ id }) => id === netns)?.endpoints ?? [];
+  if (endpoints.some(each => each.interface === device)) return undefined;
+  const reason = `it is bound to ${device}, which is on none of its networks, as far as is known`;
+  return { word: 'unknown', answers: [], reason };
 }
 
 /**

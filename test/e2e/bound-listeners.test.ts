@@ -87,6 +87,81 @@ describeLab('listeners bound to an interface', {}, lab => {
     assert.match(lan?.fix ?? '', /SO_BINDTODEVICE/);
   });
 
+  test('of a port alone explain says of everybody what ports says: on a bridge of Docker, on a port of a bridge, on one that is down', async () => {
+    const host = lab();
+    const { host: own, lan: neighbour } = host.addresses;
+    const ip = async (...args: string[]) => {
+      const { code, stderr } = await host.inHost(['ip', ...args]);
+      assert.equal(code, 0, stderr);
+    };
+    await ip('link', 'add', 'br9', 'type', 'bridge');
+    for (const name of ['pt', 'off', 'bare'])
+      await ip('link', 'add', `${name}0`, 'type', 'veth', 'peer', 'name', `${name}1`);
+    await ip('link', 'set', 'pt0', 'master', 'br9');
+    for (const name of ['br9', 'pt0', 'pt1', 'bare0', 'bare1', 'off0', 'off1']) await ip('link', 'set', name, 'up');
+    for (const [name, address] of Object.entries({ br9: '10.90.0.1', pt0: '10.91.0.1', off0: '10.92.0.1' }))
+      await ip('addr', 'add', `${address}/24`, 'dev', name);
+    const cases = [
+      { port: 19121, device: 'docker0', at: '172.17.0.1', reach: 'local-only' },
+      { port: 19122, device: 'pt0', at: '10.91.0.1', reach: 'local-only' },
+      { port: 19123, device: 'off0', at: '10.92.0.1', reach: 'nothing-listening' },
+      { port: 19124, device: 'bare0', at: undefined, reach: 'unknown' },
+    ];
+    for (const { port, device } of cases) await bound(host, '0.0.0.0', port, device);
+    await ip('link', 'set', 'off0', 'down');
+    // The neighbour may ask at any address of the host, whatever the interface.
+    for (const to of ['172.17.0.1', '10.91.0.1', '10.92.0.1'])
+      assert.equal((await host.inLan(['ip', 'route', 'add', to, 'via', own])).code, 0);
+    for (const { port, at, reach } of cases) {
+      assert.equal((await reachOf(host, port))?.verdict, reach, String(port));
+      const fromLan = await explain(host, String(port), '--from', 'lan:eth0');
+      assert.deepEqual([...new Set(fromLan.map(({ verdict }) => verdict))], [reach], String(port));
+      for (const { to } of [...fromLan, ...(at === undefined ? [] : [{ to: { address: at } }])])
+        assert.equal(await host.fetchFrom('lan', to.address, port), undefined, `${neighbour} to ${to.address} ${port}`);
+      const [here] = await explain(host, String(port), '--from', 'loopback');
+      assert.ok(here);
+      assert.equal(here.verdict === 'reachable', (await host.fetchFrom('host', here.to.address, port)) !== undefined);
+      assert.equal(here.verdict === 'reachable', reach === 'local-only', `this host to ${here.to.address} ${port}`);
+    }
+    // What comes by a port of a bridge counts as come by the bridge.
+    assert.equal((await host.inHost(['ip', 'netns', 'add', 'on-br9'])).code, 0);
+    await ip('link', 'set', 'pt1', 'netns', 'on-br9');
+    for (const args of [
+      ['addr', 'add', '10.90.0.2/24', 'dev', 'pt1'],
+      ['addr', 'add', '10.91.0.2/24', 'dev', 'pt1'],
+      ['link', 'set', 'pt1', 'up'],
+    ])
+      await ip('-n', 'on-br9', ...args);
+    await bound(host, '0.0.0.0', 19125, 'br9');
+    const ask = async (address: string, port: number) => {
+      const script = `printf x | "$0" nc -w 2 ${address} ${port}`;
+      return (await host.inHost(['ip', 'netns', 'exec', 'on-br9', 'sh', '-c', script, host.busybox])).stdout;
+    };
+    assert.deepEqual([await ask('10.90.0.1', 19122), await ask('10.91.0.1', 19122)], ['', '']);
+    assert.equal(await ask('10.90.0.1', 19125), 'hello\n');
+    const [near] = await explain(host, '19122', '--from', 'lan:br9');
+    assert.equal(near?.verdict, 'local-only');
+    await host.inHost(['ip', 'netns', 'del', 'on-br9']);
+    for (const name of ['br9', 'off0', 'bare0']) await ip('link', 'del', name);
+  });
+
+  test('a container is asked of at the address of a bridge where that is the one that is listened at', async () => {
+    const host = lab();
+    await host.run('near-too');
+    const holder = await host.listen({ address: '172.17.0.1', port: 19126 });
+    const [verdict, more] = await explain(host, '19126', '--from', 'container:near-too');
+    assert.deepEqual(
+      [verdict?.to.address, verdict?.verdict, more],
+      [
+        '172.17.0.1',
+        (await fetchInside(host, 'near-too', '172.17.0.1', 19126)) ? 'reachable' : 'nothing-listening',
+        undefined,
+      ],
+    );
+    assert.equal(verdict?.verdict, 'reachable');
+    await holder.close();
+  });
+
   test('at an address that its interface does not have: the host and the LAN are refused, what is on a bridge is answered', async () => {
     const host = lab();
     const own = host.addresses.host;

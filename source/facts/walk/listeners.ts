@@ -1,10 +1,9 @@
 /** Which socket takes a packet: the kernel's choice among listeners (net/ipv4/inet_hashtables.c, ipv6(7)). */
 import type { Proto } from '../../host/readings.ts';
-import type { Listener } from '../schema.ts';
+import type { Interface, Listener } from '../schema.ts';
 import { boundAddress, isLoopback, parseAddress, placeText, sameSpan, type Span, type Truth } from './address.ts';
-import { hostMeets } from './bound-device.ts';
+import { metBy, type Met } from './bound-device.ts';
 import type { Whereabouts } from './stop.ts';
-import type { World } from './world.ts';
 
 /** A packet's goal in one netns. */
 export interface Goal {
@@ -75,15 +74,12 @@ export function findListener(listeners: readonly Listener[], goal: Goal): Found 
   };
 }
 
-/**
- * Whether a listener can only be reached from the host's own netns: on a loopback address, or bound to lo. One that is bound to an
- * interface without its address is not reached from there either.
- */
-export function isLocalOnly({ address, device }: Listener, { links }: Pick<World, 'links'>): boolean {
-  const there = device === undefined ? undefined : links.get(device);
-  if (there && !hostMeets(address, there)) return false;
+/** Who gets to a listener of the host: of what is bound to no interface, its address tells whether those off this host may. */
+export function metByAny({ address, v6only, device }: Listener, interfaces: readonly Interface[]): Met {
   const own = parseAddress(address);
-  return device === 'lo' || (own !== undefined && isLoopback(own));
+  if (device !== undefined) return metBy({ address, device, ...(v6only !== undefined && { v6only }) }, interfaces);
+  if (own === undefined || !isLoopback(own)) return { by: 'others' };
+  return { by: 'here', why: `it listens on ${address}: only this host itself reaches it` };
 }
 
 /** For which container Docker holds all of these, if they are all its own: they stand for a port that it publishes. */

@@ -20,6 +20,7 @@ function inputsOf({ docker, links, kernel, netfilter, inside }: Readings, facts:
     netfilter.state,
     netfilter.reason,
     facts.containers,
+    facts.interfaces,
     facts.links,
     facts.listeners,
     facts.rules,

@@ -1,7 +1,7 @@
 /** From what an operator names (a port, an address, a container) to the questions that matter about it. */
 import type { Proto } from '../../host/readings.ts';
 import { hasCarrier } from '../carrier.ts';
-import type { Container, Listener, Snapshot } from '../schema.ts';
+import type { Container, Interface, Listener, Snapshot } from '../schema.ts';
 import { boundAddress, isLinkLocal, isLoopback, isMulticast, parseAddress, spanText, subnetOf } from './address.ts';
 import { isLost } from './lost-address.ts';
 import type { Question, Vantage } from './verdict.ts';
@@ -25,18 +25,18 @@ type Facts = Pick<Snapshot, 'containers' | 'listeners' | 'interfaces' | 'network
  */
 export const lonelyKinds: ReadonlySet<string> = new Set(['loopback', 'dummy', 'ifb']);
 
-/** The interfaces that lead off this host: up, with a carrier and an address, neighbours to be had, and no bridge of a Docker network. */
-export function lanInterfaces({ interfaces }: Pick<Facts, 'interfaces'>): Snapshot['interfaces'] {
-  return interfaces.filter(
-    each =>
-      each.up &&
-      hasCarrier(each) &&
-      !lonelyKinds.has(each.kind) &&
-      each.networkId === undefined &&
-      each.name !== 'docker_gwbridge' &&
-      each.master === undefined &&
-      each.addresses.some(({ address }) => isGlobal(address)),
-  );
+/** Whether somebody off this host may be on an interface: it is up, with a carrier, and no bridge of a Docker network. */
+export const mayHaveNeighbours = (each: Interface): boolean =>
+  each.up &&
+  hasCarrier(each) &&
+  !lonelyKinds.has(each.kind) &&
+  each.networkId === undefined &&
+  each.name !== 'docker_gwbridge' &&
+  each.master === undefined;
+
+/** The interfaces that lead off this host: neighbours may be there, and an address tells which. */
+export function lanInterfaces({ interfaces }: { interfaces: readonly Interface[] }): Interface[] {
+  return interfaces.filter(each => mayHaveNeighbours(each) && each.addresses.some(({ address }) => isGlobal(address)));
 }
 
 /** Whether it is a link-local IPv6 address. */
@@ -49,6 +49,10 @@ function isGlobal(text: string): boolean {
   const address = parseAddress(text);
   return address !== undefined && !isLinkLocal(address) && !isLoopback(address);
 }
+
+/** The addresses of interfaces that are not theirs alone. */
+const addressesOf = (interfaces: readonly Interface[]): string[] =>
+  interfaces.flatMap(each => each.addresses.map(({ address }) => address).filter(isGlobal));
 
 /** The link-local IPv6 addresses of an interface. */
 const onLink = ({ addresses }: Snapshot['interfaces'][number]): string[] =>
@@ -105,15 +109,19 @@ const isWild = (address: string): boolean => address === '0.0.0.0' || address ==
 function hostAddresses(places: readonly Place[], from: From, facts: Facts): { vantage: Vantage; address: string }[] {
   const specific = [...new Set(places.map(({ address }) => address))].filter(each => isGlobal(each) && !isWild(each));
   if (from.kind === 'loopback') {
-    const wild = places.length === 0 || places.some(({ address }) => /^(0\.0\.0\.0|::|127\.|::1$)/.test(address));
+    // What is bound to another interface than lo is met at an address of that one alone.
+    const free = places.filter(({ device }) => device === undefined || device === 'lo');
+    const bound = places.flatMap(place => (free.includes(place) ? [] : boundAt(place, facts.interfaces)));
+    const wild = free.some(({ address }) => /^(0\.0\.0\.0|::|127\.|::1$)/.test(address));
     // A listener may be on any of 127.0.0.0/8, as systemd-resolved on 127.0.0.53.
     const others = places.map(({ address }) => address).filter(address => address.startsWith('127.'));
     const own = [...new Set(['127.0.0.1', '::1', ...others])];
-    const found = wild ? orFirst(meeting(own, places), own) : [];
     // Without its zone a link-local address is one place only while no other interface has it too (ipv6(7), sin6_scope_id).
     const near = facts.interfaces.flatMap(each => onLinkAt(each, places));
     const single = near.filter(address => facts.interfaces.filter(each => onLink(each).includes(address)).length === 1);
-    return [...new Set([...found, ...specific, ...single])].map(address => ({ vantage: from, address }));
+    const elsewhere = [...bound, ...specific, ...single];
+    const found = wild || [...elsewhere, ...near].length === 0 ? orFirst(meeting(own, free), own) : [];
+    return [...new Set([...found, ...elsewhere])].map(address => ({ vantage: from, address }));
   }
   const groups = groupsOf(places, facts.interfaces);
   const single = specific.filter(address => !groups.includes(address));
@@ -137,14 +145,26 @@ function hostAddresses(places: readonly Place[], from: From, facts: Facts): { va
   }
   const family = from.kind === 'address' ? isV6(from.address) : undefined;
   const own = facts.interfaces.filter(({ kind }) => kind !== 'loopback');
-  const candidates = own
-    .filter(each => each.kind !== 'veth' || each.master === undefined)
-    .filter(each => from.kind === 'address' || each.networkId === undefined)
-    .flatMap(each => each.addresses.map(({ address }) => address).filter(isGlobal));
-  return orFirst([...lost, ...meeting([...candidates, ...groupsOf(places, own)], places)], candidates)
+  const candidates = addressesOf(
+    own
+      .filter(each => each.kind !== 'veth' || each.master === undefined)
+      .filter(each => from.kind === 'address' || each.networkId === undefined),
+  );
+  // Containers get to what is on the bridge of a Docker network as well, where that is the one address of a place.
+  const named = addressesOf(own).filter(address => specific.includes(address));
+  const asked = [...meeting([...candidates, ...groupsOf(places, own)], places), ...named];
+  return orFirst([...new Set([...lost, ...asked])], candidates)
     .filter(address => family === undefined || isV6(address) === family)
     .slice(0, 4)
     .map(address => ({ vantage: from, address }));
+}
+
+/** The addresses of its interface at which the host meets a wildcard that is bound to it. */
+function boundAt({ address, device }: Place, interfaces: Snapshot['interfaces']): string[] {
+  if (!isWild(address)) return [];
+  const there = interfaces.find(({ name }) => name === device);
+  const own = (there?.addresses ?? []).map(each => each.address).filter(each => isV6(each) === isV6(address));
+  return [own.find(isGlobal)].filter(each => each !== undefined);
 }
 
 /** Of places, the addresses that are for many hosts: of a multicast group, or by which one of these interfaces broadcasts. */

@@ -5,7 +5,8 @@ import type { Rule } from '../schema.ts';
 /**
  * - `reachable`: a byte sent there is answered
  * - `blocked`: a rule, policy, setting or missing route stops it on the way there or back
- * - `local-only`: something listens, but on a loopback address or bound to lo, which this vantage, not the host itself, cannot reach
+ * - `local-only`: something listens, but on a loopback address, or bound to lo or to an interface that leads to nobody off this host,
+ *   which this vantage, not the host itself, cannot reach
  * - `nothing-listening`: it would get there, but nobody answers (also a paused container, or a docker-proxy without anything behind)
  * - `unknown`: hangs on something that was not read or is not evaluated; `decidedBy.detail` says what
  */

@@ -8,7 +8,7 @@ import { isLoopback, isMulticast, parseAddress, placeText, sameSpan, spanText, t
 import { explore, type Chooser } from './chooser.ts';
 import { clientFrom, hostClient, type Client } from './client.ts';
 import { Journey, type Arrival, type Place } from './journey.ts';
-import { elsewhereText, findListener, isForAny, isLocalOnly, publishedFor, type Goal } from './listeners.ts';
+import { elsewhereText, findListener, isForAny, metByAny, publishedFor, type Goal } from './listeners.ts';
 import type { Note } from './hooks.ts';
 import { pidIn, type Node } from './nodes.ts';
 import { answerTo, connection, fromClient, type Packet } from './packet.ts';
@@ -161,7 +161,7 @@ class Exchange {
       ok: true,
       detail: `${placeText(goal.address, goal.port)} is ${listener.owner.via ?? ''} ${owner}`.replace('  ', ' '),
     });
-    return this.strayAnswer(listener, packet, client) ?? this.behind(listener, goal);
+    return this.mute(listener) ?? this.strayAnswer(listener, packet, client) ?? this.behind(listener, goal);
   }
 
   /** The interface of a netns that has an address: what is bound to it takes what its own netns sends there, though that goes by lo. */
@@ -181,11 +181,18 @@ class Exchange {
       detail: `whether [::]:${goal.port} of ${who} takes IPv4 is not known`,
     });
     if (maybe && this.chooser.choose(2, unsure) === 0) return maybe;
+    const met = node ? [] : found.others.map(each => metByAny(each, this.world.interfaces));
+    const unfollowed = met.find(each => each.by === 'unknown');
+    if (unfollowed?.by === 'unknown' && client.place.kind !== 'host') {
+      return stop(
+        'unknown',
+        'listener',
+        'listener',
+        `of what listens on port ${goal.port} of the host: ${unfollowed.why}`,
+      );
+    }
     const local =
-      !node &&
-      found.others.length > 0 &&
-      found.others.every(each => isLocalOnly(each, this.world)) &&
-      !isLoopback(goal.address);
+      met.some(({ by }) => by === 'here') && met.every(({ by }) => by !== 'others') && !isLoopback(goal.address);
     // To the host itself it is not closed off: there is nobody at the address that it asks at.
     const word = local && client.place.kind !== 'host' ? 'local-only' : 'nothing-listening';
     return stop(
@@ -225,6 +232,12 @@ class Exchange {
     }
     this.note({ hop: node.name, ok: true, detail: `listens at ${placeText(goal.address, goal.port)}/${goal.proto}` });
     return undefined;
+  }
+
+  /** A socket that is bound to an interface has no way for its answers while that is down, even to the host itself (measured on 6.18). */
+  private mute({ device }: Listener): Stop | undefined {
+    if (device === undefined || device === 'lo' || this.world.links.get(device)?.up !== false) return undefined;
+    return onWayBack(stop('blocked', 'answer', 'route', `what listens is bound to ${device}: ${device} is down`));
   }
 
   /** UDP from a wildcard socket leaves with the address that the route prefers, unless the program asks for another. */

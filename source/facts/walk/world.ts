@@ -1,6 +1,6 @@
 /** All that the packet walk looks up, indexed once per set of readings. */
 import type { KernelReading, LinkReading, Readings } from '../../host/readings.ts';
-import type { Listener, Snapshot } from '../schema.ts';
+import type { Interface, Listener, Snapshot } from '../schema.ts';
 import {
   isLinkLocal,
   isMulticast,
@@ -33,6 +33,8 @@ export interface World extends MatchWorld {
   rulesGap?: string;
   kernel: KernelReading;
   links: ReadonlyMap<string, LinkReading>;
+  /** The host's own interfaces, with the Docker networks that they are bridges of. */
+  interfaces: readonly Interface[];
   addresses(device: string, family: Family): readonly HostAddress[];
   /** Listeners of the host's netns; null: not known. */
   listeners: readonly Listener[] | null;
@@ -74,7 +76,7 @@ const keyOf = ({ family, from }: Span): string => `${family} ${from}`;
 /** Makes the index. @param facts of the same readings */
 export function makeWorld(
   readings: Readings,
-  facts: Pick<Snapshot, 'containers' | 'links' | 'listeners' | 'rules'>,
+  facts: Pick<Snapshot, 'containers' | 'interfaces' | 'links' | 'listeners' | 'rules'>,
 ): World {
   const links = readings.links.value?.links ?? [];
   const fib = new Fib(readings.links.value?.routes ?? [], readings.links.value?.rules);
@@ -149,6 +151,7 @@ export function makeWorld(
     rules: readyRules(netfilter.value ?? { chains: [], tools: [], sets: {} }, facts.rules ?? [], matches),
     kernel: readings.kernel.value ?? { interfaces: {} },
     links: new Map(links.map(link => [link.name, link])),
+    interfaces: facts.interfaces,
     addresses: (device, family) => addresses.get(`${device} ${family}`) ?? [],
     listeners: facts.listeners,
     isHeld: holdingOf(facts),
