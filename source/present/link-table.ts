@@ -95,6 +95,10 @@ function linkRow(snapshot: Snapshot, lookup: Lookup, link: Link): LinkRow {
   };
 }
 
+/** An address as `ip addr` prints it: where the other end has one of its own, the prefix is that one's. */
+const addressText = ({ address, peer, prefixLength }: Interface['addresses'][number]): string =>
+  peer === undefined ? `${address}/${prefixLength}` : `${address} peer ${peer}/${prefixLength}`;
+
 function interfaceRow(snapshot: Snapshot, lookup: Lookup, item: Interface): LinkRow {
   const network = snapshot.networks.find(candidate => candidate.id === item.networkId);
   return {
@@ -107,7 +111,7 @@ function interfaceRow(snapshot: Snapshot, lookup: Lookup, item: Interface): Link
     mac: item.mac,
     address: item.addresses
       .filter(address => address.family === 4 || !address.address.startsWith('fe80:'))
-      .map(address => `${address.address}/${address.prefixLength}`)
+      .map(addressText)
       .join(' '),
     up: item.up,
     mtu: item.mtu,

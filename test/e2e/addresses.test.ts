@@ -23,6 +23,18 @@ async function reachAt(host: Lab, port: number): Promise<Record<string, string |
 }
 
 describeLab('addresses of the host', {}, lab => {
+  test('one with another end is shown as ip shows it', async () => {
+    const host = lab();
+    await ip(host, 'link add ptp0 type veth peer name ptp1');
+    await ip(host, 'addr add 10.9.0.1 peer 10.9.0.2/24 dev ptp0');
+    const { stdout } = await host.inHost(['ip', '-o', 'addr', 'show', 'dev', 'ptp0']);
+    const [, told = ''] = / inet (\S+ peer \S+) /.exec(stdout) ?? [];
+    assert.equal(told, '10.9.0.1 peer 10.9.0.2/24');
+    const { stdout: shown } = await host.inHost(netdash('snapshot'));
+    assert.match(shown, new RegExp(` ptp0 .* ${told} `));
+    await ip(host, 'link del ptp0');
+  });
+
   test('an address that has left the host is named, on its LAN and beyond it, until the host has it again', async () => {
     const host = lab();
     const { second, host: first, lan } = host.addresses;
