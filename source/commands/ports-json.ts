@@ -20,6 +20,12 @@ export const PortSchema = v.object({
   address: about(v.string(), 'The local address; 0.0.0.0 and :: are wildcards.'),
   port: about(v.nullable(v.number()), 'null for kind unknown.'),
   v6only: v.optional(about(v.nullable(v.boolean()), 'IPv6 only: whether it leaves IPv4 alone; null when unknown.')),
+  device: v.optional(
+    about(
+      v.string(),
+      'The interface that a listener is bound to (SO_BINDTODEVICE), in the netns that it is in: it takes nothing that comes by another.',
+    ),
+  ),
   owner: PortOwnerSchema,
   containerId: v.optional(about(v.string(), 'The container in whose netns it is, or that it leads to.')),
   pid: about(v.nullable(v.number()), 'The process that holds it.'),
@@ -87,6 +93,18 @@ function reachOf(row: PortRow): Port['reach'] {
   };
 }
 
+/** What a row says in the words of the JSON, where it says it. */
+const portFields = [
+  'v6only',
+  'device',
+  'containerId',
+  'unit',
+  'target',
+  'ephemeral',
+  'embeddedDns',
+  'reason',
+] as const satisfies readonly (keyof Port & keyof PortRow)[];
+
 function portOf(row: PortRow, exposed: boolean): Port {
   const port: Port = {
     netns: row.place === 'host' ? 'host' : 'container',
@@ -100,7 +118,7 @@ function portOf(row: PortRow, exposed: boolean): Port {
     exposure: row.exposure,
     findings: row.findings.map(({ code }) => code),
   };
-  for (const name of ['v6only', 'containerId', 'unit', 'target', 'ephemeral', 'embeddedDns', 'reason'] as const) {
+  for (const name of portFields) {
     if (row[name] !== undefined) Object.assign(port, { [name]: row[name] });
   }
   const reach = reachOf(row);

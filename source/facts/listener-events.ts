@@ -136,15 +136,16 @@ function keepListener(
 function linesOf(listeners: readonly Listener[], verb: string): { text: string; first: Listener }[] {
   const groups = new Map<string, Listener[]>();
   for (const listener of listeners) {
-    const { proto, port, owner, process } = listener;
-    const key = [proto, port, owner.kind, owner.containerId ?? owner.service ?? process ?? ''].join(' ');
+    const { proto, port, device, owner, process } = listener;
+    const key = [proto, port, device, owner.kind, owner.containerId ?? owner.service ?? process ?? ''].join(' ');
     groups.set(key, [...(groups.get(key) ?? []), listener]);
   }
   return [...groups.values()].flatMap(group => {
     const [first] = group;
     if (first === undefined) return [];
     const addresses = group.map(({ address }) => (address.includes(':') ? `[${address}]` : address)).join(' and ');
-    return [{ first, text: `${addresses}:${first.port}/${first.proto} ${verb} by ${ownerText(first)}` }];
+    const bound = first.device === undefined ? '' : ` on ${first.device}`;
+    return [{ first, text: `${addresses}:${first.port}/${first.proto}${bound} ${verb} by ${ownerText(first)}` }];
   });
 }
 

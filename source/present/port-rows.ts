@@ -96,16 +96,17 @@ function listenerRow(
   scope: string,
   findings: readonly Finding[],
 ): PortRow {
-  const { proto, address, port, owner } = listener;
+  const { proto, address, port, device, owner } = listener;
   return {
-    key: `${place} ${scope} ${keyOf(proto, address, port)} ${listener.pid ?? ''}`,
+    // One process may listen on a port once for each interface, as DHCP servers do.
+    key: `${place} ${scope} ${keyOf(proto, address, port)} ${device ?? ''} ${listener.pid ?? ''}`,
     place,
     kind: 'listener',
     proto,
     address,
     port,
     v6only: listener.v6only,
-    device: listener.device,
+    device,
     owner,
     containerId: owner.containerId,
     process: listener.process ?? undefined,

@@ -37,8 +37,8 @@ function processCell(row: PortRow): Cell {
 
 function addressCell(row: PortRow): Cell {
   if (row.kind === 'unknown') return nothing;
-  if (row.address === '::' && row.v6only === false) return cell(':: +v4');
-  return cell(row.address);
+  const v4 = row.address === '::' && row.v6only === false ? ' +v4' : '';
+  return cell(`${row.address}${v4}${row.device === undefined ? '' : ` on ${row.device}`}`);
 }
 
 function exposedCell(row: PortRow): Cell {
@@ -66,6 +66,7 @@ function detailsOf(row: PortRow): Line[] {
   const exposure = exposureOfRow(row);
   return facts([
     ['listens on', cell(row.port === undefined ? '-' : `${row.proto} ${socketAddress(row.address, row.port)}`)],
+    ['bound to', row.device === undefined ? undefined : cell(`the interface ${row.device} (SO_BINDTODEVICE)`)],
     ['IPv4 as well', row.address === '::' ? v6onlyCell(row.v6only) : undefined],
     ['owner', ownerCell(row)],
     ['held through', row.owner.via === undefined ? undefined : cell(row.owner.via)],

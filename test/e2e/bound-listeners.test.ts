@@ -36,12 +36,15 @@ async function fetchInside(host: Lab, container: string, address: string, port: 
   return stdout === '' ? undefined : stdout;
 }
 
-/** How `netdash ports` says that the listener with this port is met. */
-async function reachOf(host: Lab, port: number) {
+/** What `netdash ports` says of the listener with this port. */
+async function rowOf(host: Lab, port: number) {
   const { code, stdout, stderr } = await host.inHost(netdash('ports', '--json'));
   assert.equal(code, 0, stderr);
-  return v.parse(PortsSchema, JSON.parse(stdout)).ports.find(each => each.port === port)?.reach;
+  return v.parse(PortsSchema, JSON.parse(stdout)).ports.find(each => each.port === port);
 }
+
+/** How it says that it is met. */
+const reachOf = async (host: Lab, port: number) => (await rowOf(host, port))?.reach;
 
 describeLab('listeners bound to an interface', {}, lab => {
   test('on the host: reached by that interface, and from the host at its addresses', async () => {
@@ -112,8 +115,13 @@ describeLab('listeners bound to an interface', {}, lab => {
     // The neighbour may ask at any address of the host, whatever the interface.
     for (const to of ['172.17.0.1', '10.91.0.1', '10.92.0.1'])
       assert.equal((await host.inLan(['ip', 'route', 'add', to, 'via', own])).code, 0);
-    for (const { port, at, reach } of cases) {
-      assert.equal((await reachOf(host, port))?.verdict, reach, String(port));
+    for (const { port, device, at, reach } of cases) {
+      const row = await rowOf(host, port);
+      assert.deepEqual([row?.reach?.verdict, row?.device], [reach, device], String(port));
+      assert.match(
+        (await host.inHost(['ss', '-Hltn', `sport = :${port}`])).stdout,
+        new RegExp(` 0\\.0\\.0\\.0%${device}:${port} `),
+      );
       const fromLan = await explain(host, String(port), '--from', 'lan:eth0');
       assert.deepEqual([...new Set(fromLan.map(({ verdict }) => verdict))], [reach], String(port));
       for (const { to } of [...fromLan, ...(at === undefined ? [] : [{ to: { address: at } }])])

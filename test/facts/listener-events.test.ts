@@ -105,3 +105,13 @@ it('takes whoever is named last where it was not known at first', () => {
     ],
   );
 });
+
+const on = (device: string): Listener => ({ ...socket('0.0.0.0', { kind: 'process' }), device });
+
+it('tells the interface that one is bound to, and of each such socket apart', () => {
+  assert.deepEqual(story([0, [on('eth0'), on('docker0')]], [100, [on('eth0')]]), [
+    '0.0.0.0:8080/tcp on eth0 opened by docker-proxy (pid 7)',
+    '0.0.0.0:8080/tcp on docker0 opened by docker-proxy (pid 7)',
+    '0.0.0.0:8080/tcp on docker0 closed; it was held by docker-proxy (pid 7)',
+  ]);
+});

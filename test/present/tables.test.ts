@@ -90,6 +90,34 @@ test('ports of a container: published, asked for while it is down, its own in ho
   );
 });
 
+test('a listener that is bound to an interface says so, and is another one than that of the next interface', () => {
+  const snapshot = sampleSnapshot();
+  const bound = ['eth0', 'docker0'].map(device => ({
+    proto: 'udp' as const,
+    address: '0.0.0.0',
+    port: 67,
+    device,
+    pid: 90,
+    process: 'dnsmasq',
+    owner: { kind: 'process' as const },
+  }));
+  const list = listOf(portTable, portRows({ ...snapshot, listeners: [...snapshot.listeners!, ...bound] }));
+  const rows = list.items.filter(({ cells }) => cells.some(({ text }) => text === 'dnsmasq'));
+  assert.deepEqual(
+    rows.map(({ cells }) => cells[1]!.text),
+    ['0.0.0.0 on eth0', '0.0.0.0 on docker0'],
+  );
+  assert.equal(new Set(rows.map(({ key }) => key)).size, 2);
+});
+
+test('an address with another end shows that one, whose prefix it is', () => {
+  const snapshot = sampleSnapshot();
+  const addresses = [{ family: 4 as const, address: '10.9.0.1', peer: '10.9.0.2', prefixLength: 24 }];
+  const interfaces = snapshot.interfaces.map(each => (each.name === 'eth0' ? { ...each, addresses } : each));
+  const shown = linkRows({ ...snapshot, interfaces }).find(({ name }) => name === 'eth0');
+  assert.equal(shown?.address, '10.9.0.1 peer 10.9.0.2/24');
+});
+
 test('a container receives what its veth sends', () => {
   assert.deepEqual([container('web')['RX/s'], container('web')['TX/s']], ['83 kB', '1.2 MB']);
 });

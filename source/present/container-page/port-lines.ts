@@ -52,15 +52,17 @@ function publishedCell({ container, proto, port }: ContainerPortRow): Cell {
   return cell(texts.join(' ') + (published.some(item => item.ephemeral) ? ' (ephemeral)' : ''));
 }
 
-const holder = (listener: Listener): string =>
-  `${socketAddress(listener.address, listener.port)}${listener.process === null ? '' : ` ${listener.process}`}${listener.pid === null ? '' : ` ${listener.pid}`}`;
+const holder = ({ address, port, device, process, pid }: Listener): string =>
+  [socketAddress(address, port), ...(device === undefined ? [] : [`on ${device}`]), process, pid]
+    .filter(each => each !== null)
+    .join(' ');
 
 function insideCell({ container, proto, port }: ContainerPortRow): Cell {
   if (!isUp(container)) return nothing;
   if (container.listeners === null) return unknownCell(container.unknown?.['listeners']);
   const found = container.listeners.filter(item => item.proto === proto && item.port === port && !item.embeddedDns);
   if (found.length === 0) return cell(`${glyphs.failed} nothing listens`, 'warn');
-  const onlyLoopback = found.every(item => isLoopback(item.address));
+  const onlyLoopback = found.every(({ address, device }) => isLoopback(address) || device === 'lo');
   return cell(
     `${onlyLoopback ? glyphs.warning : glyphs.ok} ${found.map(holder).join(', ')}${onlyLoopback ? ' only' : ''}`,
     onlyLoopback ? 'warn' : 'good',
