@@ -37,3 +37,15 @@ export function takesRepeats({ version, podman }: EngineReading, proto: Proto): 
   if (major >= 20 && major <= 26) return false;
   return major === 28 ? proto === 'udp' : undefined;
 }
+
+/**
+ * Whether Docker takes two ranges that one container asks for at addresses that exclude each other, for one port of its own, for one
+ * wish, which of TCP then fails whatever is free ("failed to listen on TCP socket"). Measured with 20.10 and 26.1, which do not, and 28.5.
+ * @returns undefined where that was not measured: of other versions, of SCTP, of Podman
+ */
+export function joinsRepeats({ version, podman }: EngineReading, proto: Proto): boolean | undefined {
+  const major = Number.parseInt(version, 10);
+  if (podman || proto === 'sctp') return undefined;
+  if (major >= 20 && major <= 26) return false;
+  return major === 28 ? proto === 'tcp' : undefined;
+}

@@ -1,5 +1,5 @@
 /** Who holds ports now, and whether that stands in a request's way. */
-import type { Proto, SocketReading } from '../host/readings.ts';
+import type { SocketReading } from '../host/readings.ts';
 import { claimOfSocket, claimText, type Claim } from './claims.ts';
 import { bindConflict, type Conflict } from './conflicts.ts';
 import type { FindingContext } from './findings/detector.ts';
@@ -269,54 +269,6 @@ export function blockersText(blockers: readonly Blocker[]): string {
   const texts = [...lines].map(([who, places]) => `${who} holds ${listText([...places], 4)}`);
   return listText(texts, 3, '; ');
 }
-
-/** A container's own two bindings that exclude each other: whoever else there is, Docker can never give it both. */
-export interface OwnClash {
-  proto: Proto;
-  port: number;
-  claims: [Claim, Claim];
-}
-
-/**
- * The first two fixed bindings of a container that exclude each other.
- * @param options.port only of this host port
- * @param options.surely only where it is certain that Docker takes both addresses
- * @param options.takesRepeats whether Docker gives twice what is asked for twice in the very same way (one address, one port of
- * the container; see `takesRepeats` of engine.ts); by default it does not
- */
-export function ownClash(
-  requests: readonly PortRequest[],
-  options: { port?: number; surely?: boolean; takesRepeats?: (proto: Proto) => boolean | undefined } = {},
-): OwnClash | undefined {
-  const { port, surely = false, takesRepeats } = options;
-  const fixed = requests.flatMap(request => {
-    const [first, last] = request.ports ?? [];
-    if (first === undefined || first !== last || (port !== undefined && first !== port)) return [];
-    return claimsFor(request, first).map(({ claim, certain }) => ({ claim, certain, request }));
-  });
-  for (const [i, mine] of fixed.entries()) {
-    for (const other of fixed.slice(i + 1)) {
-      if (other.request === mine.request || (surely && !(mine.certain && other.certain))) continue;
-      if (bindConflict(mine.claim, other.claim) !== true) continue;
-      const isSame = mine.claim.address === other.claim.address;
-      const isRepeated = isSame && mine.request.binding.containerPort === other.request.binding.containerPort;
-      const { proto } = mine.claim;
-      if (isRepeated && takesRepeats !== undefined && takesRepeats(proto) !== false) continue;
-      return { proto, port: mine.claim.port, claims: [mine.claim, other.claim] };
-    }
-  }
-  return undefined;
-}
-
-/** `it asks for port 80/tcp twice itself (0.0.0.0:80/tcp and 127.0.0.1:80/tcp)` @param what the port, `it` where it is named before */
-export function ownClashText({ claims, port, proto }: OwnClash, what = `port ${port}/${proto}`): string {
-  const places = [...new Set(claims.map(claimText))];
-  return `it asks for ${what} twice itself (${listText(places)})`;
-}
-
-/** What to do about it. */
-export const ownClashFix = (name: string): string =>
-  `Remove ${name} and create it again without one of the two bindings: as it is, it can never start`;
 
 /** Who holds what, as evidence: each once, by what said it; at most six. */
 export function holderEvidence(blockers: readonly Blocker[]): { source: string; text: string }[] {

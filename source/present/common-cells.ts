@@ -78,7 +78,8 @@ export function findingsCell(findings: readonly Finding[], subject?: string): Ce
 const labels: Readonly<Record<string, string>> = {
   'port-conflict-failed': 'port taken',
   'port-conflict-host-mode': 'port taken',
-  'port-conflict-pending': 'port held',
+  // Somebody else may hold it, or its own bindings exclude each other.
+  'port-conflict-pending': 'port conflict',
   'port-conflict-rivals': 'rivals',
   'bind-failed': 'bind failed',
   'bindings-missing': 'unpublished',

@@ -198,31 +198,73 @@ describeLab('Port claims on a lab', {}, lab => {
       ['[::1]:P:80', '[::1]:P:80'],
       ['[::1]:P:80', '127.0.0.1:P:80'],
       ['P:80', 'P:80', 'P:80'],
+      ['[::]:P:80', '0.0.0.0:P:81'],
+      // Ranges, of which Docker takes one port each.
+      ['P-Q:80', 'P:81'],
+      ['P:80', 'P-Q:81'],
+      ['P-Q:80', 'P-Q:81'],
+      ['P-Q:80', 'P-Q:81', 'P-Q:82'],
+      ['P-R:80', 'P:81', 'Q:82', 'R:83'],
+      ['P-Q:80', '127.0.0.1:P:81'],
+      ['127.0.0.1:P-Q:80', 'P:81', 'Q:82'],
+      ['127.0.0.1:P-Q:80', '127.0.0.2:P:81', '127.0.0.2:Q:82'],
+      ['127.0.0.1:P-Q:80', 'P-Q:80'],
+      ['127.0.0.1:P-Q:80', 'P-Q:81'],
+      ['127.0.0.1:P-Q:80', '127.0.0.2:P-Q:80'],
+      ['P-Q:80', 'P-Q:80'],
+      ['0.0.0.0:P-Q:80', 'P-Q:80'],
+      ['P-Q:80/udp', 'P-Q:80/udp'],
+      ['P-Q:80', 'P:80'],
+      ['P:80', 'P-Q:80'],
+      ['P-Q:80', 'P:80', 'Q:80'],
+      ['P:80/udp', 'P-Q:80/udp'],
+      ['P-Q:80/udp', 'P:80/udp'],
+      ['P-Q:80/udp', 'Q:80/udp'],
+      ['P-Q:80/udp', 'P:81/udp', 'Q:82'],
+      ['[::]:P-Q:80', 'P:81', 'Q:82'],
+      ['[::1]:P-Q:80', 'P-Q:81'],
+      ['Q:80', 'P-R:81'],
+      ['Q:81', 'P-R:80'],
     ];
     const containers = ways.map((publish, i) => ({
       name: `twice${i}`,
-      publish: publish.map(each => each.replace('P', String(22_001 + i))),
+      publish: publish.map(each => each.replaceAll(/[PQR]/g, letter => String(22_001 + 3 * i + 'PQR'.indexOf(letter)))),
     }));
     await several(containers, async ({ name, publish }) => {
       await lab().create(name, { publish });
     });
     const findings = await doctor(lab());
-    const starts = new Map<string, string>();
+    // Of a range Docker tries another port at the next start.
+    const starts = new Map<string, (string | undefined)[]>(containers.map(({ name }) => [name, []]));
     await several(containers, async ({ name }) => {
-      await lab()
-        .start(name)
-        .catch((error: unknown) => starts.set(name, String(error)));
+      for (let start = 0; start < 3; start += 1) {
+        const refusal = await lab()
+          .start(name)
+          .catch((error: unknown) => String(error));
+        starts.get(name)?.push(refusal ?? undefined);
+        if (refusal === undefined) await lab().stop(name);
+      }
     });
+    const chances: string[] = [];
     const wrong = containers.flatMap(({ name, publish }) => {
       const told = findings.find(({ code, subject }) => code === 'port-conflict-pending' && subject.name === name);
-      const refusal = starts.get(name);
-      const fits = told ? / can never start: .* twice itself /.test(told.message) : true;
-      return (told !== undefined) === (refusal !== undefined) && fits
-        ? []
-        : [{ publish, told: told?.message, refusal }];
+      const refused = (starts.get(name) ?? []).filter(refusal => refusal !== undefined);
+      if (told && / may not start as things are: it asks for .* itself: /.test(told.message)) {
+        if (refused.length > 0) chances.push(name);
+        return [];
+      }
+      const fits = told
+        ? refused.length === 3 && / can never start: .* itself/.test(told.message)
+        : refused.length === 0;
+      return fits ? [] : [{ publish, told: told?.message, refused }];
     });
+    const never = [...starts.values()].filter(each => each.every(refusal => refusal !== undefined));
+    // What is told as a chance really is one, of all but few of them at these three starts.
+    const mays = findings.filter(({ message }) => message.includes(' may not start as things are: it asks for '));
+    assert.ok(chances.length >= mays.length - 1, `${chances.length} of ${mays.length}`);
+    assert.equal(mays.length > 0, lab().dockerMajor <= 26);
     assert.deepEqual(wrong, []);
-    assert.ok(starts.size >= 12 && starts.size < containers.length, `${starts.size} refused`);
+    assert.ok(never.length >= 16 && never.length < containers.length - 16, `${never.length} refused`);
   });
 });
 

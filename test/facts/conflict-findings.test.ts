@@ -191,8 +191,48 @@ describe('port-conflict-failed', () => {
   it('notices a container that asks for the same port twice', () => {
     const text = 'Bind for 0.0.0.0:9999 failed: port is already allocated';
     const [finding] = judging(host([clash(text, [port('9999', 80), port('9999', 81)])]));
-    assert.match(finding?.message ?? '', /it asks for it twice itself \(0\.0\.0\.0:9999\/tcp\)$/);
+    assert.match(
+      finding?.message ?? '',
+      /^clash did not start: it asks for port 9999\/tcp twice itself \(0\.0\.0\.0:9999\/tcp\)$/,
+    );
     assert.match(finding?.fix ?? '', /^Remove clash and create it again/);
+  });
+
+  it('tells of a range that has met a port of the container itself, and of one that is too small for all', () => {
+    const text = 'Bind for 0.0.0.0:8050 failed: port is already allocated';
+    const asked = [port('8050', 80), port('8050-8051', 81)];
+    const told = (version: string, ...rest: Parameters<typeof host>) => {
+      const of = host(...rest);
+      const { value } = of.docker;
+      if (value) value.engine = { ...value.engine, version };
+      return judging(of);
+    };
+    // Docker 28 tries others.
+    assert.match(told('28.5.2', [clash(text, asked)])[0]?.message ?? '', /was taken; nothing listens on it now/);
+    const [race] = told('20.10.24', [clash(text, asked)]);
+    assert.equal(
+      race?.message,
+      'clash did not start: port 8050/tcp was taken; it asks for 0.0.0.0:8050-8051/tcp and 0.0.0.0:8050/tcp itself: Docker 20 may try one port for both, and tries no other of a range at that start',
+    );
+    assert.equal(race.fix, 'docker start clash');
+    // Somebody else who holds it says more.
+    const [held] = told(
+      '20.10.24',
+      [clash(text, asked)],
+      [socket('0.0.0.0', 8050, { processes: [{ pid: 77, name: 'nginx' }] })],
+    );
+    assert.match(held?.message ?? '', /was taken; nginx \(pid 77, nginx\.service\) holds 0\.0\.0\.0:8050\/tcp$/);
+    const [full] = judging(host([clash('all ports are allocated', [...asked, port('8051', 82)])]));
+    assert.equal(
+      full?.message,
+      'clash did not start: it asks for 3 of the ports 8050-8051/tcp itself, at addresses that exclude each other, and there are 2',
+    );
+    assert.match(full.fix ?? '', /^Remove clash and create it again/);
+    // Two fixed ones that exclude each other are not what a lack of ports is about.
+    const [other] = judging(
+      host([clash('all ports are allocated', [port('9000-9001', 80), ...[80, 81].map(each => port('8050', each))])]),
+    );
+    assert.match(other?.message ?? '', /every port/);
   });
 
   it('finds the port where Docker names none', () => {
@@ -201,7 +241,7 @@ describe('port-conflict-failed', () => {
     const [own] = judging(host([clash(text, [port('8051', 80), ...twice])]));
     assert.equal(
       own?.message,
-      'clash did not start: port 8050/tcp was taken; it asks for it twice itself (127.0.0.1:8050/tcp and 0.0.0.0:8050/tcp)',
+      'clash did not start: it asks for port 8050/tcp twice itself (127.0.0.1:8050/tcp and 0.0.0.0:8050/tcp)',
     );
     assert.match(own?.fix ?? '', /^Remove clash and create it again without one of the two bindings/);
     const [only] = judging(host([clash(text, [port('8051', 80), port('8052', 80, { proto: 'udp' })])]));

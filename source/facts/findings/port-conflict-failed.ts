@@ -7,11 +7,9 @@ import {
   holderEvidence,
   holdersNow,
   listText,
-  ownClash,
-  ownClashFix,
-  ownClashText,
   type Blocker,
 } from '../holders.ts';
+import { ownClash, ownClashFix, type OwnClash } from '../own-clash.ts';
 import { claimsFor, hostTraits, requestsOf, type PortRequest } from '../requests.ts';
 import type { StartError } from '../start-errors.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
@@ -74,9 +72,9 @@ function unheldText(error: StartError, named: readonly PortRequest[]): string {
 function fixText(
   container: ContainerReading,
   port: number | undefined,
-  { clash, isHeld, isFree }: { clash: boolean; isHeld: boolean; isFree: boolean },
+  { isNever, isHeld, isFree }: { isNever: boolean; isHeld: boolean; isFree: boolean },
 ): string {
-  if (clash) return ownClashFix(container.name);
+  if (isNever) return ownClashFix(container.name);
   if (isHeld) return `Stop the holder or give ${container.name} another host port, then docker start ${container.name}`;
   const start = `docker start ${shellName(container)}`;
   if (isFree) return start;
@@ -84,13 +82,21 @@ function fixText(
   return `Look with ss -tanp${filter} who holds it, then ${start}`;
 }
 
+/** What of its own bindings the error was about, where these can never be had: that no port was left says nothing of two fixed ones. */
+function neverOf({ kind }: StartError, own: OwnClash | undefined): OwnClash | undefined {
+  if (own === undefined || own.kind === 'race') return undefined;
+  return kind === 'taken' || own.kind === 'full' ? own : undefined;
+}
+
 function draft(container: ContainerReading, said: StartError, context: FindingContext): FindingDraft {
   const docker = context.readings.docker.value;
   const requests = (docker && requestsOf(container, docker, hostTraits(context.readings))) ?? [];
   const held = holdersNow(context);
   const ofProto = requests.filter(({ binding }) => said.proto === undefined || binding.proto === said.proto);
-  const clash = said.kind === 'taken' ? ownClash(ofProto, { port: said.port }) : undefined;
-  const error = { ...said, ...(clash && { port: clash.port, proto: clash.proto }) };
+  const own = docker && ownClash(ofProto, { port: said.port, engine: docker.engine, hasFailed: true });
+  const race = own?.kind === 'race' && said.kind === 'taken' ? own : undefined;
+  const never = neverOf(said, own);
+  const error = { ...said, ...(never?.kind === 'twice' && { port: never.ports[0], proto: never.proto }) };
   // Where the text names no port and only one binding can be meant, it is that one's.
   const [only, ...more] = ofProto;
   const [first, last] = only?.ports ?? [];
@@ -111,15 +117,16 @@ function draft(container: ContainerReading, said: StartError, context: FindingCo
   const what = subjectText(error, named);
   const blind = context.facts.listeners === null && context.facts.host.docker?.local !== false;
   const unheld = unheldText(error, named);
-  let holder: string;
+  let reason: string;
   if (blockers.length > 0) {
-    holder = blockersText(blockers);
-    if (blockers.every(blocker => blocker.verdict !== true)) holder += ' (likely; not certain)';
-    if (clash) holder = `${ownClashText(clash, 'it')}, and ${holder}`;
-  } else if (clash) holder = ownClashText(clash, 'it');
-  else if (blind) holder = 'the holder is not known, for the sockets of this host cannot be read';
-  else holder = unheld;
-  if (alsoHeld.length > 0) holder += `; it also asks for ports of which ${blockersText(alsoHeld)}`;
+    reason = blockersText(blockers);
+    if (blockers.every(blocker => blocker.verdict !== true)) reason += ' (likely; not certain)';
+  } else if (race) reason = race.text;
+  else if (blind) reason = 'the holder is not known, for the sockets of this host cannot be read';
+  else reason = unheld;
+  if (never) reason = blockers.length > 0 ? `${never.text}; ${reason}` : never.text;
+  else reason = `${what} was taken; ${reason}`;
+  if (alsoHeld.length > 0) reason += `; it also asks for ports of which ${blockersText(alsoHeld)}`;
   const ports = [...blockers, ...alsoHeld].map(({ asked }) => ({
     proto: asked.proto,
     address: asked.address,
@@ -130,15 +137,15 @@ function draft(container: ContainerReading, said: StartError, context: FindingCo
   );
   return {
     subject: { kind: 'container', id: container.id, name: container.name },
-    message: `${container.name} did not start: ${what} was taken; ${holder}`,
+    message: `${container.name} did not start: ${reason}`,
     evidence: [
       { source: `docker inspect ${shellName(container)}`, text: `State.Error: ${container.error}` },
       ...holderEvidence([...blockers, ...alsoHeld]),
     ],
     fix: fixText(container, error.port, {
-      clash: clash !== undefined,
+      isNever: never !== undefined,
       isHeld: blockers.length > 0,
-      isFree: said.kind === 'exhausted' || (!blind && unheld === freeText),
+      isFree: said.kind === 'exhausted' || race !== undefined || (!blind && unheld === freeText),
     }),
     confirm: `docker inspect -f '{{.State.Error}}' ${shellName(container)}${error.port === undefined ? '' : `; ss -tuanp 'sport = :${error.port}'`}`,
     containerIds: [container.id, ...blockerContainers([...blockers, ...alsoHeld]).filter(id => id !== container.id)],

@@ -1,4 +1,4 @@
-import { takesRepeats, triesOfRange } from '../engine.ts';
+import { triesOfRange } from '../engine.ts';
 import {
   blockerContainers,
   blockersFor,
@@ -6,11 +6,9 @@ import {
   hindrancesOf,
   holderEvidence,
   holdersNow,
-  ownClash,
-  ownClashFix,
-  ownClashText,
   type Blocker,
 } from '../holders.ts';
+import { ownClash, ownClashFix } from '../own-clash.ts';
 import { hostTraits, requestsOf } from '../requests.ts';
 import type { Detector } from './detector.ts';
 import { failedStart, uniquePorts } from './shared.ts';
@@ -30,7 +28,7 @@ const triesText = (version: string, tries = 1): string =>
   `Docker ${Number.parseInt(version, 10)} tries ${tries === 1 ? 'only one port' : `no more than ${tries} ports`} of a range at a start, whoever holds ${tries === 1 ? 'it' : 'them'}`;
 
 /**
- * A container that is not running asks for a host port that somebody holds now, or for one twice itself. Only for containers that somebody may
+ * A container that is not running asks for a host port that somebody holds now, or its own bindings exclude each other. Only for containers that somebody may
  * start (created, exited); one that `port-conflict-failed` tells of is left to that.
  */
 export const portConflictPending: Detector = {
@@ -62,24 +60,24 @@ export const portConflictPending: Detector = {
       // What is sure says enough.
       const isSure = met.some(({ verdict }) => verdict === true);
       const blockers = isSure ? met.filter(({ ifProxied }) => ifProxied !== true) : met;
+      const clash = ownClash(requests, { engine: docker.engine });
+      const race = clash?.kind === 'race' ? clash : undefined;
       // Once it has run, its bindings are such as can be had.
-      const own =
-        container.startedAt === undefined
-          ? ownClash(requests, { surely: true, takesRepeats: proto => takesRepeats(docker.engine, proto) })
-          : undefined;
+      const own = race || container.startedAt !== undefined ? undefined : clash;
       const tries = triesOfRange(docker.engine);
       const hindrances =
         tries === undefined || own || blockers.length > 0
           ? []
           : requests.flatMap(request => hindrancesOf(request, held, tries));
-      if (blockers.length === 0 && hindrances.length === 0 && own === undefined) return [];
+      if (blockers.length === 0 && hindrances.length === 0 && !own && !race) return [];
       const all = [...blockers, ...hindrances];
       const isLikely = own === undefined && blockers.every(({ verdict }) => verdict !== true);
-      const ports = uniquePorts([...(own?.claims ?? []), ...all.map(({ asked }) => asked)]);
+      const ports = uniquePorts([...((own ?? race)?.claims ?? []), ...all.map(({ asked }) => asked)]);
       const reasons = [
-        ...(own ? [ownClashText(own)] : []),
+        ...(own ? [own.text] : []),
         ...(blockers.length > 0 ? [blockersText(blockers) + (isLikely ? doubtText(blockers) : '')] : []),
         ...(hindrances.length > 0 ? [`${blockersText(hindrances)}; ${triesText(docker.engine.version, tries)}`] : []),
+        ...(race ? [race.text] : []),
       ];
       return [
         {
@@ -94,7 +92,9 @@ export const portConflictPending: Detector = {
           ],
           fix: own
             ? ownClashFix(container.name)
-            : `Before starting ${container.name}, stop the holder or give it another host port`,
+            : all.length === 0
+              ? `Create ${container.name} again with host ports of which none is asked for twice`
+              : `Before starting ${container.name}, stop the holder or give it another host port`,
           confirm: `docker inspect -f '{{json .HostConfig.PortBindings}}' ${shellName(container)}; ss -tulnp 'sport = :${ports[0]?.port}'`,
           containerIds: [container.id, ...blockerContainers(all)],
           ports,
