@@ -2,9 +2,11 @@
 import { isLinkLocal, isLoopback, parseAddress, sameSpan, spanText, type Family, type Span } from './address.ts';
 import type { Chooser } from './chooser.ts';
 import type { Place } from './journey.ts';
+import { isRefusing } from './lan-parts.ts';
 import { anyNeighbour } from './lan-sources.ts';
 import type { Node } from './nodes.ts';
 import { stop, Stop } from './stop.ts';
+import { lanInterfaces } from './subjects.ts';
 import type { Vantage } from './verdict.ts';
 import { hostHasNoRoute, nodeHasNoRoute } from './way.ts';
 import type { World } from './world.ts';
@@ -14,6 +16,8 @@ export interface Client {
   place: Place;
   /** The address that its packets have; of many neighbours, all that they may have. */
   source: Span;
+  /** Why it is not known where that is: no route of the host leads there, so that only what keeps an answer from it is certain. */
+  adrift?: string;
 }
 
 /**
@@ -40,7 +44,7 @@ export function clientFrom(world: World, from: Vantage, destination: Span, choos
     case 'address':
       break;
   }
-  return addressed(world, from.address, destination);
+  return addressed(world, from.address, destination, chooser);
 }
 
 function neighbour(text: string, place: Place, family: Family): Client | Stop {
@@ -50,7 +54,7 @@ function neighbour(text: string, place: Place, family: Family): Client | Stop {
 }
 
 /** Somebody with this address: the host, a container, or whoever is where the host would send answers. */
-function addressed(world: World, text: string, destination: Span): Client | Stop {
+function addressed(world: World, text: string, destination: Span, chooser: Chooser): Client | Stop {
   const source = parseAddress(text);
   if (source?.family !== destination.family) {
     return stop('unknown', 'start', 'route', `${text} is no IPv${destination.family} address`);
@@ -59,9 +63,16 @@ function addressed(world: World, text: string, destination: Span): Client | Stop
   const node = world.withAddress(source);
   if (node) return { place: { kind: 'node', node }, source };
   const answer = world.fib.lookup({ destination: source, source: destination, mark: 0 });
-  const device = answer.kind === 'route' ? answer.route.reading.device : undefined;
-  if (device === undefined) return stop('unknown', 'start', 'route', `where ${text} would come from is not known`);
-  return { place: { kind: 'outside', interface: device }, source };
+  const route = answer.kind === 'route' && !isRefusing(answer.route) ? answer.route : undefined;
+  const device = route?.reading.device;
+  if (device !== undefined) return { place: { kind: 'outside', interface: device }, source };
+  const adrift = `where ${text} would come from is not known`;
+  const isCertain = answer.kind === 'none' ? world.routesGap === undefined : answer.kind === 'route' && !route;
+  // Somebody who has no way back may come by any interface: what is sent to him is lost all the same.
+  const names = isCertain ? lanInterfaces(world).map(({ name }) => name) : [];
+  const name = names[chooser.choose(Math.max(names.length, 1), () => ({ kind: 'route', detail: adrift }))];
+  if (name === undefined) return stop('unknown', 'start', 'route', adrift);
+  return { place: { kind: 'outside', interface: name }, source, adrift };
 }
 
 /** This host itself, as a program on it that binds to nothing: the kernel chooses its address by the route (ip-route(8), `src`). */

@@ -33,7 +33,8 @@ function ownSizes(spans: readonly Span[]): { span: Span; own: bigint }[] {
   return sizes.toReversed();
 }
 
-const isRefusing = ({ reading }: Route): boolean => refusing.has(reading.type);
+/** Whether a route gives no answer a way. */
+export const isRefusing = ({ reading }: Pick<Route, 'reading'>): boolean => refusing.has(reading.type);
 
 /**
  * Routes to single addresses that count. One that is reached otherwise is no neighbour's (a guest's, or a macvlan's), and one that is

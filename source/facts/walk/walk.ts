@@ -74,7 +74,9 @@ class Exchange {
   run(from: Vantage, destination: Span, port: number, proto: Proto): Stop | undefined {
     const client = clientFrom(this.world, from, destination, this.chooser);
     if (client instanceof Stop) return client;
-    return this.connect(client, destination, port, proto);
+    const stopped = this.connect(client, destination, port, proto);
+    if (stopped || client.adrift === undefined) return stopped;
+    return stop('unknown', 'start', 'route', client.adrift);
   }
 
   /** Sends a byte and takes the answer. */
