@@ -14,6 +14,8 @@ export interface Heard {
   createdAt?: (id: string) => number | undefined;
   /** When the answer came that says what a container was like before, ms since the epoch. */
   lookedAt?: (id: string) => number | undefined;
+  /** What passed between the two snapshots and shows in neither. */
+  passed?: readonly NetdashEvent[];
 }
 
 /** Where Docker's events are not followed. */

@@ -260,7 +260,7 @@ function isRead(name: string, before: Snapshot, after: Snapshot): boolean {
  * so that its return is not a host coming into being.
  * @param before undefined for the first snapshot, which gives no events
  * @param known the listeners that were known with each of the two; by default just those that they have
- * @param heard what Docker told of when things happened to containers and networks
+ * @param heard what Docker told of when things happened to containers and networks, and of what passed between the two
  */
 export function diffEvents(
   before: Snapshot | undefined,
@@ -272,7 +272,9 @@ export function diffEvents(
   const docker = isRead('docker', before, after);
   const events = [
     ...sourceEvents(before, after),
-    ...(docker ? [...containerEvents(before, after, heard), ...networkEvents(before, after, heard)] : []),
+    ...(docker
+      ? [...containerEvents(before, after, heard), ...networkEvents(before, after, heard), ...(heard?.passed ?? [])]
+      : []),
     ...portEvents(before, after),
     ...(isRead('sockets', before, after) ? changesOfListeners(before, after, known) : []),
     ...(isRead('links', before, after) ? linkEvents(before, after) : []),

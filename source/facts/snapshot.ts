@@ -9,6 +9,7 @@ import { keepListeners, type KnownListeners } from './listener-events.ts';
 import { judgeSlowly } from './findings/index.ts';
 import { withoutOvertaken } from './findings/overtaken.ts';
 import { joinSlowly, type JoinContext } from './join.ts';
+import { nothingPassing, type Passing, passingConnections } from './passing-connections.ts';
 import { finish } from './pieces.ts';
 import { emptyLedger, type Ledger, type PortHints, trackPorts } from './port-changes.ts';
 import type { Container, Finding, NetdashEvent, PortChange, Snapshot } from './schema.ts';
@@ -39,6 +40,8 @@ export interface SnapshotMemory {
   sightings?: Sightings;
   /** The host's listeners, for telling what opens and closes. */
   listeners?: KnownListeners;
+  /** Of Docker's events that tell of what no two snapshots differ in. */
+  passing?: Passing;
   /** The reading and the ledger that ports were last tracked with. */
   tracked?: { docker: DockerReading; ledger: Ledger };
   steps?: Steps;
@@ -123,12 +126,32 @@ export function* factsSlowly(
   const sockets = readings.sockets.value?.listeners;
   const listeners = keepListeners(knownBefore, next.listeners, context.now, sockets);
   const known = { before: knownBefore ?? listeners, after: listeners };
+  const { events, cutAt } = context.hints;
+  const heard = { events, cutAt, now: context.now };
+  const { events: passed, passing } = passingConnections(
+    memory.complete ? memory.snapshot : undefined,
+    next,
+    heard,
+    memory.passing ?? nothingPassing,
+  );
   return {
     snapshot: next,
-    memory: { ...memory, ledger, snapshot: next, complete, history, sightings, listeners, tracked, steps },
+    memory: {
+      ...memory,
+      ledger,
+      snapshot: next,
+      complete,
+      history,
+      sightings,
+      listeners,
+      tracked,
+      steps,
+      passing,
+    },
     events: diffEvents(baseline(memory, next), next, known, {
-      events: context.hints.events,
-      cutAt: context.hints.cutAt,
+      events,
+      cutAt,
+      passed,
       createdAt: id => ofContainer(readings.docker, id)?.created,
       lookedAt: id => memory.history && ofContainer(memory.history.current.docker, id)?.inspectedAt,
     }),

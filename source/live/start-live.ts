@@ -37,6 +37,8 @@ export interface LiveOptions {
 const gatherMs = 8;
 const urgentGatherMs = 2;
 const firstLooksMs = 500;
+/** So long after Docker told of a network that a container was put on or taken off, it is seen what became of it (`settledMs`). */
+const passingMs = 500;
 /** Findings are judged so long after a view, so that what happened is on screen first, and no longer than that after the first of several views. */
 const judgeMs = { urgent: 150, else: 1000 };
 const longestUnjudgedMs = 1000;
@@ -124,6 +126,8 @@ class LiveSession implements Live {
         }
         // The event itself may be what a change of ports waits for.
         if (this.#view.awaitsCause) this.#pace.soon(gatherMs, { isAwaited: true });
+        // A network that came and went leaves nothing else to make a view for.
+        else if (event.type === 'network') this.#pace.soon(passingMs);
         const id = event.type === 'network' ? event.attributes['container'] : undefined;
         if (id) this.#inside.changed(id);
       },

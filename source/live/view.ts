@@ -76,11 +76,11 @@ export class ViewKeeper {
 
   /**
    * How soon the view must be made anew though nothing new is read, ms: a port change waits for its cause, a finding for being
-   * confirmed, or an age that counts in seconds goes on.
+   * confirmed, a network that came and went for its container to be as it is now, or an age that counts in seconds goes on.
    */
   get againMs(): number | undefined {
     if (this.awaitsCause) return causeMs;
-    if (this.#settling.isWaiting) return confirmMs;
+    if (this.#settling.isWaiting || this.#memory.passing?.isWaiting === true) return confirmMs;
     return this.#isYoung ? renewYoungMs : undefined;
   }
 
