@@ -37,6 +37,7 @@ export const DecidedBySchema = v.object({
       'Of kind route: the address, with the length of its prefix, that this host should have, and the interface for it, as far as it can be told.',
     ),
   ),
+  off: v.optional(about(v.string(), 'Of kind route: the interface of the host that is down, or has no carrier.')),
   past: v.optional(
     about(
       v.string(),

@@ -9,10 +9,11 @@ const deciding: ReadonlySet<string | undefined> = new Set(['rule', 'policy', 'sy
 
 /**
  * A way back that the host lacks is that to a network on which perhaps nobody is, and one to ::1 is lacking on every host
- * without IPv6: neither says anything of the port, as what the container lacks, and the way to it, do.
+ * without IPv6: neither says anything of the port, as what the container lacks, and the way to it, do. But who answers those on a
+ * network that it is on by another interface that is dead, has two in one network and the route of the wrong one.
  */
-const isHostsLack = ({ kind, onAnswer, pid, routeTo }: DecidedBy): boolean =>
-  kind === 'route' && pid === undefined && (onAnswer === true || routeTo === '::1');
+const isHostsLack = ({ kind, onAnswer, off, pid, routeTo }: DecidedBy): boolean =>
+  kind === 'route' && pid === undefined && ((onAnswer === true && off === undefined) || routeTo === '::1');
 
 /** Who sets net.ipv4.ip_nonlocal_bind has programs wait for an address that comes and goes, as keepalived's do on the host that stands by. */
 const isAwaited = ({ lacks }: DecidedBy, { readings }: FindingContext): boolean =>

@@ -194,7 +194,7 @@ export class Journey {
   private isOff(name: string): Stop | undefined {
     const link = this.world.links.get(name);
     if (!link || (link.up && (link.kind === 'bridge' || hasCarrier(link)))) return undefined;
-    return stop('blocked', name, 'route', link.up ? `${name} has no carrier` : `${name} is down`);
+    return stop('blocked', name, 'route', link.up ? `${name} has no carrier` : `${name} is down`, { off: name });
   }
 
   /** The host puts a packet on an interface. @param through the bridge port that it came in by, when it is bridged */

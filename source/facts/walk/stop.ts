@@ -16,7 +16,7 @@ export class Stop {
 }
 
 /** What a stop says beside its line: where to look, for the operator. */
-export type Whereabouts = Pick<DecidedBy, 'pid' | 'routeTo' | 'lacks' | 'past' | 'onAnswer' | 'publishedFor'>;
+export type Whereabouts = Pick<DecidedBy, 'pid' | 'routeTo' | 'lacks' | 'off' | 'past' | 'onAnswer' | 'publishedFor'>;
 
 /** A stop that is told in one line. */
 export const stop = (

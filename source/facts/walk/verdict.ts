@@ -38,6 +38,8 @@ export interface DecidedBy {
   routeTo?: string;
   /** Of kind `route`: the address, with the length of its prefix, that this host should have, and the interface for it, as far as it can be told. */
   lacks?: { address: string; interface?: string };
+  /** Of kind `route`: the interface of the host that is down, or has no carrier. */
+  off?: string;
   /** Of kind `route`, where a container's answer leaves by a network of its own past the host: its address there. */
   past?: string;
   /** Of kind `listener`, where Docker publishes the port on loopback only: for whom. */
