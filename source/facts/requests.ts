@@ -42,19 +42,23 @@ export function portsAsked(hostPort: string): [number, number] | undefined {
 export const containerPortText = (binding: { containerPort: number; proto: Proto }): string =>
   `${binding.containerPort}/${binding.proto}`;
 
-/** Looks for the traits in what the machine said. No proxy although ports are published means that the userland proxy is off. */
-export function hostTraits(readings: Readings): HostTraits {
-  const processes = readings.processes.value;
-  const publishes = readings.docker.value?.containers.some(
-    container =>
-      container.state === 'running' && container.publishedPorts.some(port => portsAsked(port.hostPort) !== undefined),
+/** Whether docker-proxies are in use: as the daemon says, or as it shows: none although ports are published means that they are not. */
+function isProxied({ docker, processes }: Readings): boolean | undefined {
+  const said = docker.value?.engine.userlandProxy;
+  if (said !== undefined || processes.value === undefined) return said;
+  if (processes.value.proxies.length > 0) return true;
+  const publishes = docker.value?.containers.some(
+    ({ state, publishedPorts }) =>
+      state === 'running' && publishedPorts.some(port => portsAsked(port.hostPort) !== undefined),
   );
-  let userlandProxy: boolean | undefined;
-  if (processes !== undefined && processes.proxies.length > 0) userlandProxy = true;
-  else if (processes !== undefined && readings.processes.state === 'ok' && publishes === true) userlandProxy = false;
+  return processes.state === 'ok' && publishes === true ? false : undefined;
+}
+
+/** Looks for the traits in what the machine said. */
+export function hostTraits(readings: Readings): HostTraits {
   const links = readings.links.value?.links;
   const ipv6 = links?.some(link => link.addresses.some(address => address.family === 6));
-  return { userlandProxy, ipv6 };
+  return { userlandProxy: isProxied(readings), ipv6 };
 }
 
 /**

@@ -26,6 +26,9 @@ export function parseEngine(version: unknown, info: unknown): EngineReading {
   if (components.includes('Podman Engine') || text(told['BuildahVersion'])) engine.podman = true;
   const backend = text(object(told['FirewallBackend'])['Driver']);
   if (backend) engine.firewallBackend = backend;
+  const proxied = array(object(told['FirewallBackend'])['Info']).find(pair => array(pair)[0] === 'EnableUserlandProxy');
+  const word = text(array(proxied)[1]);
+  if (word === 'true' || word === 'false') engine.userlandProxy = word === 'true';
   return engine;
 }
 

@@ -17,6 +17,8 @@ export interface EngineReading {
   podman?: true;
   /** `/info.FirewallBackend.Driver` (Docker 28.1 and later): iptables, iptables+firewalld, nftables… */
   firewallBackend?: string;
+  /** Whether it starts a docker-proxy for each published port; absent where neither it (Docker 29.3 and later) nor its command line says so. */
+  userlandProxy?: boolean;
   liveRestore: boolean;
   swarm: { active: boolean; manager: boolean };
   /**

@@ -6,6 +6,7 @@ import { parseInspect } from './docker-container.ts';
 import { parseEngine, parseNetworks, parseServices } from './docker-engine.ts';
 import { endedStates, needsInspect, parseList, readingFromList, type ListEntry } from './docker-list.ts';
 import { judgeLocality } from './docker-local.ts';
+import { userlandProxyHere } from './dockerd.ts';
 import { HostError, type Host } from './host.ts';
 import { isObject } from './json.ts';
 import { withBridges } from './podman.ts';
@@ -38,6 +39,10 @@ export async function readEngine(host: Host): Promise<Outcome<EngineReading>> {
     version.status === 'fulfilled' ? version.value : undefined,
     info.status === 'fulfilled' ? info.value : undefined,
   );
+  if (engine.userlandProxy === undefined && !engine.podman) {
+    const word = await userlandProxyHere(host);
+    if (word !== undefined) engine.userlandProxy = word;
+  }
   if (info.status === 'rejected') {
     const unknown = 'rootless mode, swarm and firewall backend are unknown';
     return { value: engine, missing: `${unknown}: /info: ${asHostError(info.reason).message}` };

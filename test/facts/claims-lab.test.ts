@@ -8,8 +8,8 @@ import { EngineError, type Lab, type Listening } from '../lab/lab.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-async function doctor(lab: Lab): Promise<Finding[]> {
-  const command = [process.execPath, '--import', 'tsx', join(root, 'cli.tsx'), 'doctor', '--json'];
+async function doctor(lab: Lab, ...args: string[]): Promise<Finding[]> {
+  const command = [process.execPath, '--import', 'tsx', join(root, 'cli.tsx'), 'doctor', '--json', ...args];
   const { stdout, stderr } = await lab.inHost(command, { cwd: root });
   assert.notEqual(stdout, '', stderr);
   return (JSON.parse(stdout) as { findings: Finding[] }).findings;
@@ -277,7 +277,10 @@ for (const proxied of [true, false]) {
       (await doctor(lab)).flatMap(({ code, message }) => (code === 'port-conflict-pending' ? [message] : []));
     const first = await told();
     for (const message of first) {
-      assert.match(message, /may not start as things are: .*only while a container publishes a port$/);
+      assert.match(
+        message,
+        /may not start as things are: .*whether it is here does not show while no container publishes a port$/,
+      );
       assert.ok(message.includes(`(pid ${program.pid})`), message);
     }
     assert.equal(first.length, asked6.length);
@@ -293,4 +296,37 @@ for (const proxied of [true, false]) {
     assert.ok(later.every(message => message.includes(' will not start ')));
     await program.close();
   });
+}
+
+for (const proxied of [true, false]) {
+  const flag = `--userland-proxy=${proxied}`;
+  labTest(
+    `dockerd's own ${flag} tells root what comes of conflicts on the IPv6 side`,
+    { dockerdArgs: [flag] },
+    async lab => {
+      const program = await lab.listen(...held6, { address: '::', port: 5010, v6only: true, proto: 'udp' });
+      for (const [i, publish] of asked6.entries()) await lab.create(`six${i}`, { publish: [publish] });
+      const told = async (...args: string[]) =>
+        (await doctor(lab, ...args)).flatMap(({ code, message }) =>
+          code === 'port-conflict-pending' ? [message] : [],
+        );
+      // Where it is asked by another path than it listens at, that process is not known to be the one.
+      assert.ok((await told()).every(message => message.includes(' may not start ')));
+      const sure = await told('--host', 'unix:///var/run/docker.sock');
+      assert.ok(
+        sure.every(message => message.includes(' will not start ')),
+        sure.join('\n'),
+      );
+      const refused = (await startAll(lab)).filter(outcome => outcome !== 'started');
+      assert.deepEqual(
+        refused,
+        sure.map(() => 'refused'),
+      );
+      assert.equal(sure.length, proxied ? asked6.length : 0);
+      await program.close();
+      // Its configuration file cannot say otherwise.
+      await lab.daemon.stop();
+      await assert.rejects(lab.daemon.start(undefined, { 'userland-proxy': !proxied }), /userland-proxy/);
+    },
+  );
 }

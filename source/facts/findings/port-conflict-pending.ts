@@ -20,7 +20,7 @@ const restartMs = 10_000;
 /** What it hangs on whether they are in the way. */
 const doubtText = (blockers: readonly Blocker[]): string =>
   blockers.every(({ ifProxied }) => ifProxied === true)
-    ? '; Docker takes the IPv6 side where docker-proxy is in use, as it is by default: whether it is here is seen only while a container publishes a port'
+    ? '; Docker takes the IPv6 side where docker-proxy is in use, as it is by default: whether it is here does not show while no container publishes a port'
     : ' (likely; not certain)';
 
 /** Why a range of which some ports are free may not do. */
