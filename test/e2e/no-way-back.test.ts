@@ -51,10 +51,16 @@ describeLab('somebody to whom the host has no route', {}, lab => {
             assert.doesNotMatch(await paste(host, verdict.confirm), / dev eth0 /);
           }
         }
+        // What is proposed takes the route away.
+        const [cut] = await explain(host, `${target}:16101`, '--from', who);
+        const [, command] = /^If that is not meant to keep them out: (.*)$/.exec(cut?.fix ?? '') ?? [];
+        assert.equal(command !== undefined, ['blackhole', 'unreachable', 'prohibit'].includes(way[0] ?? ''), cut?.fix);
         // What nobody serves is no matter of routes.
         const [dead] = await explain(host, `${target}:16109`, '--from', who);
         assert.equal(dead?.verdict, 'nothing-listening', way.join(' '));
-        await ip(family, 'route', 'del', ...way);
+        if (command === undefined) await ip(family, 'route', 'del', ...way);
+        else assert.equal(await paste(host, command), '');
+        assert.equal((await host.inHost(['ip', family, 'route', 'show', part])).stdout, '');
       }
       assert.equal(answered, 2);
     }

@@ -1,6 +1,7 @@
 /** What an operator can do about a port that is cut off or dead, and how to see it without netdash. */
 import { areNftNames, shellWord } from '../shell-words.ts';
 import { isTypable } from '../sysctl.ts';
+import { parseSpan } from './address.ts';
 import type { DecidedBy, Question, Verdict } from './verdict.ts';
 
 /** Both are absent where nothing useful can be said. */
@@ -92,7 +93,15 @@ function lackAdvice({ address, interface: name }: NonNullable<DecidedBy['lacks']
   return { fix: `${elsewhere}${again}`, confirm: `ip addr show to ${address.replace(/\/\d+$/, '')}` };
 }
 
-function routeAdvice({ to: { port, proto } }: Question, decided: DecidedBy): Advice {
+/** Of a route that refuses, which may be meant: it keeps out whoever is there. */
+function refusalFix(detail: string, to: string): string | undefined {
+  const [, destination = '', type] =
+    /'s route to (\S+) is of type (blackhole|unreachable|prohibit)$/.exec(detail) ?? [];
+  if (type === undefined || (destination !== 'default' && !parseSpan(destination))) return undefined;
+  return `If that is not meant to keep them out: ip${to.includes(':') ? ' -6' : ''} route del ${type} ${destination}`;
+}
+
+function routeAdvice({ to: { address, port, proto } }: Question, decided: DecidedBy): Advice {
   const { detail, routeTo, lacks, past } = decided;
   if (lacks) return lackAdvice(lacks);
   if (past !== undefined && routeTo !== undefined) {
@@ -113,7 +122,7 @@ function routeAdvice({ to: { port, proto } }: Question, decided: DecidedBy): Adv
     const fix = isBridge
       ? `Give ${bridge} its address again: ip addr add ${gateway} dev ${bridge}`
       : decided.pid === undefined
-        ? undefined
+        ? refusalFix(detail, address)
         : 'If something took its default route away: restarting the container sets it again.';
     return { ...(fix !== undefined && { fix }), confirm: runIn(decided, `ip route get ${routeTo}`) };
   }

@@ -239,7 +239,8 @@ class Exchange {
   /** A socket that is bound to an interface has no way for its answers while that is down, even to the host itself (measured on 6.18). */
   private mute({ device }: Listener): Stop | undefined {
     if (device === undefined || device === 'lo' || this.world.links.get(device)?.up !== false) return undefined;
-    return onWayBack(stop('blocked', 'answer', 'route', `what listens is bound to ${device}: ${device} is down`));
+    const detail = `what listens is bound to ${device}: ${device} is down`;
+    return onWayBack(stop('blocked', 'answer', 'route', detail, { off: device }));
   }
 
   /** UDP from a wildcard socket leaves with the address that the route prefers, unless the program asks for another. */
