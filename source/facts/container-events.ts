@@ -1,5 +1,6 @@
 /** What happened to containers between two snapshots. */
 import type { DockerEvent } from '../host/host.ts';
+import { isUp, runsBetween, type RunEvent, type RunState } from './container-runs.ts';
 import type { Container, NetdashEvent, Snapshot } from './schema.ts';
 
 type Type = NetdashEvent['type'];
@@ -16,28 +17,21 @@ export interface Heard {
   lookedAt?: (id: string) => number | undefined;
   /** What passed between the two snapshots and shows in neither. */
   passed?: readonly NetdashEvent[];
+  /** The containers of whose removal it told since the look before. */
+  removed?: readonly string[];
 }
 
 /** Where Docker's events are not followed. */
 export const nothingHeard: Heard = { events: new Map() };
 
-const isUp = ({ state }: Container): boolean => state === 'running' || state === 'paused';
-
-/** `exited with 1`, or what else became of it. */
-function endText({ exitCode, state }: Container): string {
-  return exitCode === undefined ? `is ${state}` : `exited with ${exitCode}`;
+/** What Docker told of an action of a container, last. */
+function lastOf(action: string, id: string, heard: Heard): DockerEvent | undefined {
+  return heard.events.get(id)?.findLast(event => event.type === 'container' && event.action === action);
 }
 
-/** Of a run whose exit code nobody saw. */
-const unseenEnd = 'exited, its exit code was not seen';
+const stampOf = (event: DockerEvent): string => new Date(event.at).toISOString();
 
-/** When Docker told of an action of this run, or after it. */
-function heardOf(action: string, { id, startedAt }: Container, heard: Heard): DockerEvent | undefined {
-  const from = startedAt === undefined ? 0 : Date.parse(startedAt);
-  return heard.events.get(id)?.find(event => event.type === 'container' && event.action === action && event.at >= from);
-}
-
-const timeOf = (event: DockerEvent | undefined): string | undefined => event && new Date(event.at).toISOString();
+const timeOf = (event: DockerEvent | undefined): string | undefined => event && stampOf(event);
 
 /**
  * When Docker told of a change that is seen to have come about: its last word on the matter, so long as that is this change. Where
@@ -86,18 +80,6 @@ function failureAt(is: Container, { events, cutAt = -Infinity, lookedAt }: Heard
   return mayBeOfEnd ? undefined : timeOf(last);
 }
 
-/** The end of a run that no inspect answer shows any more: Docker's `die` event, where it was heard, has the exit code. */
-function passedEnd(was: Container, heard: Heard): { text: string; at?: string; failed: boolean } {
-  const die = heardOf('die', was, heard);
-  const code = Number(die?.attributes['exitCode'] ?? Number.NaN);
-  const at = timeOf(die);
-  return {
-    text: `${was.name} ${Number.isInteger(code) ? `exited with ${code}` : unseenEnd}`,
-    ...(at !== undefined && { at }),
-    failed: Number.isInteger(code) && code !== 0,
-  };
-}
-
 interface Rename {
   from: string;
   to: string;
@@ -129,6 +111,28 @@ function nameAt(at: string, renames: readonly Rename[], name: string): string {
   return renames.find(rename => rename.at !== undefined && at < rename.at)?.from ?? name;
 }
 
+/** What Docker told of a container. */
+const heardOf = (id: string, { events }: Heard): readonly DockerEvent[] => events.get(id) ?? [];
+
+/** The runs of a container as events. */
+function runEvents({ id, name }: Named, renames: readonly Rename[], runs: readonly RunEvent[]): NetdashEvent[] {
+  return runs.map(({ type, at, exitCode, name: calledThen }) => {
+    const containerName = renames.length > 0 ? nameAt(at, renames, name) : (calledThen ?? name);
+    if (type === 'container-started')
+      return { at, type, text: `${containerName} started`, containerId: id, containerName };
+    const end = exitCode === undefined ? 'exited, its exit code was not seen' : `exited with ${exitCode}`;
+    const failed = exitCode !== undefined && exitCode !== 0;
+    return {
+      at,
+      type,
+      text: `${containerName} ${end}`,
+      containerId: id,
+      containerName,
+      ...(failed && { severity: 'warning' as const }),
+    };
+  });
+}
+
 /** What happened to one container that is in both snapshots. */
 function changesOf(was: Container, is: Container, takenAt: string, heard: Heard): NetdashEvent[] {
   if (was === is) return [];
@@ -150,24 +154,13 @@ function changesOf(was: Container, is: Container, takenAt: string, heard: Heard)
   const events = renames.map(({ from, to, at }) =>
     event('container-renamed', `${from} is now called ${to}`, at, undefined, to),
   );
-  const isAnotherRun = isUp(is) && was.startedAt !== is.startedAt;
-  if (isUp(was) && (isAnotherRun || !isUp(is))) {
-    // Of a run that ended between the two, inspect tells only when: its exit code was overwritten by the next start.
-    const at = is.finishedAt ?? takenAt;
-    const name = nameAt(at, renames, is.name);
-    const end = isUp(is)
-      ? passedEnd({ ...was, name }, heard)
-      : { text: `${name} ${endText(is)}`, failed: is.exitCode !== undefined && is.exitCode !== 0 };
-    events.push(event('container-died', end.text, at, end.failed ? 'warning' : undefined, name));
-  }
+  const runs = runEvents(is, renames, runsBetween(was, is, heardOf(is.id, heard), takenAt));
+  events.push(...runs);
   const hasError = is.error !== undefined && is.error !== was.error;
   if (hasError && !isUp(is))
     events.push(event('start-failed', `${is.name} did not start: ${is.error}`, failureAt(is, heard), 'error'));
-  if (isUp(is) && (!isUp(was) || isAnotherRun)) {
-    const at = is.startedAt ?? takenAt;
-    const name = nameAt(at, renames, is.name);
-    events.push(event('container-started', `${name} started`, at, undefined, name));
-  } else if (was.state === 'running' && is.state === 'paused')
+  if (runs.length > 0) return events;
+  if (was.state === 'running' && is.state === 'paused')
     events.push(
       event('container-paused', `${is.name} paused`, lastHeard(is.id, 'container', ['pause', 'unpause'], heard)),
     );
@@ -175,7 +168,7 @@ function changesOf(was: Container, is: Container, takenAt: string, heard: Heard)
     events.push(
       event('container-unpaused', `${is.name} unpaused`, lastHeard(is.id, 'container', ['unpause', 'pause'], heard)),
     );
-  if (isUp(was) && isUp(is) && !isAnotherRun) events.push(...connections(was, is, event, heard));
+  if (isUp(was) && isUp(is)) events.push(...connections(was, is, event, heard));
   return events;
 }
 
@@ -216,47 +209,68 @@ function creationAt(is: Container, takenAt: string, heard: Heard): string {
   return [at, is.startedAt ?? takenAt, takenAt].reduce((first, each) => (each < first ? each : first));
 }
 
-const about = ({ id, name }: Pick<Container, 'id' | 'name'>) => ({ containerId: id, containerName: name });
+type Named = Pick<Container, 'id' | 'name'>;
+
+const about = ({ id, name }: Named) => ({ containerId: id, containerName: name });
 
 /** How a container that is gone came to its last name, as Docker told. */
 function lastRenames(was: Container, heard: Heard): Rename[] {
-  const last = heard.events.get(was.id)?.findLast(({ type, action }) => type === 'container' && action === 'rename');
-  const name = last?.attributes['name'];
+  const name = lastOf('rename', was.id, heard)?.attributes['name'];
   return name === undefined ? [] : renamesOf(was, { ...was, name }, heard).filter(({ at }) => at !== undefined);
 }
 
-/** A container that is gone, and the end of it if it was up. */
-function departure(before: Container, takenAt: string, heard: Heard): NetdashEvent[] {
-  const renames = lastRenames(before, heard);
-  const { id } = before;
-  const was = { ...before, name: renames.at(-1)?.to ?? before.name };
+/** A container that is gone, and its runs until then. */
+function departure(was: Container, takenAt: string, heard: Heard): NetdashEvent[] {
+  const renames = lastRenames(was, heard);
+  const { id } = was;
   const renamed = renames.map(({ from, to, at = takenAt }): NetdashEvent => {
     const text = `${from} is now called ${to}`;
     return { at, type: 'container-renamed', text, ...about({ id, name: to }) };
   });
-  const name = nameAt(passedEnd(was, heard).at ?? takenAt, renames, was.name);
-  const end = passedEnd({ ...was, name }, heard);
-  const died: NetdashEvent = { at: end.at ?? takenAt, type: 'container-died', text: end.text, ...about({ id, name }) };
-  const removed: NetdashEvent = {
-    at: timeOf(heardOf('destroy', was, heard)) ?? takenAt,
-    type: 'container-removed',
-    text: `${was.name} removed`,
-    ...about(was),
-  };
-  const ended = isUp(was) ? [{ ...died, ...(end.failed && { severity: 'warning' as const }) }] : [];
-  return [...renamed, ...ended, removed];
+  const last = { id, name: renames.at(-1)?.to ?? was.name };
+  return [...renamed, ...ending(last, was, renames, takenAt, heard)];
 }
+
+function ending(
+  last: Named,
+  was: RunState | undefined,
+  renames: readonly Rename[],
+  takenAt: string,
+  heard: Heard,
+): NetdashEvent[] {
+  const runs = runEvents(last, renames, runsBetween(was, undefined, heardOf(last.id, heard), takenAt));
+  const removedAt = timeOf(lastOf('destroy', last.id, heard)) ?? takenAt;
+  return [...runs, { at: removedAt, type: 'container-removed', text: `${last.name} removed`, ...about(last) }];
+}
+
+/** A container that came and went between the two looks, as Docker told. */
+function passing(id: string, takenAt: string, heard: Heard): NetdashEvent[] {
+  const created = lastOf('create', id, heard);
+  const { name = id.slice(0, 12) } = lastOf('destroy', id, heard)?.attributes ?? {};
+  const end = ending({ id, name }, undefined, [], takenAt, heard);
+  if (created === undefined) return end;
+  const { name: firstName = name, image = 'unknown image' } = created.attributes;
+  return [creation({ id, name: firstName, image }, stampOf(created)), ...end];
+}
+
+const creation = ({ image, ...named }: Named & Pick<Container, 'image'>, at: string): NetdashEvent => ({
+  at,
+  type: 'container-created',
+  text: `${named.name} created (${image})`,
+  ...about(named),
+});
 
 /**
  * Containers that came, went, started, exited, were paused, renamed, connected, or failed to start.
  * @param heard Docker's own words, which know exit codes and times that no later answer has
  */
 export function containerEvents(before: Snapshot, after: Snapshot, heard: Heard = nothingHeard): NetdashEvent[] {
-  if (before.containers === after.containers) return [];
+  const { removed = [] } = heard;
+  if (before.containers === after.containers && removed.length === 0) return [];
   const had = new Map(before.containers.map(container => [container.id, container]));
   const has = new Set(after.containers.map(({ id }) => id));
   const at = after.takenAt;
-  const events: NetdashEvent[] = [];
+  const events = removed.filter(id => !had.has(id) && !has.has(id)).flatMap(id => passing(id, at, heard));
   for (const was of before.containers) {
     if (!has.has(was.id)) events.push(...departure(was, at, heard));
   }
@@ -266,15 +280,10 @@ export function containerEvents(before: Snapshot, after: Snapshot, heard: Heard 
       events.push(...changesOf(was, is, at, heard));
       continue;
     }
-    events.push({
-      at: creationAt(is, at, heard),
-      type: 'container-created',
-      text: `${is.name} created (${is.image})`,
-      ...about(is),
-    });
-    if (isUp(is))
-      events.push({ at: is.startedAt ?? at, type: 'container-started', text: `${is.name} started`, ...about(is) });
-    else if (is.error !== undefined) {
+    events.push(creation(is, creationAt(is, at, heard)));
+    const runs = runEvents(is, [], runsBetween(undefined, is, heardOf(is.id, heard), at));
+    events.push(...runs);
+    if (runs.length === 0 && is.error !== undefined) {
       events.push({
         at: failureAt(is, heard) ?? at,
         type: 'start-failed',

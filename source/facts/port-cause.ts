@@ -13,6 +13,8 @@ export interface PortHints {
   following: boolean;
   /** When the last event came before the stream was cut, ms since the epoch by Docker's clock; absent where it never was. */
   cutAt?: number | undefined;
+  /** The containers of whose removal it told, the last ones; the same list until it tells of another. */
+  removed?: readonly string[];
 }
 
 /** One start of a container and what led to it. */

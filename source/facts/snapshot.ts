@@ -44,6 +44,8 @@ export interface SnapshotMemory {
   passing?: Passing;
   /** The reading and the ledger that ports were last tracked with. */
   tracked?: { docker: DockerReading; ledger: Ledger };
+  /** The containers of whose removal Docker had told by then. */
+  removed?: readonly string[];
   steps?: Steps;
 }
 
@@ -69,6 +71,18 @@ function portChanges(
   const made = trackPorts(ledger, value, context.hints, context.now);
   const list = made.changes.length === 0 ? before : [...made.changes.toReversed(), ...before].slice(0, mostPortChanges);
   return { ledger: made.ledger, list, tracked: { docker: value, ledger: made.ledger } };
+}
+
+/** The removals that Docker has told of since the snapshot before; while it does not answer, they wait. */
+function takeRemovals(
+  { removed: known, complete }: SnapshotMemory,
+  { docker }: Readings,
+  { hints: { removed = [] } }: SnapshotContext,
+): { fresh: string[]; kept: Pick<SnapshotMemory, 'removed'> } {
+  if (docker.state === 'failed' || known === removed) return { fresh: [], kept: {} };
+  const before = new Set(known);
+  const fresh = complete === true ? [...new Set(removed)].filter(id => !before.has(id)) : [];
+  return { fresh, kept: { removed } };
 }
 
 /**
@@ -134,6 +148,7 @@ export function* factsSlowly(
     heard,
     memory.passing ?? nothingPassing,
   );
+  const removals = takeRemovals(memory, readings, context);
   return {
     snapshot: next,
     memory: {
@@ -147,6 +162,7 @@ export function* factsSlowly(
       tracked,
       steps,
       passing,
+      ...removals.kept,
     },
     events: diffEvents(baseline(memory, next), next, known, {
       events,
@@ -154,6 +170,7 @@ export function* factsSlowly(
       passed,
       createdAt: id => ofContainer(readings.docker, id)?.created,
       lookedAt: id => memory.history && ofContainer(memory.history.current.docker, id)?.inspectedAt,
+      removed: removals.fresh,
     }),
   };
 }

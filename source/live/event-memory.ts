@@ -6,6 +6,8 @@ import type { PortHints } from '../facts/port-changes.ts';
 const perContainer = 40;
 const longestMs = 10 * 60_000;
 const mostContainers = 2000;
+/** Removals that are remembered as such: more than there are between two looks. */
+const mostRemoved = 500;
 
 /** Remembers events by container, and by network those of networks themselves. */
 export class EventMemory {
@@ -13,6 +15,7 @@ export class EventMemory {
   #daemonRestarts: number[] = [];
   #newest = -Infinity;
   #cutAt: number | undefined;
+  #removed: readonly string[] = [];
 
   /** Takes an event of a container or of a network; one of a network that names a container is the container's. */
   add(event: DockerEvent): void {
@@ -20,6 +23,9 @@ export class EventMemory {
     const isKept = event.type === 'container' || event.type === 'network';
     const id = isKept && (event.type === 'network' ? (event.attributes['container'] ?? event.id) : event.id);
     if (!id) return;
+    if (event.type === 'container' && event.action === 'destroy') {
+      this.#removed = [...this.#removed.slice(1 - mostRemoved), id];
+    }
     const events = this.#events.get(id) ?? [];
     events.push(event);
     const oldest = event.at - longestMs;
@@ -47,6 +53,6 @@ export class EventMemory {
   /** What is known, as the facts want it. @param following whether the event stream is open */
   hints(following: boolean): PortHints {
     const cutAt = following ? this.#cutAt : this.#newest;
-    return { events: this.#events, daemonRestarts: this.#daemonRestarts, following, cutAt };
+    return { events: this.#events, daemonRestarts: this.#daemonRestarts, following, cutAt, removed: this.#removed };
   }
 }

@@ -124,6 +124,8 @@ class LiveSession implements Live {
         if (event.type === 'container' || event.type === 'network') {
           this.#machine.dockerChanged(event.action === 'start' || event.action === 'connect');
         }
+        // Of a container that came and went between two looks, no reading will tell.
+        if (event.type === 'container' && event.action === 'destroy') this.#pace.soon(gatherMs);
         // The event itself may be what a change of ports waits for.
         if (this.#view.awaitsCause) this.#pace.soon(gatherMs, { isAwaited: true });
         // A network that came and went leaves nothing else to make a view for.
