@@ -79,6 +79,9 @@ export function parsePortMap(value: unknown): PortBindingReading[] {
 export const onEveryAddress = (port: PortBindingReading): PortBindingReading =>
   port.hostIp === '' && port.hostPort !== '' ? { ...port, hostIp: '0.0.0.0' } : port;
 
+/** The network that Docker calls so is always its own: nobody else can give one that name. */
+const defaultBridge = 'bridge';
+
 /** An entry of `NetworkSettings.Networks`. @param id the container's, whose short form the daemon puts among the aliases before API 1.45 */
 export function parseEndpoint(network: string, value: unknown, id: string): EndpointReading {
   const given = object(value);
@@ -96,7 +99,8 @@ export function parseEndpoint(network: string, value: unknown, id: string): Endp
   const networkId = text(given['NetworkID']);
   // Podman has the name there, and calls its default network `bridge` in the list of networks alone.
   if (networkId === network) endpoint.network = network === 'podman' ? 'bridge' : network;
-  else if (networkId) endpoint.networkId = networkId;
+  // The default bridge is made anew whenever the daemon starts: a container that has not run since has the id of one that is gone.
+  else if (networkId && network !== defaultBridge) endpoint.networkId = networkId;
   if (text(given['EndpointID'])) endpoint.endpointId = text(given['EndpointID']);
   if (ipv4) Object.assign(endpoint, { ipv4, ipv4PrefixLength: number(given['IPPrefixLen']) });
   if (ipv6) Object.assign(endpoint, { ipv6, ipv6PrefixLength: number(given['GlobalIPv6PrefixLen']) });
