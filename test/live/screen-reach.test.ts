@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { ContainerReading, Readings, SocketReading } from '../../source/host/readings.ts';
 import type { Exposure } from '../../source/facts/exposure.ts';
 import { joinFacts } from '../../source/facts/join.ts';
@@ -8,7 +10,7 @@ import { reuse } from '../../source/facts/sharing.ts';
 import { finish } from '../../source/facts/pieces.ts';
 import { emptyMemory, facts as factsOf } from '../../source/facts/snapshot.ts';
 import { ScreenReach } from '../../source/live/screen-reach.ts';
-import { now } from '../facts/build.ts';
+import { now, port as binding } from '../facts/build.ts';
 import { walkReadings, type HostOptions } from '../facts/walk/host.ts';
 import { Random } from '../oracle/random.ts';
 
@@ -20,6 +22,9 @@ function moment(containers: number) {
 }
 
 const place = (port: number) => ({ address: '0.0.0.0', port, proto: 'tcp' as const });
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 const hints = { events: new Map(), daemonRestarts: [], following: false };
 
@@ -187,4 +192,42 @@ test('whatever happens to a host, answers that are kept are those that would be 
     });
   }
   assert.ok(kept > 100, `only ${kept} were kept`);
+});
+
+/** MB that are kept for a screen that shows every port of one container. */
+const keptFor = (count: number): number => {
+  const ports = Array.from({ length: count }, (_, index) => 20_000 + index);
+  const address = '172.17.0.3';
+  const published = ports.map(each => binding(String(each), each, { hostIp: '0.0.0.0' }));
+  const rules = ports.flatMap(each => [
+    [
+      'nat',
+      'DOCKER',
+      `! -i docker0 -p tcp -m tcp --dport ${each} -j DNAT --to-destination ${address}:${each}`,
+    ] as const,
+    ['filter', 'DOCKER', `-d ${address}/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport ${each} -j ACCEPT`] as const,
+  ]);
+  const base = walkReadings({ rules });
+  const readings = withContainer(base, 0, { publishedPorts: published, requestedPorts: published });
+  let made = factsOf(emptyMemory(), readings, { now, host, hints });
+  const reach = new ScreenReach(readings, made.snapshot);
+  for (const each of ports) reach.shown.exposures.of(place(each));
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (const gone of [22, 5432]) {
+    const next = reuse(readings, withoutSockets(readings, gone));
+    made = factsOf(made.memory, next, { now, host, hints });
+    reach.update(next, made.snapshot);
+    finish(reach.judge(now));
+  }
+  collect();
+  const used = (process.memoryUsage().heapUsed - before) / 1e6;
+  assert.equal(reach.shown.exposures.of(place(ports.at(-1)!)).word, 'nothing-listening');
+  return used;
+};
+
+test('what is kept of a container that publishes hundreds of ports grows with them, and not with their square', () => {
+  const few = keptFor(100);
+  const many = keptFor(400);
+  assert.ok(many < few * 8 + 10, `${few.toFixed(1)} MB for 100 ports, ${many.toFixed(1)} MB for 400`);
 });

@@ -53,6 +53,11 @@ export class KeyedRules {
     return this.#all.join('\n');
   }
 
+  /** Whether any rule asks for it. */
+  has(key: string): boolean {
+    return this.#rules.has(key);
+  }
+
   /** Those of several keys, and of the addresses and ports that they translate to, in the order in which they stand. */
   textOf(keys: ReadonlySet<string>): string {
     const all = new Set(keys);

@@ -10,9 +10,9 @@ import { addressesOf, isFresh, ownOf, surroundingsOf, type Moment, type Surround
 /** The state of things for which a place was judged. The same object as long as that holds. */
 export interface PlaceBasis {
   readonly common: string;
-  /** Rules and listeners by the ports that the place leads to, and all that names the containers behind them. */
+  /** Rules and listeners by the ports that the place leads to. */
   readonly own: string;
-  /** Those containers, and what is inside them. */
+  /** The containers behind them, what is inside those, and all that names them. */
   readonly objects: readonly unknown[];
   era: number;
   at: number;
@@ -100,13 +100,15 @@ export class PlaceBases {
       add([...(this.#listeners.get(each) ?? [])].map(id => this.#ways.byId.get(id)));
     }
     for (const each of addresses) add(this.#ways.byAddress.get(each));
-    const parts = [rules.textOf(new Set([...ports, ...addresses].map(String)))];
+    const keys = new Set([...ports, ...addresses].map(String));
+    const owns = [...behind].map(container => ownOf(container, this.#surroundings));
+    // The rules of all these keys, in their order, are among those of one container: a thousand ports of one need no thousand copies.
+    const isNamed = owns.some(own => [...keys].every(key => own.keys.has(key) || !rules.has(key)));
+    const parts = [isNamed ? '' : rules.textOf(keys)];
     for (const each of ports) parts.push(listeners.get(each) ?? '');
     const objects: unknown[] = [];
-    for (const container of behind) {
-      parts.push(ownOf(container, this.#surroundings));
-      objects.push(container, this.#moment.readings.inside[container.id]?.value);
-    }
+    for (const container of behind) objects.push(container, this.#moment.readings.inside[container.id]?.value);
+    objects.push(...owns.map(({ text }) => text));
     return { own: parts.join('\u0001'), objects, isWide: ports.size >= mostPorts };
   }
 }

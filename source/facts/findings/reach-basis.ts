@@ -68,7 +68,7 @@ function judgeBasis(container: Container, context: FindingContext, surroundings:
   const before = bases.get(container);
   const inside = readings.inside[container.id]?.value;
   const rulesOf = numberOf(readings.netfilter.value);
-  const own = ownOf(container, surroundings);
+  const own = ownOf(container, surroundings).text;
   const { era } = surroundings;
   const holds =
     before !== undefined &&
@@ -114,6 +114,7 @@ export interface Era {
 export interface Surroundings {
   /** Those that were asked for already. */
   bases: Map<Container, Basis>;
+  owns: Map<Container, Own>;
   common: string;
   rules: KeyedRules;
   /** Listeners of the host by port. */
@@ -200,8 +201,21 @@ class Lists<K> {
 export const addressesOf = ({ endpoints }: Container): string[] =>
   endpoints.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter(address => address !== undefined));
 
-/** All that names a container's addresses and ports, as one text. */
-export function ownOf(container: Container, { rules, listeners, links }: Surroundings): string {
+/** All that names a container's addresses and ports. */
+interface Own {
+  /** One text; the very same one as before while it says the same, so that it is quickly compared and there is one of it. */
+  text: string;
+  /** By what it asked for rules. */
+  keys: ReadonlySet<string>;
+}
+
+const ownTexts = new WeakMap<Container, string>();
+
+/** All that names a container's addresses and ports; put together once for each moment, since a container may publish a thousand ports. */
+export function ownOf(container: Container, surroundings: Surroundings): Own {
+  const { rules, listeners, links, owns } = surroundings;
+  const known = owns.get(container);
+  if (known) return known;
   const parts = [links.get(container.id) ?? ''];
   const keys = new Set(addressesOf(container));
   for (const { hostPort, containerPort, proto } of container.publishedPorts) {
@@ -211,7 +225,13 @@ export function ownOf(container: Container, { rules, listeners, links }: Surroun
   // A port that is not published is asked for as well, by its own number.
   for (const { port } of container.listeners ?? []) keys.add(`${port}`);
   parts.push(rules.textOf(keys));
-  return parts.join('\u0000');
+  const before = ownTexts.get(container);
+  const made = parts.join('\u0000');
+  const text = made === before ? before : made;
+  ownTexts.set(container, text);
+  const own = { text, keys };
+  owns.set(container, own);
+  return own;
 }
 
 const spans = new Map<string, Span | undefined>();
@@ -342,6 +362,7 @@ function survey(context: Moment, era: Era | undefined): Surroundings {
   const all = oneOf(common.join('\n'));
   return {
     bases: new Map(),
+    owns: new Map(),
     common: all,
     rules,
     listeners: listeners.texts,
