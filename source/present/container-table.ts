@@ -8,7 +8,7 @@ import type { Cell } from './cell.ts';
 import { changeText, findingsCell, nothing, optional, rateCell, stateCell } from './common-cells.ts';
 import { lookupOf, trafficOf } from './lookup.ts';
 import type { ContainerTraffic } from './lookup.ts';
-import { ownListenerTexts, publishedOf, publishedTexts, requestedText } from './published.ts';
+import { ownListenerTexts, publishedOf, publishedTexts, requestedTexts } from './published.ts';
 import { reachesOf } from './container-reach.ts';
 import { reachesCell } from './reach.ts';
 import type { Table } from './table.ts';
@@ -75,7 +75,7 @@ function addressCell({ container }: ContainerRow): Cell {
 /** Its ports as they are now: published ones, its own listeners in host mode, in parentheses what it asks for when down. */
 export function portsCell({ container }: Pick<ContainerRow, 'container'>): Cell {
   if (!isUp(container)) {
-    const asked = container.requestedPorts.map(requestedText);
+    const asked = requestedTexts(container.requestedPorts);
     return asked.length > 0 ? cell(`(${asked.join(' ')})`, 'dim') : nothing;
   }
   const published = publishedTexts(publishedOf(container));
@@ -102,10 +102,14 @@ function freshChange({ changes, now }: ContainerRow): PortChange | undefined {
   return latest && now - Date.parse(latest.at) < newsMilliseconds ? latest : undefined;
 }
 
-/** Errors and warnings about the container itself, and those that only name it, as the holder of a port that another wants. */
+/**
+ * Errors and warnings about the container itself, and those that only name it, as the holder of a port that another wants. What is
+ * about no container (a port that two ask for, the host's forwarding) is about each one that it names.
+ */
 function seriousFindings({ container, findings }: ContainerRow): { own: Finding[]; others: Finding[] } {
   const serious = findings.filter(finding => finding.severity !== 'info');
-  const isOwn = (finding: Finding) => finding.containerIds[0] === container.id;
+  const isOwn = ({ subject, containerIds }: Finding) =>
+    subject.kind !== 'container' || (subject.id ?? containerIds[0]) === container.id;
   return { own: serious.filter(isOwn), others: serious.filter(finding => !isOwn(finding)) };
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Container, Snapshot } from '../../source/facts/schema.ts';
+import type { Container, Finding, Snapshot } from '../../source/facts/schema.ts';
 import { containerRows, containerTable } from '../../source/present/container-table.ts';
 import { eventRows, eventTable } from '../../source/present/event-table.ts';
 import { findingRows, findingTable } from '../../source/present/finding-table.ts';
@@ -73,6 +73,21 @@ test('a container says what is the matter with it, before what others have to do
   assert.equal(container('shop-db-1')['NOTE'], '✗ unhealthy');
   assert.equal(container('batch')['NOTE'], 'exited 1h ago');
   assert.equal(container('sidecar')['MODE'], `container:${id('9').slice(0, 12)}`);
+
+  // What is about a port that both ask for is the matter with both.
+  const sample = sampleSnapshot();
+  const [one, other] = ['batch', 'myapp2'].map(name => sample.containers.find(each => each.name === name)!.id);
+  const rivals: Finding = {
+    ...sample.findings[0]!,
+    id: 'port-conflict-rivals:port:8200/tcp',
+    code: 'port-conflict-rivals',
+    severity: 'warning',
+    subject: { kind: 'port', name: '8200/tcp' },
+    message: 'batch and myapp2 both ask for port 8200/tcp',
+    containerIds: [one!, other!],
+  };
+  const notes = ['batch', 'myapp2'].map(name => container(name, { ...sample, findings: [rivals] })['NOTE']);
+  for (const note of notes) assert.match(note ?? '', /^! .*both ask for port 8200\/tcp/);
 });
 
 const blind = (entry: Container): Container =>

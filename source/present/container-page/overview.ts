@@ -8,7 +8,7 @@ import { isUp, portsCell } from '../container-table.ts';
 import { facts, heading } from '../document.ts';
 import { findingLine } from '../finding-table.ts';
 import { lookupOf, trafficOf } from '../lookup.ts';
-import { requestedText } from '../published.ts';
+import { requestedTexts } from '../published.ts';
 import { age, ago, bytes, moment, rate } from '../units.ts';
 
 function stateCells(container: Container, now: number): Cell[] {
@@ -90,7 +90,7 @@ export function overviewLines(snapshot: Snapshot, container: Container): Line[] 
       [container.networkMode === 'host' ? 'listens on' : 'published', portsCell({ container })],
       [
         'asked for',
-        container.requestedPorts.length === 0 ? nothing : cell(container.requestedPorts.map(requestedText).join(' ')),
+        container.requestedPorts.length === 0 ? nothing : cell(requestedTexts(container.requestedPorts).join(' ')),
       ],
       [
         'exposed',
