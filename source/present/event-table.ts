@@ -148,3 +148,9 @@ export const eventTable: Table<EventRow> = {
   details: detailsOf,
   detailsFirst: true,
 };
+
+/** The same for one container, whose name goes without saying. */
+export const historyTable: Table<EventRow> = {
+  ...eventTable,
+  columns: eventTable.columns.filter(({ id }) => id !== 'container'),
+};

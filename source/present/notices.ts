@@ -33,16 +33,8 @@ function stateLines(name: PaneSource, source: Source | undefined, view: LiveView
   if (source.state === 'partial') {
     return [[cell(`${glyphs.warning} ${name} incomplete: ${reason}`, 'warn')], ...how];
   }
-  if (source.ageMs !== null) {
-    return [
-      [
-        cell(
-          `${glyphs.failed} ${name} cannot be read now: ${reason}. Shown is what it said ${age(source.ageMs)} ago`,
-          'bad',
-        ),
-      ],
-    ];
-  }
+  const stale = staleLine(name, source);
+  if (stale) return [stale];
   // No right and no package brings the sources of a machine that netdash is not on.
   const isElsewhere = name !== 'docker' && view.snapshot.host.docker?.local === false;
   const remedy = isElsewhere ? 'Run netdash on the host of that daemon to see them.' : remedies[name];
@@ -51,6 +43,22 @@ function stateLines(name: PaneSource, source: Source | undefined, view: LiveView
     [cell(remedy, 'dim')],
     ...(isElsewhere ? [] : how),
   ];
+}
+
+/** That what is shown is what a source said earlier, since it cannot be read now; undefined where that is not so. */
+function staleLine(name: PaneSource, source: Source | undefined): Line | undefined {
+  if (source?.state !== 'failed' || source.ageMs === null) return undefined;
+  const reason = source.reason ?? source.state;
+  const text = `${glyphs.failed} ${name} cannot be read now: ${reason}. Shown is what it said ${age(source.ageMs)} ago`;
+  return [cell(text, 'bad')];
+}
+
+/** Lines above a page that is made from several sources: nothing while all of them are of now. */
+export function staleNotices(names: readonly PaneSource[], { snapshot: { sources } }: LiveView): Line[] {
+  return names.flatMap(name => {
+    const line = staleLine(name, sources[name]);
+    return line ? [line] : [];
+  });
 }
 
 /** Lines above a pane's rows: nothing while its source is well. */

@@ -2,11 +2,12 @@
 import type { LiveView } from '../live/live.ts';
 import { cell } from '../present/cell.ts';
 import type { Line } from '../present/cell.ts';
-import { containerPage } from '../present/container-page/page.ts';
+import { goneLines } from '../present/container-page/gone.ts';
+import { containerPage, tabSources } from '../present/container-page/page.ts';
 import type { RawAnswer } from '../present/container-page/page.ts';
 import { wrapLines } from '../present/document.ts';
 import type { Layout } from '../present/layout.ts';
-import { emptyLines, paneNotices } from '../present/notices.ts';
+import { emptyLines, paneNotices, staleNotices } from '../present/notices.ts';
 import { arrange } from './arrange.ts';
 import type { Arrangement, Place, Size } from './arrange.ts';
 import { helpLines } from './help.ts';
@@ -132,8 +133,14 @@ function pageLines(
     return wrapLines(input.panes[page.pane].details(view, page.key) ?? [[cell('It is gone.', 'dim')]], width);
   }
   const container = view.snapshot.containers.find(candidate => candidate.id === page.containerId);
-  if (!container) return [[cell(view.ready ? 'This container is gone.' : 'reading…', 'dim')]];
-  return containerPage(page.tab, {
+  if (!container && !view.ready) return [[cell('reading…', 'dim')]];
+  const now = Date.parse(view.snapshot.takenAt);
+  if (!container) {
+    const { containers } = view.snapshot;
+    return wrapLines(goneLines(page.containerId, { events: view.events, containers }, now, width), width);
+  }
+  const notices = wrapLines(staleNotices(tabSources[page.tab], view), width);
+  const lines = containerPage(page.tab, {
     snapshot: view.snapshot,
     reach: view.reach,
     events: view.events,
@@ -141,6 +148,7 @@ function pageLines(
     raw: input.raw.get(container.id),
     width,
   });
+  return notices.length === 0 ? lines : [...notices, [], ...lines];
 }
 
 export interface ModelInput {

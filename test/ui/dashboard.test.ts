@@ -335,3 +335,44 @@ test('data that changes without a visible difference writes nothing', async () =
   await terminal.settle();
   assert.equal(terminal.written.length, before);
 });
+
+test("a container's page says that it shows what Docker said earlier, and when the container is gone what became of it", async () => {
+  const live = sampleLive();
+  const terminal = await start(80, 24, live, {}, 'web');
+  await terminal.until(/1 Overview/);
+  assert.doesNotMatch(terminal.text(), /cannot be read now/);
+  const { snapshot, events } = live.getView();
+  const docker = { state: 'failed' as const, reason: 'nothing listens', ageMs: 65_000 };
+  live.set({ snapshot: { ...snapshot, sources: { ...snapshot.sources, docker } } });
+  await terminal.until(/docker cannot be read now: nothing listens\. Shown is what it said 1m ago/);
+  assert.match(terminal.text(), /httpd/);
+
+  const web = snapshot.containers.find(({ name }) => name === 'web')!;
+  const { takenAt: at } = snapshot;
+  const about = { containerId: web.id, containerName: 'web' };
+  const heir = { ...web, id: 'f'.repeat(64) };
+  const containers = [...snapshot.containers.filter(each => each !== web), heir];
+  live.set({
+    snapshot: { ...snapshot, containers },
+    events: [{ at, type: 'container-removed', text: 'web removed', ...about }, ...events],
+  });
+  await terminal.until(/web is gone\./);
+  assert.match(terminal.text(), /─ web ─/);
+  assert.match(terminal.text(), /Another container is called so now: ffffffffffff, running/);
+  assert.match(terminal.text(), /container-removed +web removed/);
+});
+
+test('columns that have no room are counted, however little is left for that', async () => {
+  for (const [columns, note] of [
+    [80, / \+\d+$/m],
+    [126, / \+\d+ columns$/m],
+  ] as const) {
+    const terminal = await start(columns, 24);
+    assert.match(terminal.text(), /NAME/);
+    assert.match(terminal.text(), note);
+    await terminal.type('\u{3}');
+    await open?.done;
+    open = undefined;
+    terminal.dispose();
+  }
+});

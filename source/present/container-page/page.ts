@@ -8,12 +8,13 @@ import { cell, unknownCell } from '../cell.ts';
 import type { Line } from '../cell.ts';
 import { isUp } from '../container-table.ts';
 import { heading, wrapLines } from '../document.ts';
-import { eventRows, eventTable } from '../event-table.ts';
+import { eventRows, historyTable } from '../event-table.ts';
 import { findingDetails } from '../finding-table.ts';
 import { linkRows, linkTable } from '../link-table.ts';
 import { lookupOf } from '../lookup.ts';
 import type { Lookup } from '../lookup.ts';
 import { portRows, portTable } from '../port-table.ts';
+import type { PaneSource } from '../notices.ts';
 import { listLines } from '../render-table.ts';
 import { actionCell, authorCell, ruleRows } from '../rule-table.ts';
 import { listOf } from '../table.ts';
@@ -155,9 +156,8 @@ function findingsTab({ snapshot, container }: PageInput): Line[] {
 
 function historyTab({ snapshot, events, container, width }: PageInput): Line[] {
   const own = events.filter(event => event.containerId === container.id || event.containerName === container.name);
-  const table = { ...eventTable, columns: eventTable.columns.filter(column => column.id !== 'container') };
   return tableOr(
-    table,
+    historyTable,
     eventRows(own, lookupOf(snapshot).now),
     width,
     'Nothing has happened to it since netdash started.',
@@ -186,6 +186,19 @@ const tabLines: Readonly<Record<ContainerTab, (input: PageInput) => Line[]>> = {
   findings: findingsTab,
   history: historyTab,
   raw: rawTab,
+};
+
+/** The sources that a tab is made from. What happened stays what happened, and Docker is asked anew for the raw answer. */
+export const tabSources: Readonly<Record<ContainerTab, readonly PaneSource[]>> = {
+  overview: ['docker'],
+  ports: ['docker', 'sockets'],
+  path: ['docker', 'netfilter', 'links'],
+  links: ['docker', 'links'],
+  sockets: ['docker', 'sockets'],
+  rules: ['docker', 'netfilter'],
+  findings: ['docker'],
+  history: [],
+  raw: [],
 };
 
 /** The lines of a tab, none wider than `width`. */

@@ -4,6 +4,7 @@ import type { ReactElement } from 'react';
 import { cell } from '../../present/cell.ts';
 import type { Line } from '../../present/cell.ts';
 import { stateCell } from '../../present/common-cells.ts';
+import { goneName } from '../../present/container-page/gone.ts';
 import { containerTabs } from '../../present/container-page/page.ts';
 import { cutLine, lineWidth } from '../../present/layout.ts';
 import type { PageModel } from '../model.ts';
@@ -27,7 +28,7 @@ function pageTitle(page: Page, { view, model }: Frame): Line {
     return [cell(title[page.pane], 'title')];
   }
   const container = view.snapshot.containers.find(candidate => candidate.id === page.containerId);
-  if (!container) return [cell(page.containerId.slice(0, 12), 'title')];
+  if (!container) return [cell(goneName(view.events, page.containerId), 'title')];
   const findings = model.page
     ? view.snapshot.findings.filter(finding => finding.containerIds.includes(container.id)).length
     : 0;

@@ -10,6 +10,7 @@ import { spread } from '../../present/segments.ts';
 import type { List, ListItem } from '../../present/table.ts';
 import { plural } from '../../present/units.ts';
 import { glyphs } from '../../terminal/charset.ts';
+import { widthOf } from '../../terminal/width.ts';
 import { markerWidth } from '../model.ts';
 import type { Entry, PaneModel } from '../model.ts';
 import { LinesView, LineView } from './line.tsx';
@@ -50,14 +51,17 @@ function filterLine(model: PaneModel, editing: boolean): Line {
   return [cell('  / ', 'accent'), cell(state.filter + caret, 'title'), said];
 }
 
-/** The titles, and at the right how many columns there was no room for. */
+/** The titles, and at the right how many columns there was no room for: in a word, or where even that finds no room as a number. */
 function titles({ list, layout, place }: PaneModel): Line {
   const line: Line = [cell(' '.repeat(markerWidth)), ...titleLine(list, layout)];
-  if (layout.dropped.length === 0) return line;
-  const note = cell(` +${plural(layout.dropped.length, 'column')}`, 'dim');
+  const count = layout.dropped.length;
+  if (count === 0) return line;
   const last = line.at(-1)!;
   const bare = [...line.slice(0, -1), cell(last.text.trimEnd(), last.tone)];
-  return lineWidth(bare) + lineWidth([note]) <= place.width ? spread(bare, [note], place.width) : line;
+  const note = [` +${plural(count, 'column')}`, ` +${count}`].find(
+    text => lineWidth(bare) + widthOf(text) <= place.width,
+  );
+  return note === undefined ? line : spread(bare, [cell(note, 'dim')], place.width);
 }
 
 interface RowViewProps {
