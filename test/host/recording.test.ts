@@ -280,7 +280,7 @@ test('a file that is no recording is refused in one line that names it', async (
     [JSON.stringify({ ...minimal, frames: [] }), /damaged at frames/],
     [JSON.stringify({ ...minimal, recordedAt: 'yesterday' }), /damaged at recordedAt/],
     [JSON.stringify(damaged), /damaged at frames\.0\.files\.\/a/],
-    [gzipSync('x'.repeat(1000)).subarray(0, 20), /cannot be unpacked/],
+    [gzipSync('x'.repeat(1000)).subarray(0, 20), /cannot be unpacked \(it is cut off\)/],
   ];
   const file = join(folder, 'bad.json.gz');
   for (const [content, message] of cases) {
@@ -294,6 +294,9 @@ test('a file that is no recording is refused in one line that names it', async (
     });
   }
   await assert.rejects(loadRecording(join(folder, 'absent')), /there is no such file/);
+  await assert.rejects(loadRecording(folder), /it is a folder/);
+  // Says that it is empty, and never ends.
+  await assert.rejects(loadRecording('/dev/zero'), /more than 256 MiB: too large to replay/);
 });
 
 test('whatever a file holds, it is a recording or it is refused', () => {

@@ -1,5 +1,5 @@
 /** Reading and writing recordings as files: JSON, or JSON in gzip. */
-import { readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import * as v from 'valibot';
 import { UsageError } from '../usage-error.ts';
@@ -33,8 +33,14 @@ export function parseRecording(content: Uint8Array | string, name = 'the recordi
   if (result.success) return result.output;
   const [issue] = result.issues;
   const where = v.getDotPath(issue) ?? 'the whole';
-  throw new UsageError(`${name} is damaged at ${where}: ${issue.message}; record it again`);
+  throw new UsageError(`${name} is damaged at ${where}: ${issue.message}`);
 }
+
+const unpackReasons: Readonly<Record<string, string>> = {
+  ERR_BUFFER_TOO_LARGE: `it unpacks to more than ${maximumBytes >> 20} MiB`,
+  Z_BUF_ERROR: 'it is cut off',
+  Z_DATA_ERROR: 'it is damaged',
+};
 
 function unpack(content: Uint8Array, name: string): string {
   const packed = content[0] === 0x1f && content[1] === 0x8b;
@@ -42,7 +48,7 @@ function unpack(content: Uint8Array, name: string): string {
     return (packed ? gunzipSync(content, { maxOutputLength: maximumBytes }) : Buffer.from(content)).toString('utf8');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    const why = code === 'ERR_BUFFER_TOO_LARGE' ? `it unpacks to more than ${maximumBytes >> 20} MiB` : code;
+    const why = unpackReasons[code] ?? code;
     throw new UsageError(`${name} cannot be unpacked (${why}): give a file that holds a recording of netdash's`);
   }
 }
@@ -56,14 +62,24 @@ const reasons: Readonly<Record<string, string>> = {
   ELOOP: 'its symbolic links lead in a circle',
 };
 
+/** All of a file, or of a pipe. What has no end (a device) is not read to it. @throws UsageError when there is too much */
+async function readWhole(path: string): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > maximumBytes)
+      throw new UsageError(`${path} has more than ${maximumBytes >> 20} MiB: too large to replay`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
 /** Reads a recording from a file, packed or not. @throws UsageError */
 export async function loadRecording(path: string): Promise<Recording> {
   let content: Buffer;
   try {
-    const { size } = await stat(path);
-    if (size > maximumBytes)
-      throw new UsageError(`${path} has more than ${maximumBytes >> 20} MiB: too large to replay`);
-    content = await readFile(path);
+    content = await readWhole(path);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
