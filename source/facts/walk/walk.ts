@@ -313,5 +313,6 @@ const isSamePlace = (a: Place, b: Place): boolean =>
 /** The same stop, told as one of the answer: nobody listens is no reason on the way back. */
 function onWayBack({ verdict, hop, decidedBy }: Stop): Stop {
   const word = verdict === 'nothing-listening' || verdict === 'local-only' ? 'blocked' : verdict;
-  return new Stop(word, hop, { ...decidedBy, onAnswer: true, detail: `the answer is stopped: ${decidedBy.detail}` });
+  const end = word === 'unknown' ? 'whether the answer comes back is not known' : 'the answer is stopped';
+  return new Stop(word, hop, { ...decidedBy, onAnswer: true, detail: `${end}: ${decidedBy.detail}` });
 }

@@ -1,7 +1,7 @@
 /** What the oracle cannot show: the words of a verdict, and what becomes of it when something is not known. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ChainReading } from '../../../source/host/readings.ts';
+import type { ChainReading, Readings } from '../../../source/host/readings.ts';
 import { hexId, ok as read, socket } from '../build.ts';
 import type { Vantage } from '../../../source/facts/walk/walk.ts';
 import { ask, lan, walkWorld, type HostOptions } from './host.ts';
@@ -84,6 +84,17 @@ const ofGateway = (withAddress: boolean): HostOptions['change'] => {
   };
 };
 
+/** The same host, where containers cannot be looked into for their interfaces. */
+const withoutInside = (readings: Readings): Readings => ({
+  ...readings,
+  inside: Object.fromEntries(
+    Object.entries(readings.inside).map(([id, { value, ...rest }]) => [
+      id,
+      { ...rest, value: { ...value!, interfaces: undefined } },
+    ]),
+  ),
+});
+
 describe('the packet walk', () => {
   test('follows a published port through DNAT, FORWARD and the bridge to the socket', () => {
     const { verdict, path } = ask(walkWorld(), lan, host, 8000);
@@ -150,6 +161,12 @@ describe('the packet walk', () => {
     );
     assert.equal(verdict, 'blocked');
     assert.match(decidedBy?.detail ?? '', /^the answer is stopped: policy drop of ip filter INPUT/);
+  });
+
+  test('an answer of which it is not known whether it comes back is not said to be stopped', () => {
+    const { verdict, decidedBy } = ask(walkWorld({ change: withoutInside }), lan, host, 8000);
+    assert.equal(verdict, 'unknown');
+    assert.match(decidedBy?.detail ?? '', /^whether the answer comes back is not known: c0 sends it by eth0/);
   });
 
   test('tells a listener on loopback from none', () => {
