@@ -88,6 +88,14 @@ export function portsCell({ container }: Pick<ContainerRow, 'container'>): Cell 
   return nothing;
 }
 
+/** Each mapping that `portsCell` shows, ports in a row one by one. */
+function portsInFull({ container }: Pick<ContainerRow, 'container'>): string {
+  const texts = isUp(container)
+    ? publishedOf(container).flatMap(port => publishedTexts([port]))
+    : container.requestedPorts.flatMap(port => requestedTexts([port]));
+  return texts.join(' ');
+}
+
 /** The lowest host port of those that `portsCell` shows. */
 function lowestPort(container: Container): number | undefined {
   const asked = container.requestedPorts.flatMap(({ hostPort }) => (typeof hostPort === 'number' ? [hostPort] : []));
@@ -210,6 +218,7 @@ export const containerTable: Table<ContainerRow> = {
       max: 36,
       want: 18,
       cell: portsCell,
+      inFull: portsInFull,
       sortKey: row => lowestPort(row.container),
     },
     {

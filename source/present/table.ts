@@ -22,6 +22,8 @@ export interface Column<Row> {
   grow?: boolean;
   align?: 'right';
   cell: (row: Row) => Cell;
+  /** What its cell puts in short, in full: words of a filter are looked for in both. */
+  inFull?: (row: Row) => string;
   /** Absent: it is sorted by the text of its cell. */
   sortKey?: (row: Row) => SortKey;
   /** Is laid out for all it may take whatever it holds, since its cells cost something to make (`lazyCell`). */
@@ -203,6 +205,9 @@ class Item<Row> implements ListItem {
   }
 }
 
+const textsOf = <Row>({ columns }: Table<Row>, row: Row): string[] =>
+  columns.flatMap(({ cell, inFull }) => [cell(row).text, ...(inFull ? [inFull(row)] : [])]);
+
 /** Filters and sorts rows and forgets their type. */
 export function listOf<Row>(
   table: Table<Row>,
@@ -212,7 +217,7 @@ export function listOf<Row>(
   const { filter } = options;
   const kept =
     filter && filter.terms.length > 0
-      ? rows.filter(row => matches(filter, row, table, () => table.columns.map(column => column.cell(row).text)))
+      ? rows.filter(row => matches(filter, row, table, () => textsOf(table, row)))
       : rows;
   const sort = options.sort ?? table.sort;
   return {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Container } from '../../source/facts/schema.ts';
 import { containerRows, containerTable } from '../../source/present/container-table.ts';
 import { parseFilter } from '../../source/present/filter.ts';
 import { portRows, portTable } from '../../source/present/port-table.ts';
@@ -54,4 +55,28 @@ test('members of every object are no fields', () => {
   for (const name of ['constructor', 'toString', 'hasownproperty']) {
     assert.match(parseFilter(`${name}:x`, containerTable.fields).error ?? '', /no field/);
   }
+});
+
+test('a port amid a range is found by its number, of what is published and of what is asked for', () => {
+  const sample = sampleSnapshot();
+  const ports = [7000, 7001, 7002, 7003];
+  const change = (container: Container): Container => {
+    if (container.name === 'web') {
+      const one = container.publishedPorts[0]!;
+      return { ...container, publishedPorts: ports.map(each => ({ ...one, hostPort: each, containerPort: each })) };
+    }
+    const asked = { proto: 'tcp' as const, hostIp: '' };
+    return container.name === 'clash'
+      ? { ...container, requestedPorts: ports.map(each => ({ ...asked, hostPort: each, containerPort: each })) }
+      : container;
+  };
+  const rows = containerRows({ ...sample, containers: sample.containers.map(change) });
+  const found = (text: string) =>
+    listOf(containerTable, rows, { filter: parseFilter(text, containerTable.fields).filter }).items.map(
+      item => item.cells[0]!.text,
+    );
+  assert.ok(
+    listOf(containerTable, rows).items.some(({ cells }) => cells.some(({ text }) => text === '7000-7003→7000-7003')),
+  );
+  for (const text of ['7002', 'port:7002', '7000-7003']) assert.deepEqual(found(text), ['clash', 'web'], text);
 });
