@@ -1,6 +1,8 @@
 /** One complete look at a host, for commands that print and end. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { orphanMarginMs, perhapsPassing, withoutPassing, type OrphanLook } from '../facts/findings/orphan-link.ts';
+import { orphanRule } from '../facts/findings/orphan-rule.ts';
+import { staleProxy } from '../facts/findings/stale-proxy.ts';
 import type { Host } from '../host/host.ts';
 import { sourceNames, type Readings } from '../host/readings.ts';
 import type { Live, LiveView } from '../live/live.ts';
@@ -11,6 +13,12 @@ import { stopInTime } from './parting.ts';
 const patienceMs = 30_000;
 /** Clocks and timers differ by some ms. */
 const slackMs = 100;
+/**
+ * What a container that is just being started or stopped looks like, too, where its proxies or rules and what Docker says of it are of two
+ * moments; and how much later it is looked again whether it still does.
+ */
+const fleeting: ReadonlySet<string> = new Set([staleProxy.code, orphanRule.code]);
+const fleetingMs = 1000;
 /** How soon it is looked again first; then after twice as long each time. */
 const firstStepMs = 1000;
 
@@ -42,13 +50,14 @@ export async function readOnce(
       });
     });
     await inTime(ready, patience);
-    const view = live.getView();
+    const view = await seenTwice(live, host, patience);
     const readings = live.getReadings();
     const first = lookOf(live);
     // A recording is of one moment.
     const isWorthwhile = looksAgain && view.ready && host.kind === 'live' && perhapsPassing(first).length > 0;
     const later = isWorthwhile ? await lookAgain(live, first, host, { patience, onWait }) : undefined;
-    const findings = withoutPassing(first, later);
+    const passed = new Set(withoutPassing(first, later).map(({ id }) => id));
+    const findings = view.snapshot.findings.filter(({ id }) => passed.has(id));
     const isWhole = findings.length === view.snapshot.findings.length;
     const told = isWhole ? view : { ...view, snapshot: { ...view.snapshot, findings } };
     return { view: withoutAnswer(told, readings, patience), readings };
@@ -68,6 +77,20 @@ async function inTime(wanted: Promise<unknown>, ms: number): Promise<boolean> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The view, for which it is looked again where something in it may be fleeting: of that, what is there both times is told. */
+async function seenTwice(live: Live, host: Host, patience: number): Promise<LiveView> {
+  const first = live.getView();
+  const seen = new Set(first.snapshot.findings.filter(({ code }) => fleeting.has(code)).map(({ id }) => id));
+  if (!first.ready || host.kind !== 'live' || seen.size === 0) return first;
+  await sleep(fleetingMs);
+  if (!(await inTime(live.refresh(), patience))) return first;
+  const view = live.getView();
+  const findings = view.snapshot.findings.filter(({ code, id }) => !fleeting.has(code) || seen.has(id));
+  return findings.length === view.snapshot.findings.length
+    ? view
+    : { ...view, snapshot: { ...view.snapshot, findings } };
 }
 
 const lookOf = (live: Live): OrphanLook => {

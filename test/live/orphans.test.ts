@@ -1,5 +1,7 @@
 /** What crashes and hand work leave behind on a real host: proxies, veths and bridges that are nobody's. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Finding } from '../../source/facts/schema.ts';
@@ -55,6 +57,31 @@ describe('what is left behind', { concurrency: true }, () => {
     } finally {
       await watch.stop();
     }
+  });
+
+  labTest('a docker-proxy that is about to end is not told by a single look', {}, async lab => {
+    await lab.run('web', { publish: ['8080:80'] });
+    const proxy = await startProxy(lab, 8077);
+    const pidOf = async (): Promise<string | undefined> =>
+      /pid=(\d+)/.exec((await lab.inHost(['ss', '-H', '-tlnp', 'sport', '=', ':8077'])).stdout)?.[1];
+    let pid: string | undefined;
+    while (pid === undefined) pid = await pidOf();
+    const log = join(lab.dir, 'debug.log');
+    const look = lab.inHost(netdash('snapshot', '--json', '--debug-log', log), { cwd: process.cwd() });
+    // It goes as soon as it has been read.
+    const isRead = async (): Promise<boolean> =>
+      (await readFile(log, 'utf8').catch(() => '')).split('\n').some(line => {
+        const { source, ask, state } = JSON.parse(line === '' ? '{}' : line) as Record<string, unknown>;
+        return source === 'processes' && ask === undefined && state === 'ok';
+      });
+    while (!(await isRead())) await sleep(10);
+    await must(lab, `kill ${pid}`);
+    await proxy.exited;
+    const { findings } = JSON.parse((await look).stdout) as { findings: Finding[] };
+    assert.deepEqual(
+      findings.filter(({ code }) => code === 'stale-proxy').map(({ message }) => message),
+      [],
+    );
   });
 
   labTest('a veth on docker0 and a bridge that are nobody’s are found; the links of others are not', {}, async lab => {
