@@ -31,7 +31,7 @@ export interface ProcessesOptions {
 }
 
 /**
- * Processes by pid, and every docker-proxy of the netns that netdash runs in.
+ * Processes by pid, and every docker-proxy of the netns that netdash runs in, with what started it.
  * @throws HostError when /proc cannot be read at all
  */
 export async function readProcesses(host: Host, options: ProcessesOptions): Promise<Outcome<ProcessesReading>> {
@@ -47,6 +47,9 @@ export async function readProcesses(host: Host, options: ProcessesOptions): Prom
     const proxy = mayBeProxy(process, host.uid) ? proxyOf(process) : undefined;
     if (proxy) proxies.push(proxy);
   }
+  // Whose they are, where more than one daemon runs here.
+  const parents = new Set(proxies.map(({ pid }) => processes[pid]!.ppid).filter(pid => !processes[pid]));
+  for (const process of describe(host, [...parents], known, hidden)) processes[process.pid] = process;
   const value = { processes, proxies };
   return hidden.length > 0 ? { value, missing: `${hidden.length} processes are hidden from this user` } : { value };
 }

@@ -25,16 +25,19 @@ async function doctor(lab: Lab): Promise<Finding[]> {
 const named = async (lab: Lab, code: string): Promise<string[]> =>
   (await doctor(lab)).filter(finding => finding.code === code).map(({ subject }) => subject.name);
 
-/** Docker's own program for a port, as dockerd starts it, for a container that is not there. */
-async function startProxy(lab: Lab, hostPort: number) {
+/** The command line of Docker's own program for a port, as dockerd starts it, for a container that is not there. */
+async function proxyCommand(lab: Lab, hostPort: number, containerIp = '172.17.0.77'): Promise<string[]> {
   const { stdout } = await lab.inHost(['sh', '-c', 'tr "\\0" "\\n" </proc/$(pgrep -o docker-proxy)/cmdline']);
   const [program = ''] = stdout.split('\n');
   assert.match(program, /docker-proxy$/);
-  const address = `-proto tcp -host-ip 0.0.0.0 -host-port ${hostPort} -container-ip 172.17.0.77 -container-port 80`;
+  const address = `-proto tcp -host-ip 0.0.0.0 -host-port ${hostPort} -container-ip ${containerIp} -container-port 80`;
   // It tells dockerd over its third descriptor that it listens, and closes that, whatever it is.
   const into = ['sh', '-c', 'exec 3>/dev/null; exec "$@"', 'sh', 'nsenter', '-t', String(lab.daemon.pid), '--mount'];
-  return lab.spawnInHost([...into, program, ...address.split(' ')], { stdio: 'ignore' });
+  return [...into, program, ...address.split(' ')];
 }
+
+const startProxy = async (lab: Lab, hostPort: number) =>
+  lab.spawnInHost(await proxyCommand(lab, hostPort), { stdio: 'ignore' });
 
 describe('what is left behind', { concurrency: true }, () => {
   labTest('a docker-proxy whose container is gone is found, and gone when it is killed', {}, async lab => {
@@ -82,6 +85,27 @@ describe('what is left behind', { concurrency: true }, () => {
       findings.filter(({ code }) => code === 'stale-proxy').map(({ message }) => message),
       [],
     );
+  });
+
+  labTest('what another daemon on this host made is nobody’s orphan until that daemon is gone', {}, async lab => {
+    await lab.run('web', { publish: ['8080:80'] });
+    // Stands in for a second dockerd with a bridge of its own, of which nothing but the name counts here.
+    const program = join(lab.dir, 'dockerd');
+    await must(lab, `cp -L /bin/sh ${program}`, 'ip link add br-0123456789ab type bridge');
+    const dnat = '-t nat -A DOCKER -p tcp --dport 8077 -j DNAT --to-destination 10.200.0.2:80';
+    await must(lab, `iptables ${dnat}`);
+    const other = await lab.spawnInHost(
+      [program, '-c', '"$@" & wait', 'dockerd', ...(await proxyCommand(lab, 8077, '10.200.0.2'))],
+      { stdio: 'ignore' },
+    );
+    while ((await lab.inHost(['ss', '-H', '-tln', 'sport', '=', ':8077'])).stdout === '') await sleep(20);
+    const codes = new Set(['stale-proxy', 'orphan-rule', 'orphan-link']);
+    const found = async (): Promise<string[]> =>
+      (await doctor(lab)).map(({ code }) => code).filter(code => codes.has(code));
+    assert.deepEqual(await found(), []);
+    await other.kill('SIGKILL');
+    await other.exited;
+    assert.deepEqual(new Set(await found()), codes);
   });
 
   labTest('a veth on docker0 and a bridge that are nobody’s are found; the links of others are not', {}, async lab => {

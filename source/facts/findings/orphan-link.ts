@@ -3,6 +3,7 @@ import type { Finding } from '../schema.ts';
 import { shellWord } from '../shell-words.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { linkKey, saidBetween } from './earlier.ts';
+import { proxiesOf } from './other-daemons.ts';
 import { isNotDockers, wasRaised } from './shared.ts';
 
 /**
@@ -70,11 +71,14 @@ function wasThereAround(link: LinkReading, context: FindingContext): boolean {
 }
 
 /** Links that belong to nobody, by name: veths of Docker's on its bridges whose peer is in no running container, and Docker's bridges without a network. */
-function orphans({ readings, facts }: FindingContext): { link: LinkReading; draft: FindingDraft }[] {
+function orphans(context: FindingContext): { link: LinkReading; draft: FindingDraft }[] {
+  const { readings, facts } = context;
   const networks = readings.docker.value?.networks ?? [];
+  const hasOthers = proxiesOf(context).foreign.length > 0;
   return (readings.links.value?.links ?? []).flatMap(link => {
     if (link.kind === 'bridge' && dockerBridge.test(link.name)) {
-      if (networks.some(({ id }) => link.name === `br-${id.slice(0, 12)}`)) return [];
+      // It may be the network of another daemon.
+      if (hasOthers || networks.some(({ id }) => link.name === `br-${id.slice(0, 12)}`)) return [];
       return [{ link, draft: bridgeDraft(link) }];
     }
     const row = facts.links.find(({ ifindex, veth }) => ifindex === link.ifindex && veth === link.name);

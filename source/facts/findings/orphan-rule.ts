@@ -12,6 +12,7 @@ import { isUp } from '../publishing.ts';
 import { type DnatRule, dnatRules } from '../rules.ts';
 import type { Detector, FindingContext, FindingDraft } from './detector.ts';
 import { saidBetween, shownSince } from './earlier.ts';
+import { proxiesOf } from './other-daemons.ts';
 import { isNotDockers, uniquePorts, wasRaised } from './shared.ts';
 import { areNftNames, savedWords, shellName, shellWord } from '../shell-words.ts';
 
@@ -145,7 +146,10 @@ function judged(context: FindingContext): Orphan[] {
   const containers = docker.value;
   const earlier = context.earlier?.netfilter?.value;
   const known = new Set(earlier ? dnatRules(earlier).map(nameOf) : []);
-  return orphans(netfilter.value, containers, links.value).filter(({ dnat }) => {
+  // Another daemon writes into the same chains, for containers in networks of its own.
+  const hasOthers = proxiesOf(context).foreign.length > 0;
+  return orphans(netfilter.value, containers, links.value).filter(({ dnat, network }) => {
+    if (hasOthers && network === undefined) return false;
     const name = nameOf(dnat);
     if (wasRaised('orphan-rule', name, context)) return true;
     return context.earlier === undefined
