@@ -157,11 +157,10 @@ class Exchange {
     if (!listeners) return stop('unknown', 'listener', 'listener', 'the listeners of the host were not read');
     const listener = this.pick(listeners, goal, client);
     if (listener instanceof Stop) return listener;
-    const owner = listener.owner.containerName ?? listener.process ?? 'a process';
     this.note({
       hop: 'listener',
       ok: true,
-      detail: `${placeText(goal.address, goal.port)} is ${listener.owner.via ?? ''} ${owner}`.replace('  ', ' '),
+      detail: `${placeText(goal.address, goal.port)} is ${holderText(listener)}`,
     });
     return this.mute(listener) ?? this.strayAnswer(listener, packet, client) ?? this.behind(listener, goal);
   }
@@ -303,6 +302,13 @@ class Exchange {
     }
     return undefined;
   }
+}
+
+/** Whose a listener of the host is: `docker-proxy for web`, `web1`, `sshd`. */
+function holderText({ owner: { via, containerName }, process }: Listener): string {
+  const holder = via === 'docker-proxy' || via === 'dockerd' ? via : undefined;
+  if (holder !== undefined) return containerName === undefined ? holder : `${holder} for ${containerName}`;
+  return containerName ?? process ?? 'a process';
 }
 
 const isSamePlace = (a: Place, b: Place): boolean =>

@@ -84,6 +84,13 @@ const ofGateway = (withAddress: boolean): HostOptions['change'] => {
   };
 };
 
+/** The same host, where Docker does not answer. */
+const unasked = (readings: Readings): Readings => ({ ...readings, docker: { state: 'failed', reason: 'refused' } });
+
+/** What is said of the listener that this host meets at its loopback. */
+const listenerHop = (options: HostOptions, port: number): string | undefined =>
+  ask(walkWorld(options), { kind: 'loopback' }, '127.0.0.1', port).path.find(({ hop }) => hop === 'listener')?.detail;
+
 /** The same host, where containers cannot be looked into for their interfaces. */
 const withoutInside = (readings: Readings): Readings => ({
   ...readings,
@@ -167,6 +174,12 @@ describe('the packet walk', () => {
     const { verdict, decidedBy } = ask(walkWorld({ change: withoutInside }), lan, host, 8000);
     assert.equal(verdict, 'unknown');
     assert.match(decidedBy?.detail ?? '', /^whether the answer comes back is not known: c0 sends it by eth0/);
+  });
+
+  test('says whose a listener of the host is', () => {
+    assert.equal(listenerHop({}, 8000), '127.0.0.1:8000 is docker-proxy for c0');
+    assert.equal(listenerHop({ change: unasked }, 8000), '127.0.0.1:8000 is docker-proxy');
+    assert.equal(listenerHop({}, 22), '127.0.0.1:22 is sshd');
   });
 
   test('tells a listener on loopback from none', () => {
