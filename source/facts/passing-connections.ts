@@ -3,6 +3,7 @@
  * Docker's events tell it.
  */
 import type { DockerEvent } from '../host/host.ts';
+import { isUp } from './container-runs.ts';
 import type { Container, NetdashEvent, Snapshot } from './schema.ts';
 
 /** What is carried from one view to the next. */
@@ -33,8 +34,6 @@ export const settledMs = 400;
 
 /** With these a run begins or ends, and Docker takes a container off its networks and puts it on them again (measured with 20.10 to 29). */
 const ofRuns = new Set(['start', 'restart', 'stop', 'die', 'kill', 'oom', 'destroy']);
-
-const isUp = ({ state }: Container): boolean => state === 'running' || state === 'paused';
 
 const isConnection = ({ type, action }: DockerEvent): boolean =>
   type === 'network' && (action === 'connect' || action === 'disconnect');
