@@ -113,7 +113,7 @@ const start = async (
     await sleep(100);
   }
   await mkdir(join(lab.dir, name));
-  await importImage(socket, lab.busybox, join(lab.dir, name));
+  await importImage(socket, join(tree, 'usr', 'bin', 'busybox'), join(lab.dir, name));
   return {
     socket,
     url: `unix://${socket}`,
