@@ -24,7 +24,7 @@ test('--demo is a complete recording, marked as one (else: node --import tsx scr
   assert.match(text.stdout, /^ RECORDING /);
 });
 
-test('in the demo a port moves', async () => {
+test('in the demo a port moves, and no source fails', async () => {
   const { stdout } = await runNetdash(['watch', '--json', '--demo', '--for', '14']);
   const events = stdout
     .trim()
@@ -34,6 +34,10 @@ test('in the demo a port moves', async () => {
   assert.deepEqual(
     moved.map(({ containerName, portChange }) => [containerName, portChange?.cause]),
     [['myapp2', 'restart']],
+  );
+  assert.deepEqual(
+    events.filter(({ type }) => type === 'source-failed').map(({ text }) => text),
+    [],
   );
 });
 
