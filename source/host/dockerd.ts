@@ -38,11 +38,14 @@ export async function userlandProxyHere(host: Host): Promise<boolean | undefined
   const [said] = host.readFiles([pidFile]);
   const pid = typeof said === 'string' ? Number(said.trim()) : Number.NaN;
   if (!Number.isInteger(pid) || pid <= 0) return undefined;
-  const [cmdline, table] = host.readFiles([`/proc/${pid}/cmdline`, '/proc/net/unix']);
-  if (typeof cmdline !== 'string' || typeof table !== 'string') return undefined;
+  const [cmdline] = host.readFiles([`/proc/${pid}/cmdline`]);
+  if (typeof cmdline !== 'string') return undefined;
   const [program = '', ...args] = parseCmdline(cmdline);
   const word = program.split('/').at(-1) === 'dockerd' ? userlandProxyOf(args) : undefined;
   if (word === undefined) return undefined;
+  // A long table on a host with many containers.
+  const [table] = host.readFiles(['/proc/net/unix']);
+  if (typeof table !== 'string') return undefined;
   const openers = await scanOpeners(host, listenersAt(path, table), [pid]);
   return openers.size > 0 ? word : undefined;
 }
