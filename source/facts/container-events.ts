@@ -1,6 +1,7 @@
 /** What happened to containers between two snapshots. */
 import type { DockerEvent } from '../host/host.ts';
-import { isUp, runsBetween, type RunEvent, type RunState } from './container-runs.ts';
+import { runsBetween, type RunEvent, type RunState } from './container-runs.ts';
+import { isUp } from './publishing.ts';
 import type { Container, NetdashEvent, Snapshot } from './schema.ts';
 
 type Type = NetdashEvent['type'];

@@ -1,5 +1,6 @@
 /** The runs of a container between two looks: the last one is in what inspect answers, those before it only in Docker's events. */
 import type { DockerEvent } from '../host/host.ts';
+import { isUp } from './publishing.ts';
 import type { Container } from './schema.ts';
 
 /** What a look says of runs. */
@@ -17,9 +18,6 @@ export interface RunEvent {
 
 /** Docker tells of a start this soon after it, in ms, however busy it is. */
 const toldWithinMs = 10_000;
-
-/** Whether it has processes. */
-export const isUp = ({ state }: Pick<Container, 'state'>): boolean => state === 'running' || state === 'paused';
 
 /** Whether the last run that one look shows is a later one than that of the look before. */
 function isAnotherRun(was: RunState | undefined, is: RunState): boolean {

@@ -3,7 +3,7 @@
  * Docker's events tell it.
  */
 import type { DockerEvent } from '../host/host.ts';
-import { isUp } from './container-runs.ts';
+import { isUp } from './publishing.ts';
 import type { Container, NetdashEvent, Snapshot } from './schema.ts';
 
 /** What is carried from one view to the next. */

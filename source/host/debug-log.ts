@@ -152,7 +152,7 @@ export function logHost(host: Host, write: LogWriter): Host {
       timed(
         [tool, ...args].join(' '),
         host.run(tool, args, options),
-        ({ raw, stdout }) => (raw ?? Buffer.from(stdout)).length,
+        result => (result.raw ?? Buffer.from(result.stdout)).length,
       ),
     follow: (tool, args, onLine, onComplaint) => {
       const ask = [tool, ...args].join(' ');
